@@ -1,0 +1,202 @@
+//! The plan: a validated graph of operators, what SQL becomes and what the drivers run.
+
+use std::collections::BTreeMap;
+
+use crate::error::Span;
+use crate::expr::Expr;
+use crate::schema::SchemaRef;
+
+/// The position of a node in [`Plan::nodes`].
+pub type NodeId = usize;
+
+/// A validated pipeline. Nodes come after their inputs.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The operators, inputs first.
+    pub nodes: Vec<Node>,
+    /// The script's settings, as `SET` wrote them.
+    pub settings: Settings,
+    /// Things worth saying that are no errors.
+    pub warnings: Vec<crate::error::Diagnostic>,
+}
+
+/// One operator and where its rows come from.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// A short name, unique in the plan, such as `quakes`, `window`, `window-2`, `print`.
+    pub name: String,
+    /// What it does.
+    pub op: Op,
+    /// Where its rows come from, in order.
+    pub inputs: Vec<NodeId>,
+    /// What its rows look like.
+    pub schema: SchemaRef,
+    /// Whether it may emit anything but inserts.
+    pub updating: bool,
+    /// Where the script asks for it.
+    pub span: Option<Span>,
+}
+
+/// What an operator does. A new operator is one variant here and one file.
+#[derive(Clone, Debug)]
+pub enum Op {
+    /// Reads a table.
+    Source(SourceSpec),
+    /// Keeps the rows for which the condition is TRUE.
+    Filter {
+        /// A BOOLEAN expression over the input.
+        predicate: Expr,
+    },
+    /// Computes each output column from the input row.
+    Project {
+        /// One expression an output column.
+        exprs: Vec<Expr>,
+    },
+    /// Assigns a row its tumbling window: appends `window_start`, `window_end`, `window_time`.
+    AssignWindow {
+        /// The window; only tumbling here, sessions hold state.
+        window: WindowSpec,
+        /// The event-time column.
+        time: usize,
+    },
+    /// Aggregates per key and window; fires once, when the watermark closes the window.
+    /// Output: the key columns, `window_start`, `window_end`, `window_time`, one column an aggregate.
+    WindowAggregate {
+        /// The window.
+        window: WindowSpec,
+        /// The event-time column of the input.
+        time: usize,
+        /// The key columns of the input.
+        keys: Vec<usize>,
+        /// The aggregates.
+        aggregates: Vec<AggregateCall>,
+    },
+    /// Aggregates per key without a window: an updating result, a changelog.
+    /// Output: the key columns, one column an aggregate.
+    GroupAggregate {
+        /// The key columns of the input.
+        keys: Vec<usize>,
+        /// The aggregates.
+        aggregates: Vec<AggregateCall>,
+    },
+    /// A guest's window. Output: the key columns, `window_start`, `window_end`, `window_time`, the
+    /// guest's result columns.
+    GuestWindow {
+        /// The guest.
+        guest: GuestCall,
+        /// The event-time column of the input.
+        time: usize,
+        /// The key columns of the input (`PARTITION BY`).
+        keys: Vec<usize>,
+    },
+    /// An interval join whose pairs a guest decides. Inputs: left, right. Output: all columns of the
+    /// left, all columns of the right, each named `<input>_<column>`.
+    GuestJoin {
+        /// The guest.
+        guest: GuestCall,
+        /// The event-time columns of left and right.
+        times: [usize; 2],
+        /// The key columns of left and right (`PARTITION BY`), pairwise of equal types.
+        keys: [Vec<usize>; 2],
+        /// A pair is a candidate when `lower <= right.time - left.time <= upper`, in milliseconds.
+        lower: i64,
+        /// See `lower`.
+        upper: i64,
+    },
+    /// Writes rows to a table, or collects them for a final `SELECT`.
+    Sink(SinkSpec),
+}
+
+/// A window without its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WindowSpec {
+    /// `[k * size + offset, (k + 1) * size + offset)`, milliseconds.
+    Tumble {
+        /// Length in milliseconds, positive.
+        size: i64,
+        /// Shift in milliseconds.
+        offset: i64,
+    },
+    /// Rows of a key no more than `gap` apart, milliseconds.
+    Session {
+        /// The gap in milliseconds, positive.
+        gap: i64,
+    },
+}
+
+/// An aggregate function over an input column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AggregateCall {
+    /// Which function.
+    pub function: crate::aggregate::Function,
+    /// The input column; `None` for `COUNT(*)`.
+    pub argument: Option<usize>,
+    /// A BOOLEAN input column that must be TRUE for the row to count (`FILTER (WHERE …)`).
+    pub filter: Option<usize>,
+}
+
+/// A guest and what it is called with.
+#[derive(Clone, Debug)]
+pub struct GuestCall {
+    /// The function's name in SQL.
+    pub name: String,
+    /// The path as written in `CREATE FUNCTION … AS '…'`.
+    pub path: String,
+    /// For each input of the operator, for each column the manifest asks for, its position in the input.
+    pub columns: Vec<Vec<usize>>,
+    /// The values of the manifest's parameters, in its order.
+    pub parameters: Vec<crate::value::Value>,
+}
+
+/// A table that is read.
+#[derive(Clone, Debug)]
+pub struct SourceSpec {
+    /// The table's name.
+    pub table: String,
+    /// The `connector` option: `filesystem`, `datagen`, or `inline` for a block of a scenario.
+    pub connector: String,
+    /// All other options of the `WITH` clause.
+    pub options: BTreeMap<String, String>,
+    /// The columns the connector delivers.
+    pub physical: SchemaRef,
+    /// One expression over `physical` for each column of the node's schema (identity, or computed).
+    pub columns: Vec<Expr>,
+    /// The watermark, if declared.
+    pub watermark: Option<WatermarkSpec>,
+}
+
+/// `WATERMARK FOR column AS expression`.
+#[derive(Clone, Debug)]
+pub struct WatermarkSpec {
+    /// The event-time column, a position in the node's schema.
+    pub column: usize,
+    /// The watermark a row proposes, an expression over the node's schema.
+    pub expr: Expr,
+    /// When the expression is `column - constant`: the constant in milliseconds.
+    pub delay: Option<i64>,
+}
+
+/// Where rows end.
+#[derive(Clone, Debug)]
+pub struct SinkSpec {
+    /// The table's name, or `result` for a final `SELECT`.
+    pub table: String,
+    /// `filesystem`, `print`, `blackhole`, or `collect` for a final `SELECT`.
+    pub connector: String,
+    /// All other options of the `WITH` clause.
+    pub options: BTreeMap<String, String>,
+}
+
+/// The settings of a script. Unknown keys are kept: Flink keeps them too.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Key and value as written.
+    pub values: BTreeMap<String, String>,
+}
+
+impl Settings {
+    /// The value of a key.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.values.get(key).map(String::as_str)
+    }
+}

@@ -1,0 +1,194 @@
+//! Time: event time in milliseconds, the simulation's virtual time in microseconds, never mixed.
+
+use std::fmt;
+
+use chrono::{DateTime, Datelike, Timelike};
+
+/// A point of event time: milliseconds since 1970-01-01 00:00:00 UTC (`TIMESTAMP(3)`).
+///
+/// Every `i64` is a valid event time, the two ends included; arithmetic saturates or is checked,
+/// because timestamps are input and input may be hostile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventTime(pub i64);
+
+impl EventTime {
+    /// The earliest event time; as a watermark: nothing is known yet.
+    pub const MIN: EventTime = EventTime(i64::MIN);
+    /// The latest event time; as a watermark: the input has ended.
+    pub const MAX: EventTime = EventTime(i64::MAX);
+
+    /// This time moved by `millis`, held at the ends of the range.
+    pub fn saturating_add(self, millis: i64) -> EventTime {
+        EventTime(self.0.saturating_add(millis))
+    }
+
+    /// This time moved by `millis`, or `None` when that cannot be represented.
+    pub fn checked_add(self, millis: i64) -> Option<EventTime> {
+        self.0.checked_add(millis).map(EventTime)
+    }
+}
+
+impl fmt::Display for EventTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            EventTime::MIN => f.write_str("-inf"),
+            EventTime::MAX => f.write_str("+inf"),
+            EventTime(ms) => f.write_str(&format_timestamp(ms)),
+        }
+    }
+}
+
+/// A point of the simulation's own time: microseconds since 1970-01-01 00:00:00 UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct VirtualTime(pub u64);
+
+impl VirtualTime {
+    /// This time moved forward by `micros`, held at the end of the range.
+    pub fn after(self, micros: u64) -> VirtualTime {
+        VirtualTime(self.0.saturating_add(micros))
+    }
+}
+
+impl fmt::Display for VirtualTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (secs, micros) = (self.0 / 1_000_000, self.0 % 1_000_000);
+        match i64::try_from(secs).ok().and_then(|s| DateTime::from_timestamp(s, 0)) {
+            Some(t) => write!(
+                f,
+                "{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{micros:06}",
+                t.year(),
+                t.month(),
+                t.day(),
+                t.hour(),
+                t.minute(),
+                t.second()
+            ),
+            None => write!(f, "{}us", self.0),
+        }
+    }
+}
+
+/// `YYYY-MM-DD HH:MM:SS.mmm` in UTC, the form in which every front end prints timestamps.
+///
+/// Outside the calendar's range (about ±262,000 years) the plain number of milliseconds is printed.
+pub fn format_timestamp(millis: i64) -> String {
+    match DateTime::from_timestamp_millis(millis) {
+        Some(t) => format!(
+            "{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{:03}",
+            t.year(),
+            t.month(),
+            t.day(),
+            t.hour(),
+            t.minute(),
+            t.second(),
+            millis.rem_euclid(1000)
+        ),
+        None => format!("{millis}ms"),
+    }
+}
+
+/// `YYYY-MM-DD` for a number of days since 1970-01-01.
+pub fn format_date(days: i32) -> String {
+    match DateTime::from_timestamp_millis(i64::from(days) * 86_400_000) {
+        Some(t) => format!("{:04}-{:02}-{:02}", t.year(), t.month(), t.day()),
+        None => format!("{days}d"),
+    }
+}
+
+/// Reads `YYYY-MM-DD[ T]HH:MM[:SS[.fffffffff]][Z]` or `YYYY-MM-DD` as milliseconds UTC; digits
+/// beyond milliseconds are cut.
+pub fn parse_timestamp(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let text = text.strip_suffix('Z').unwrap_or(text);
+    let (date, time) = match text.split_once([' ', 'T']) {
+        Some((d, t)) => (d, Some(t)),
+        None => (text, None),
+    };
+    let day_ms = i64::from(parse_date(date)?).checked_mul(86_400_000)?;
+    let Some(time) = time else { return Some(day_ms) };
+    let (hms, fraction) = match time.split_once('.') {
+        Some((h, f)) => (h, f),
+        None => (time, ""),
+    };
+    let mut parts = hms.split(':');
+    let mut next = |limit: i64, required: bool| -> Option<i64> {
+        match parts.next() {
+            Some(p) if !p.is_empty() && p.len() <= 2 && p.bytes().all(|b| b.is_ascii_digit()) => {
+                p.parse().ok().filter(|v| *v < limit)
+            }
+            None if !required => Some(0),
+            _ => None,
+        }
+    };
+    let (hour, minute, second) = (next(24, true)?, next(60, true)?, next(60, false)?);
+    if parts.next().is_some() || fraction.len() > 9 || !fraction.bytes().all(|b| b.is_ascii_digit())
+    {
+        return None;
+    }
+    let mut millis = 0;
+    for i in 0..3 {
+        millis = millis * 10 + fraction.as_bytes().get(i).map_or(0, |b| i64::from(b - b'0'));
+    }
+    day_ms.checked_add(((hour * 60 + minute) * 60 + second) * 1000 + millis)
+}
+
+/// Reads `YYYY-MM-DD` as days since 1970-01-01.
+pub fn parse_date(text: &str) -> Option<i32> {
+    let date = chrono::NaiveDate::parse_from_str(text.trim(), "%Y-%m-%d").ok()?;
+    let days = date.signed_duration_since(chrono::NaiveDate::default()).num_days();
+    i32::try_from(days).ok()
+}
+
+/// Reads a duration as Flink's settings write it: `10 s`, `500ms`, `5 min`, `2 h`, `1 d`, or a bare
+/// number of milliseconds. Microseconds are the result's unit.
+pub fn parse_duration_micros(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let scale: u64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "us" | "µs" | "micros" | "microsecond" | "microseconds" => 1,
+        "" | "ms" | "milli" | "millis" | "millisecond" | "milliseconds" => 1_000,
+        "s" | "sec" | "secs" | "second" | "seconds" => 1_000_000,
+        "m" | "min" | "mins" | "minute" | "minutes" => 60_000_000,
+        "h" | "hour" | "hours" => 3_600_000_000,
+        "d" | "day" | "days" => 86_400_000_000,
+        _ => return None,
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let mut micros = whole.parse::<u64>().ok()?.checked_mul(scale)?;
+    let mut place = scale;
+    for digit in fraction.bytes() {
+        place /= 10;
+        micros = micros.checked_add(u64::from(digit - b'0') * place)?;
+    }
+    Some(micros)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps_round_trip_and_reject_nonsense() {
+        for text in
+            ["2018-01-31 02:18:21.235", "1969-12-31 23:59:59.999", "2020-02-29 00:00:00.000"]
+        {
+            assert_eq!(format_timestamp(parse_timestamp(text).expect(text)), text);
+        }
+        assert_eq!(parse_timestamp("2020-04-15 08:05"), Some(1_586_937_900_000));
+        assert_eq!(parse_timestamp("2020-04-15T08:05:00Z"), Some(1_586_937_900_000));
+        for bad in ["", "2020-13-01", "2020-04-15 25:00", "2020-04-15 08:05:00.x", "08:05"] {
+            assert_eq!(parse_timestamp(bad), None, "{bad}");
+        }
+        assert_eq!(format_timestamp(i64::MAX), "9223372036854775807ms");
+    }
+
+    #[test]
+    fn durations_follow_the_settings_syntax() {
+        assert_eq!(parse_duration_micros("10 s"), Some(10_000_000));
+        assert_eq!(parse_duration_micros("1.5ms"), Some(1_500));
+        assert_eq!(parse_duration_micros("250"), Some(250_000));
+        assert_eq!(parse_duration_micros("2 weeks"), None);
+        assert_eq!(parse_duration_micros(""), None);
+    }
+}

@@ -1,0 +1,398 @@
+//! The trace: everything that happens in a simulated run, the only thing anybody may look at.
+//!
+//! One text form ([`Event::line`]), one binary form (rkyv chunks, [`encode`] and [`decode`]) and one
+//! hash over the text form. Equal traces mean equal runs.
+
+use std::fmt::Write as _;
+
+use rkyv::{Archive, Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::error::{Diagnostic, Result};
+use crate::time::{EventTime, VirtualTime};
+
+/// One thing that happened.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Event {
+    /// The step of the simulation it belongs to, from 1; several events share a step.
+    pub step: u64,
+    /// Virtual time in microseconds since 1970.
+    pub at: u64,
+    /// The task it happened in, an index into [`Header::tasks`]; `u16::MAX`: the coordinator.
+    pub task: u16,
+    /// What happened.
+    pub what: What,
+}
+
+/// The coordinator's place in [`Event::task`].
+pub const COORDINATOR: u16 = u16::MAX;
+
+/// What is fixed for a run: names for the numbers in events.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
+pub struct Header {
+    /// The tasks: `quakes/0`, `window/0`, `window/1`, `sink/0` …
+    pub tasks: Vec<TaskInfo>,
+    /// The channels between tasks: from, to, positions in `tasks`.
+    pub channels: Vec<(u16, u16)>,
+    /// The seed of the schedule.
+    pub seed: u64,
+}
+
+/// One subtask of one operator chain.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct TaskInfo {
+    /// `name/subtask`
+    pub name: String,
+    /// `source`, `window`, `session`, `guest-window`, `guest-join`, `aggregate`, `map` or `sink`.
+    pub kind: String,
+    /// What the task does, one line an operator, as `EXPLAIN` prints it.
+    pub describe: String,
+    /// The partitions a source reads; 0 for other tasks.
+    pub partitions: u16,
+}
+
+/// The closed set of things that can happen.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub enum What {
+    /// A source read a record. `event_time`: `None` when the table has no watermark.
+    Arrive { partition: u16, offset: u64, seq: u64, event_time: Option<i64>, row: String },
+    /// A record that cannot be read or has no event time was left out, counted.
+    BadRecord { partition: u16, offset: u64, line: u64, column: u64, reason: String },
+    /// A source partition's own watermark moved.
+    PartitionWatermark { partition: u16, watermark: i64 },
+    /// A source partition said nothing for the idle timeout, or spoke again.
+    Idle { partition: u16, idle: bool },
+    /// The task's watermark moved; `seq`: the record that moved it.
+    Watermark { watermark: i64, seq: u64 },
+    /// A window got its first row. `window`: a number unique in this task and run.
+    WindowOpen { window: u64, key: String, start: i64, end: i64 },
+    /// A window changed its bounds by taking in a record or other windows.
+    WindowMerge { window: u64, merged: Vec<u64>, start: i64, end: i64 },
+    /// A record was counted in a window.
+    WindowAdd { window: u64, seq: u64 },
+    /// The watermark reached the window's end minus 1 ms; the result rows follow downstream.
+    WindowFire { window: u64, key: String, start: i64, end: i64, rows: u32 },
+    /// A record was left out because every window it belongs to has fired.
+    Late {
+        seq: u64,
+        event_time: i64,
+        watermark: i64,
+        start: i64,
+        end: i64,
+        key: String,
+        row: String,
+    },
+    /// A record entered a join's buffer. `side`: 0 left, 1 right.
+    JoinBuffer { side: u8, seq: u64, event_time: i64, frees_at: i64 },
+    /// A guest judged candidate pairs of a record.
+    JoinMatch { side: u8, seq: u64, candidates: u32, matched: Vec<u64> },
+    /// The watermark freed rows of a join's buffer.
+    JoinExpire { side: u8, seqs: Vec<u64> },
+    /// A record reached a join after its whole time range had been freed.
+    JoinLate { side: u8, seq: u64, event_time: i64, watermark: i64, row: String },
+    /// A guest ran: fuel used and its memory's size.
+    GuestCall { export: String, rows: u32, fuel: u64, pages: u32 },
+    /// A guest wrote a line.
+    GuestLog { level: u8, text: String },
+    /// A row reached the sink and is staged there. `kind`: +I, -U, +U or -D as 0 to 3.
+    Stage { row: String, kind: u8, seq: u64 },
+    /// The coordinator began a checkpoint.
+    CheckpointStart { checkpoint: u64 },
+    /// A barrier reached a task on one of its channels.
+    Barrier { checkpoint: u64, channel: u16 },
+    /// All of the task's channels have delivered the barrier; its state was written.
+    Snapshot { checkpoint: u64, bytes: u64 },
+    /// The snapshot is stored and verified: the commit point.
+    CheckpointComplete { checkpoint: u64, bytes: u64, hash: u64 },
+    /// The sink made the rows staged up to the checkpoint visible.
+    Commit { checkpoint: u64, rows: u64 },
+    /// A fault was injected.
+    Fault { fault: String },
+    /// A task died. What was in flight and in memory is gone; staged, uncommitted rows too.
+    Crash { lost_messages: u64, lost_rows: u64 },
+    /// The job is being started again. `checkpoint` 0: from the beginning.
+    Restore { checkpoint: u64 },
+    /// A source went back to an earlier place. Records up to `until` are read again.
+    Replay { partition: u16, offset: u64, from: u64, until: u64 },
+    /// The input has ended and everything is committed.
+    Finish,
+    /// The job stopped for good.
+    Fail { code: String, message: String },
+}
+
+impl Event {
+    /// The event's one text form, without a line end. Control characters in data are escaped.
+    pub fn line(&self, header: &Header) -> String {
+        let task = match header.tasks.get(usize::from(self.task)) {
+            Some(t) => t.name.as_str(),
+            None => "coordinator",
+        };
+        let mut line = format!("{} {} {task} ", self.step, VirtualTime(self.at));
+        self.what.write(&mut line);
+        line
+    }
+}
+
+impl What {
+    /// The event's name in the text form and in the page's filters.
+    pub fn name(&self) -> &'static str {
+        match self {
+            What::Arrive { .. } => "arrive",
+            What::BadRecord { .. } => "bad-record",
+            What::PartitionWatermark { .. } => "partition-watermark",
+            What::Idle { .. } => "idle",
+            What::Watermark { .. } => "watermark",
+            What::WindowOpen { .. } => "window-open",
+            What::WindowMerge { .. } => "window-merge",
+            What::WindowAdd { .. } => "window-add",
+            What::WindowFire { .. } => "window-fire",
+            What::Late { .. } => "late",
+            What::JoinBuffer { .. } => "join-buffer",
+            What::JoinMatch { .. } => "join-match",
+            What::JoinExpire { .. } => "join-expire",
+            What::JoinLate { .. } => "join-late",
+            What::GuestCall { .. } => "guest-call",
+            What::GuestLog { .. } => "guest-log",
+            What::Stage { .. } => "stage",
+            What::CheckpointStart { .. } => "checkpoint-start",
+            What::Barrier { .. } => "barrier",
+            What::Snapshot { .. } => "snapshot",
+            What::CheckpointComplete { .. } => "checkpoint-complete",
+            What::Commit { .. } => "commit",
+            What::Fault { .. } => "fault",
+            What::Crash { .. } => "crash",
+            What::Restore { .. } => "restore",
+            What::Replay { .. } => "replay",
+            What::Finish => "finish",
+            What::Fail { .. } => "fail",
+        }
+    }
+
+    fn write(&self, out: &mut String) {
+        let time = |ms: &i64| EventTime(*ms).to_string();
+        out.push_str(self.name());
+        let mut put = |name: &str, value: &dyn std::fmt::Display| {
+            write!(out, " {name}={value}").expect("writing to a string cannot fail");
+        };
+        match self {
+            What::Arrive { partition, offset, seq, event_time, row } => {
+                put("partition", partition);
+                put("offset", offset);
+                put("seq", seq);
+                if let Some(t) = event_time {
+                    put("event-time", &quoted(&time(t)));
+                }
+                put("row", &quoted(row));
+            }
+            What::BadRecord { partition, offset, line, column, reason } => {
+                put("partition", partition);
+                put("offset", offset);
+                put("line", line);
+                put("column", column);
+                put("reason", &quoted(reason));
+            }
+            What::PartitionWatermark { partition, watermark } => {
+                put("partition", partition);
+                put("watermark", &quoted(&time(watermark)));
+            }
+            What::Idle { partition, idle } => {
+                put("partition", partition);
+                put("idle", idle);
+            }
+            What::Watermark { watermark, seq } => {
+                put("watermark", &quoted(&time(watermark)));
+                put("seq", seq);
+            }
+            What::WindowOpen { window, key, start, end } => {
+                put("window", window);
+                put("key", &quoted(key));
+                put("start", &quoted(&time(start)));
+                put("end", &quoted(&time(end)));
+            }
+            What::WindowMerge { window, merged, start, end } => {
+                put("window", window);
+                put("merged", &list(merged));
+                put("start", &quoted(&time(start)));
+                put("end", &quoted(&time(end)));
+            }
+            What::WindowAdd { window, seq } => {
+                put("window", window);
+                put("seq", seq);
+            }
+            What::WindowFire { window, key, start, end, rows } => {
+                put("window", window);
+                put("key", &quoted(key));
+                put("start", &quoted(&time(start)));
+                put("end", &quoted(&time(end)));
+                put("rows", rows);
+            }
+            What::Late { seq, event_time, watermark, start, end, key, row } => {
+                put("seq", seq);
+                put("event-time", &quoted(&time(event_time)));
+                put("watermark", &quoted(&time(watermark)));
+                put("start", &quoted(&time(start)));
+                put("end", &quoted(&time(end)));
+                put("key", &quoted(key));
+                put("row", &quoted(row));
+            }
+            _ => self.write_rest(&mut put),
+        }
+    }
+
+    fn write_rest(&self, put: &mut dyn FnMut(&str, &dyn std::fmt::Display)) {
+        let time = |ms: &i64| quoted(&EventTime(*ms).to_string());
+        match self {
+            What::JoinBuffer { side, seq, event_time, frees_at } => {
+                put("side", &side_name(*side));
+                put("seq", seq);
+                put("event-time", &time(event_time));
+                put("frees-at", &time(frees_at));
+            }
+            What::JoinMatch { side, seq, candidates, matched } => {
+                put("side", &side_name(*side));
+                put("seq", seq);
+                put("candidates", candidates);
+                put("matched", &list(matched));
+            }
+            What::JoinExpire { side, seqs } => {
+                put("side", &side_name(*side));
+                put("seqs", &list(seqs));
+            }
+            What::JoinLate { side, seq, event_time, watermark, row } => {
+                put("side", &side_name(*side));
+                put("seq", seq);
+                put("event-time", &time(event_time));
+                put("watermark", &time(watermark));
+                put("row", &quoted(row));
+            }
+            What::GuestCall { export, rows, fuel, pages } => {
+                put("export", export);
+                put("rows", rows);
+                put("fuel", fuel);
+                put("pages", pages);
+            }
+            What::GuestLog { level, text } => {
+                put("level", level);
+                put("text", &quoted(text));
+            }
+            What::Stage { row, kind, seq } => {
+                put("kind", &["+I", "-U", "+U", "-D"][usize::from(*kind & 3)]);
+                put("seq", seq);
+                put("row", &quoted(row));
+            }
+            What::CheckpointStart { checkpoint } | What::Restore { checkpoint } => {
+                put("checkpoint", checkpoint);
+            }
+            What::Barrier { checkpoint, channel } => {
+                put("checkpoint", checkpoint);
+                put("channel", channel);
+            }
+            What::Snapshot { checkpoint, bytes } => {
+                put("checkpoint", checkpoint);
+                put("bytes", bytes);
+            }
+            What::CheckpointComplete { checkpoint, bytes, hash } => {
+                put("checkpoint", checkpoint);
+                put("bytes", bytes);
+                put("hash", &format!("{hash:016x}"));
+            }
+            What::Commit { checkpoint, rows } => {
+                put("checkpoint", checkpoint);
+                put("rows", rows);
+            }
+            What::Fault { fault } => put("fault", &quoted(fault)),
+            What::Crash { lost_messages, lost_rows } => {
+                put("lost-messages", lost_messages);
+                put("lost-rows", lost_rows);
+            }
+            What::Replay { partition, offset, from, until } => {
+                put("partition", partition);
+                put("offset", offset);
+                put("from", from);
+                put("until", until);
+            }
+            What::Fail { code, message } => {
+                put("code", code);
+                put("message", &quoted(message));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn side_name(side: u8) -> &'static str {
+    if side == 0 { "left" } else { "right" }
+}
+
+fn list(items: &[u64]) -> String {
+    let items: Vec<String> = items.iter().map(u64::to_string).collect();
+    format!("[{}]", items.join(","))
+}
+
+/// Text in double quotes with control characters, quotes and backslashes escaped.
+pub fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            c if c.is_control() => {
+                write!(out, "\\u{{{:x}}}", u32::from(c)).expect("writing to a string cannot fail");
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// The running hash over the text form of a trace: 128 bits of SHA-256, lines ended by `\n`.
+#[derive(Clone, Default)]
+pub struct TraceHash(Sha256);
+
+impl TraceHash {
+    /// Takes in one event.
+    pub fn update(&mut self, event: &Event, header: &Header) {
+        self.0.update(event.line(header).as_bytes());
+        self.0.update(b"\n");
+    }
+
+    /// The hash so far, 32 hexadecimal digits.
+    pub fn hex(&self) -> String {
+        let digest = self.0.clone().finalize();
+        digest.iter().take(16).map(|b| format!("{b:02x}")).collect()
+    }
+}
+
+/// A stretch of a trace in its binary form.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Chunk {
+    /// The names behind the events' numbers.
+    pub header: Header,
+    /// The position of the first event in the whole trace.
+    pub first: u64,
+    /// The events.
+    pub events: Vec<Event>,
+}
+
+/// The binary form: rkyv, little endian, unaligned.
+///
+/// # Panics
+/// Never for a chunk that fits memory.
+pub fn encode(chunk: &Chunk) -> Vec<u8> {
+    rkyv::to_bytes::<rkyv::rancor::Error>(chunk)
+        .expect("a chunk in memory can be archived")
+        .to_vec()
+}
+
+/// Reads the binary form, checking every byte.
+///
+/// # Errors
+/// When the bytes are no trace chunk.
+pub fn decode(bytes: &[u8]) -> Result<Chunk> {
+    rkyv::from_bytes::<Chunk, rkyv::rancor::Error>(bytes).map_err(|e| {
+        Diagnostic::new("trace.corrupt", format!("these bytes are no trace: {e}"))
+            .hint("the file may be cut short or made by another version")
+    })
+}

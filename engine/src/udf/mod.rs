@@ -1,0 +1,65 @@
+//! User-defined operators: what a guest module is, what may run it, how it is metered.
+
+use crate::error::Result;
+
+/// The limits a guest runs under. Equal on every host: they are part of the trace's identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Fuel for one call: a base plus so much a row, counted by the injected meter.
+    pub fuel_base: u64,
+    /// Fuel a row of the frame.
+    pub fuel_per_row: u64,
+    /// The largest linear memory, in 64 KiB pages.
+    pub memory_pages: u32,
+    /// The deepest nest of calls, weighted by the size of frames.
+    pub call_depth: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { fuel_base: 5_000_000, fuel_per_row: 50_000, memory_pages: 256, call_depth: 2_000 }
+    }
+}
+
+/// Whatever runs guests: wasmtime in the host, the page's worker, the embedder of `engine.wasm`.
+///
+/// It is handed bytes that have passed the admission gate and the meter, so it needs no limits of its
+/// own for a result; wall-clock backstops are its business.
+pub trait Sandbox {
+    /// Compiles and instantiates a metered module.
+    ///
+    /// # Errors
+    /// When the runtime refuses the bytes: a fault of the host, never a guest's.
+    fn instantiate(&self, metered: &[u8]) -> Result<Box<dyn Instance>>;
+}
+
+/// A live guest. Thrown away after any trap.
+pub trait Instance {
+    /// Calls an export that takes and returns `i32`s.
+    ///
+    /// # Errors
+    /// `Trap` when the guest trapped.
+    fn call(&mut self, export: &str, args: &[i32]) -> std::result::Result<i32, Trap>;
+
+    /// Copies from the guest's memory; `false` when out of bounds.
+    fn read(&mut self, address: u32, into: &mut [u8]) -> bool;
+
+    /// Copies into the guest's memory; `false` when out of bounds.
+    fn write(&mut self, address: u32, bytes: &[u8]) -> bool;
+
+    /// What the guest said through `hw.log` and `hw.abort` since the last call of this, oldest first.
+    fn take_log(&mut self) -> Vec<LogLine>;
+}
+
+/// The guest trapped. Why is read from the meter's own globals, the same on every host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trap;
+
+/// One line of a guest's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// 0 trace, 1 debug, 2 info, 3 warn, 4 error; 255: the message of `hw.abort`.
+    pub level: u8,
+    /// UTF-8, made lossless by replacement, at most 1 KiB.
+    pub text: String,
+}
