@@ -1,6 +1,6 @@
 //! Expressions: typed trees over the columns of a batch, evaluated a column at a time.
 
-use crate::schema::DataType;
+use crate::schema::{DataType, Field};
 use crate::value::Value;
 
 /// A type-checked expression.
@@ -53,4 +53,16 @@ pub enum ExprKind {
 pub struct Function {
     /// The name as SQL writes it.
     pub name: &'static str,
+}
+
+impl Expr {
+    /// A column of the input.
+    pub fn column(index: usize, field: &Field) -> Expr {
+        Expr { kind: ExprKind::Column(index), data_type: field.data_type, nullable: field.nullable }
+    }
+
+    /// A constant of a stated type (the value must be of it, or NULL).
+    pub fn literal(value: Value, data_type: DataType) -> Expr {
+        Expr { nullable: value.is_null(), kind: ExprKind::Literal(value), data_type }
+    }
 }

@@ -1,5 +1,7 @@
 //! User-defined operators: what a guest module is, what may run it, how it is metered.
 
+pub mod manifest;
+
 use crate::error::Result;
 
 /// The limits a guest runs under. Equal on every host: they are part of the trace's identity.
