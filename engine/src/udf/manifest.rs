@@ -32,7 +32,7 @@ pub struct GuestInput {
 }
 
 /// A parameter a caller may give by name.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Parameter {
     /// Its name and type.
     pub typed: Typed,
@@ -41,7 +41,7 @@ pub struct Parameter {
 }
 
 /// Section `highwater.manifest` of a guest module, decoded from its JSON.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Manifest {
     /// The ABI's version, 1.
     pub abi: u32,
