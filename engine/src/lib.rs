@@ -4,6 +4,7 @@
 
 pub mod aggregate;
 pub mod batch;
+pub mod column;
 pub mod error;
 pub mod expr;
 pub mod plan;
