@@ -2,14 +2,21 @@
 //!
 //! Modules stand in reading order; each may use only those above it. `ARCHITECTURE.md` is the map.
 
-pub mod aggregate;
-pub mod batch;
+pub mod time;
+pub mod schema;
+pub mod value;
 pub mod column;
 pub mod error;
-pub mod expr;
-pub mod plan;
-pub mod schema;
-pub mod time;
+pub mod batch;
 pub mod trace;
+pub mod snapshot;
+pub mod key;
+pub mod operator;
+pub mod expr;
+pub mod aggregate;
 pub mod udf;
-pub mod value;
+pub mod watermark;
+pub mod rowwise;
+pub mod window;
+pub mod group;
+pub mod plan;

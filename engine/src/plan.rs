@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+pub use crate::aggregate::AggregateCall;
+pub use crate::window::WindowSpec;
 use crate::error::Span;
 use crate::expr::Expr;
 use crate::schema::SchemaRef;
@@ -105,34 +107,6 @@ pub enum Op {
     },
     /// Writes rows to a table, or collects them for a final `SELECT`.
     Sink(SinkSpec),
-}
-
-/// A window without its key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WindowSpec {
-    /// `[k * size + offset, (k + 1) * size + offset)`, milliseconds.
-    Tumble {
-        /// Length in milliseconds, positive.
-        size: i64,
-        /// Shift in milliseconds.
-        offset: i64,
-    },
-    /// Rows of a key no more than `gap` apart, milliseconds.
-    Session {
-        /// The gap in milliseconds, positive.
-        gap: i64,
-    },
-}
-
-/// An aggregate function over an input column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AggregateCall {
-    /// Which function.
-    pub function: crate::aggregate::Function,
-    /// The input column; `None` for `COUNT(*)`.
-    pub argument: Option<usize>,
-    /// A BOOLEAN input column that must be TRUE for the row to count (`FILTER (WHERE …)`).
-    pub filter: Option<usize>,
 }
 
 /// A guest and what it is called with.
