@@ -49,6 +49,8 @@ pub struct Stair {
     pub watermark: EventTime,
     /// The record that moved it.
     pub seq: Seq,
+    /// The stream has gone idle: it holds no other input back until it speaks again.
+    pub idle: bool,
 }
 
 /// Rows travelling together. Operators never know how many: one in the simulation, thousands in the
