@@ -155,11 +155,11 @@ fn decimals_total(args: &Args<'_>, op: Operator) -> ArrayRef {
     decimals(args, op).unwrap_or_else(|_| args.each_option::<i128>(|_| None))
 }
 
-fn nan_f64(v: f64) -> f64 {
+pub(super) fn nan_f64(v: f64) -> f64 {
     if v.is_nan() { canonical_f64(v) } else { v }
 }
 
-fn nan_f32(v: f32) -> f32 {
+pub(super) fn nan_f32(v: f32) -> f32 {
     if v.is_nan() { canonical_f32(v) } else { v }
 }
 

@@ -8,10 +8,17 @@ mod cast;
 mod compare;
 mod decimal;
 mod evaluate;
+mod format;
 mod logic;
+mod math;
+mod math_round;
 mod print;
 mod resolve;
 mod select;
+mod temporal;
+mod text;
+mod text_search;
+
 
 use std::sync::LazyLock;
 
@@ -115,6 +122,8 @@ enum Kernel {
     Strict(fn(&Args<'_>) -> Outcome<arrow_array::ArrayRef>),
     /// Looks at NULL itself; never fails.
     Nullable(fn(&Args<'_>) -> arrow_array::ArrayRef),
+    /// Looks at NULL itself and may fail.
+    Whole(fn(&Args<'_>) -> Outcome<arrow_array::ArrayRef>),
     /// Decides itself which arguments are evaluated for which rows.
     Lazy(fn(&[Expr], DataType, &Input<'_>) -> Outcome<Datum>),
     /// Typing replaces the call by other expressions.
@@ -133,8 +142,19 @@ pub struct RowError {
 /// What evaluation gives: a row may fail.
 type Outcome<T> = Result<T, RowError>;
 
-static FUNCTIONS: LazyLock<Vec<Function>> =
-    LazyLock::new(|| [arith::FUNCTIONS, compare::FUNCTIONS, logic::FUNCTIONS].concat());
+static FUNCTIONS: LazyLock<Vec<Function>> = LazyLock::new(|| {
+    [
+        arith::FUNCTIONS,
+        compare::FUNCTIONS,
+        logic::FUNCTIONS,
+        math::FUNCTIONS,
+        math_round::FUNCTIONS,
+        text::FUNCTIONS,
+        text_search::FUNCTIONS,
+        temporal::FUNCTIONS,
+    ]
+    .concat()
+});
 
 /// All functions and operators: SQL's names, help and typing follow from this list.
 pub fn functions() -> &'static [Function] {

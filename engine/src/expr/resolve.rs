@@ -15,6 +15,8 @@ pub(super) enum Param {
     Unit,
     /// A string literal of one character.
     Char,
+    /// A STRING, the pattern of a time; a literal is checked at once.
+    Pattern,
 }
 
 /// The type that both widen to without a CAST, if there is one.
@@ -167,6 +169,12 @@ impl Param {
             Param::Unit => {
                 super::calendar::Unit::named(f, literal_text(f, index, &arg)?)?;
                 Ok(arg)
+            }
+            Param::Pattern => {
+                if let Some(Value::String(text)) = arg.as_literal() {
+                    super::format::Pattern::parse(text)?;
+                }
+                argument(f, index, arg, DataType::String)
             }
             Param::Char => {
                 if literal_text(f, index, &arg)?.chars().count() == 1 {
