@@ -287,17 +287,14 @@ impl Graph {
                         aggregates,
                         schemas,
                     )),
-                    WindowSpec::Session { gap } => Box::new(SessionAggregate::new(
-                        name, gap, *time, keys, aggregates, schemas,
-                    )),
+                    WindowSpec::Session { gap } => {
+                        Box::new(SessionAggregate::new(name, gap, *time, keys, aggregates, schemas))
+                    }
                 }
             }
-            Op::GroupAggregate { keys, aggregates } => Box::new(GroupAggregate::new(
-                name,
-                keys,
-                aggregates,
-                (input(0), &node.schema),
-            )),
+            Op::GroupAggregate { keys, aggregates } => {
+                Box::new(GroupAggregate::new(name, keys, aggregates, (input(0), &node.schema)))
+            }
             Op::GuestWindow { guest: call, time, keys } => {
                 let columns = call.columns[0].clone();
                 let schemas = (input(0), &node.schema);
@@ -328,9 +325,9 @@ fn share_sources(plan: &mut Plan) {
     let mut keep: Vec<NodeId> = (0..plan.nodes.len()).collect();
     for id in 0..plan.nodes.len() {
         if let Op::Source(spec) = &plan.nodes[id].op {
-            let first = plan.nodes[..id].iter().position(
-                |n| matches!(&n.op, Op::Source(s) if s.table == spec.table),
-            );
+            let first = plan.nodes[..id]
+                .iter()
+                .position(|n| matches!(&n.op, Op::Source(s) if s.table == spec.table));
             if let Some(first) = first {
                 keep[id] = first;
             }
@@ -352,9 +349,8 @@ fn share_sources(plan: &mut Plan) {
 
 /// Cuts the plan at exchanges, and where rows go more than one way.
 fn stages(plan: &Plan, parallelism: u32) -> Vec<Stage> {
-    let consumers = |id: NodeId| {
-        plan.nodes.iter().flat_map(|n| &n.inputs).filter(|&&i| i == id).count()
-    };
+    let consumers =
+        |id: NodeId| plan.nodes.iter().flat_map(|n| &n.inputs).filter(|&&i| i == id).count();
     let mut stages: Vec<Stage> = Vec::new();
     let mut stage_of: Vec<usize> = Vec::new();
     for (id, node) in plan.nodes.iter().enumerate() {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 pub use crate::aggregate::AggregateCall;
-pub use crate::window::WindowSpec;
 use crate::error::Span;
 use crate::expr::Expr;
 use crate::schema::SchemaRef;
+pub use crate::window::WindowSpec;
 
 /// The position of a node in [`Plan::nodes`].
 pub type NodeId = usize;
@@ -172,5 +172,12 @@ impl Settings {
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.values.get(key).map(String::as_str)
+    }
+}
+
+impl Plan {
+    /// One line on what a node does.
+    pub fn describe(&self, id: NodeId) -> String {
+        self.nodes[id].name.clone()
     }
 }

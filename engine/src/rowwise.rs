@@ -72,10 +72,10 @@ impl Operator for Project {
         }
         let mut columns = Vec::with_capacity(self.exprs.len());
         for e in &self.exprs {
-            columns.push(
-                expr::evaluate(e, &batch)
-                    .map_err(|e| row_error(&self.name, batch.seqs[e.row as usize], e.diagnostic))?,
-            );
+            columns
+                .push(expr::evaluate(e, &batch).map_err(|e| {
+                    row_error(&self.name, batch.seqs[e.row as usize], e.diagnostic)
+                })?);
         }
         out.batches.push(batch.with_columns(Arc::clone(&self.schema), columns));
         Ok(())
@@ -130,7 +130,8 @@ impl Operator for AssignTumble {
         let time_type = self.schema.fields[self.schema.fields.len() - 1].data_type;
         columns.push(timestamps(windows.iter().map(|w| w.0).collect(), DataType::Timestamp));
         columns.push(timestamps(windows.iter().map(|w| w.1).collect(), DataType::Timestamp));
-        columns.push(timestamps(windows.iter().map(|w| w.1.saturating_sub(1)).collect(), time_type));
+        columns
+            .push(timestamps(windows.iter().map(|w| w.1.saturating_sub(1)).collect(), time_type));
         out.batches.push(batch.with_columns(Arc::clone(&self.schema), columns));
         Ok(())
     }

@@ -150,9 +150,8 @@ fn in_order(batch: Batch) -> Batch {
     if batch.seqs.windows(2).all(|w| w[0] < w[1]) {
         return batch;
     }
-    let mut order: Vec<(Seq, Vec<u8>, u32)> = (0..batch.rows)
-        .map(|i| (batch.seqs[i], key::encode(&batch.row(i)), i as u32))
-        .collect();
+    let mut order: Vec<(Seq, Vec<u8>, u32)> =
+        (0..batch.rows).map(|i| (batch.seqs[i], key::encode(&batch.row(i)), i as u32)).collect();
     order.sort();
     let order: Vec<u32> = order.into_iter().map(|(_, _, i)| i).collect();
     batch.gather(&order)

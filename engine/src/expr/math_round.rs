@@ -195,9 +195,11 @@ impl Within for ArrayRef {
         if values.iter().all(|v| within(*v, precision).is_some()) {
             return self;
         }
-        args.each_option(|row| {
-            if self.is_null(row) { None } else { within(values[row], precision) }
-        })
+        args.each_option(
+            |row| {
+                if self.is_null(row) { None } else { within(values[row], precision) }
+            },
+        )
     }
 }
 

@@ -19,7 +19,6 @@ mod temporal;
 mod text;
 mod text_search;
 
-
 use std::sync::LazyLock;
 
 use crate::error::Error;
@@ -185,12 +184,3 @@ impl Expr {
         }
     }
 }
-
-/// Temporary shape until the expression kernels are merged.
-pub struct RowError { /// row
- pub row: u32, /// what
- pub diagnostic: crate::error::Error }
-/// x
-pub fn evaluate(_: &Expr, _: &crate::batch::Batch) -> Result<arrow_array::ArrayRef, RowError> { panic!() }
-/// x
-pub fn select(_: &Expr, _: &crate::batch::Batch) -> Result<Vec<u32>, RowError> { panic!() }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::{Sim, State, Upcoming};
+use crate::archive;
 use crate::error::Result;
 use crate::snapshot::Snapshot;
 use crate::source::inlet::Position;
 use crate::trace::{COORDINATOR, Event, What};
-use crate::archive;
 
 /// The section that holds the sources' position.
 pub(super) const INLET: &str = "inlet";

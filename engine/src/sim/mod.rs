@@ -191,10 +191,11 @@ impl Sim {
         self.now = VirtualTime(at.max(self.now.0));
         self.step += 1;
         if let Err(error) = self.happen(upcoming, trace) {
-            self.note(trace, COORDINATOR, What::Fail {
-                code: error.code.to_owned(),
-                message: error.message.clone(),
-            });
+            self.note(
+                trace,
+                COORDINATOR,
+                What::Fail { code: error.code.to_owned(), message: error.message.clone() },
+            );
             self.upcoming.clear();
             self.state = State::Failed(*error);
         }

@@ -95,7 +95,14 @@ impl Ingest {
             if let Some(p) = &proposals
                 && p.is_valid(row)
             {
-                self.propose(a.partitions[row], millis(p)[row], row as u32 + 1, seq, &mut stairs, out);
+                self.propose(
+                    a.partitions[row],
+                    millis(p)[row],
+                    row as u32 + 1,
+                    seq,
+                    &mut stairs,
+                    out,
+                );
             }
         }
         for (_, mark) in marks {
@@ -122,7 +129,8 @@ impl Ingest {
         }
         let batch = Batch::new(Arc::clone(&self.schema), columns, Arc::clone(&raw.seqs));
         let Some((time, _)) = &self.watermark else { return Ok(batch) };
-        let Some(nulls) = batch.columns[*time].nulls().filter(|n| n.null_count() > 0).cloned() else {
+        let Some(nulls) = batch.columns[*time].nulls().filter(|n| n.null_count() > 0).cloned()
+        else {
             return Ok(batch);
         };
         let name = self.schema.fields[*time].name.clone();
@@ -160,7 +168,8 @@ impl Ingest {
 
     /// The error with the record it is about.
     fn at_record(&self, mut error: Error, a: &Arrivals, row: usize) -> Error {
-        error.message = format!("table `{}`, record {}: {}", self.table, a.seqs[row], error.message);
+        error.message =
+            format!("table `{}`, record {}: {}", self.table, a.seqs[row], error.message);
         let line = u32::try_from(a.lines[row]).unwrap_or(u32::MAX);
         if line == 0 {
             return error;
@@ -221,8 +230,8 @@ impl Ingest {
                 self.state.set_activity(part, Activity::Idle);
                 out.note(|| What::Idle { partition, idle: true });
                 self.step(row, seq, stairs, out);
-                let active = (0..self.state.len())
-                    .any(|p| self.state.activity(p) == Activity::Active);
+                let active =
+                    (0..self.state.len()).any(|p| self.state.activity(p) == Activity::Active);
                 if !active {
                     let watermark = self.state.current();
                     stairs.push(Stair { row, watermark, seq, idle: true });

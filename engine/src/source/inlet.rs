@@ -111,11 +111,7 @@ impl Inlet {
     ///
     /// # Errors
     /// When the first records cannot be read.
-    pub fn new(
-        sources: Vec<Vec<Input>>,
-        idle_timeout: Option<u64>,
-        retain: bool,
-    ) -> Result<Inlet> {
+    pub fn new(sources: Vec<Vec<Input>>, idle_timeout: Option<u64>, retain: bool) -> Result<Inlet> {
         let mut partitions = Vec::new();
         let mut relative = Vec::new();
         for (source, inputs) in sources.into_iter().enumerate() {

@@ -7,6 +7,8 @@ mod builder;
 mod csv;
 mod datagen;
 mod files;
+pub mod ingest;
+pub mod inlet;
 mod json;
 mod number;
 mod options;

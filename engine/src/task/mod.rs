@@ -9,8 +9,8 @@ use crate::error::Result;
 use crate::key::{KeyColumns, subtask_of};
 use crate::operator::{Operator, Output, wrong_state};
 use crate::sink::Sink;
-use crate::source::inlet::Arrivals;
 use crate::source::ingest::Ingest;
+use crate::source::inlet::Arrivals;
 use crate::time::EventTime;
 use crate::trace::What;
 use crate::{archive, unarchive};
@@ -171,10 +171,9 @@ impl Task {
                 Some(Passed::Batch(input, batch)) => {
                     if let Some(trace) = &mut fx.trace {
                         let steps = batch.stairs.iter().filter(|s| !s.idle);
-                        trace.extend(steps.map(|s| What::Watermark {
-                            watermark: s.watermark.0,
-                            seq: s.seq,
-                        }));
+                        trace.extend(
+                            steps.map(|s| What::Watermark { watermark: s.watermark.0, seq: s.seq }),
+                        );
                     }
                     self.run(input, batch, fx)?;
                 }

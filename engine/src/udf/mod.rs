@@ -12,6 +12,7 @@ mod helpers;
 pub mod manifest;
 mod meter;
 mod module;
+mod registry;
 mod shape;
 
 pub use call::Call;
@@ -19,6 +20,7 @@ pub use guest::{Failure, Guest, MAX_ROWS_PER_SLOT, MAX_WINDOWS_PER_ROW, Side};
 pub use manifest::pack;
 pub use meter::METER_VERSION;
 pub use module::GuestModule;
+pub use registry::Guests;
 
 use crate::error::Result;
 

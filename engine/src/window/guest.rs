@@ -312,12 +312,7 @@ impl GuestWindow {
         Ok(())
     }
 
-    fn results(
-        &mut self,
-        fired: &[(Fired, Window)],
-        seq: Seq,
-        out: &mut Output,
-    ) -> Result<Batch> {
+    fn results(&mut self, fired: &[(Fired, Window)], seq: Seq, out: &mut Output) -> Result<Batch> {
         let stride = self.guest.stride() as usize;
         let windows: Vec<(i64, i64)> = fired.iter().map(|(f, _)| (f.start, f.end)).collect();
         let slab: Vec<u8> = fired

@@ -3,9 +3,12 @@
 //! A window `[start, end)` fires when the watermark reaches `end - 1` ms, before any later record is
 //! looked at. A record is late when every window it belongs to has fired.
 
+mod guest;
 mod session;
 mod tumble;
 
+pub use guest::GuestWindow;
+pub(crate) use guest::note_calls;
 pub use session::SessionAggregate;
 pub use tumble::TumbleAggregate;
 
@@ -36,11 +39,10 @@ pub enum WindowSpec {
     },
 }
 
-
 /// The bounds of a tumbling window that holds `time`, held at the ends of the range.
 pub fn tumble(time: i64, size: i64, offset: i64) -> (i64, i64) {
-    let start = i128::from(time)
-        - (i128::from(time) - i128::from(offset)).rem_euclid(i128::from(size));
+    let start =
+        i128::from(time) - (i128::from(time) - i128::from(offset)).rem_euclid(i128::from(size));
     let clamp = |v: i128| v.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64;
     (clamp(start), clamp(start + i128::from(size)))
 }
@@ -82,7 +84,14 @@ fn window_time_type(output: &SchemaRef, keys: usize) -> DataType {
 }
 
 /// The event of a late record.
-fn late(batch: &Batch, row: usize, time: i64, watermark: EventTime, window: (i64, i64), key: &[Value]) -> What {
+fn late(
+    batch: &Batch,
+    row: usize,
+    time: i64,
+    watermark: EventTime,
+    window: (i64, i64),
+    key: &[Value],
+) -> What {
     What::Late {
         seq: batch.seqs[row],
         event_time: time,

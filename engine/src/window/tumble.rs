@@ -203,8 +203,7 @@ impl TumbleAggregate {
             }
         }
         let n_keys = self.keys.columns.len();
-        let mut columns =
-            if n_keys == 0 { Vec::new() } else { pane.keys.columns(order) };
+        let mut columns = if n_keys == 0 { Vec::new() } else { pane.keys.columns(order) };
         let windows = order.iter().map(|_| (start, pane.end));
         columns.extend(bounds(windows, window_time_type(&self.output, n_keys)));
         columns.extend(pane.aggregates.results(order));
@@ -262,7 +261,11 @@ impl Operator for TumbleAggregate {
                     .map(|slot| {
                         let number = pane.numbers.get(slot as usize).copied().unwrap_or(0);
                         let saved = pane.aggregates.save(slot);
-                        (cells(&pane.keys.key(slot)), number, saved.iter().map(|s| cells(s)).collect())
+                        (
+                            cells(&pane.keys.key(slot)),
+                            number,
+                            saved.iter().map(|s| cells(s)).collect(),
+                        )
                     })
                     .collect(),
             })

@@ -63,8 +63,9 @@ impl Fault {
     pub fn parse(line: &str, header: &Header) -> Result<Fault> {
         let words: Vec<&str> = line.split_whitespace().collect();
         let wrong = || {
-            Diagnostic::new("fault.syntax", format!("`{}` is no fault", line.trim()))
-                .hint("write `at 12s crash window/1`: a time after the start (or `now`), a kind, a task")
+            Diagnostic::new("fault.syntax", format!("`{}` is no fault", line.trim())).hint(
+                "write `at 12s crash window/1`: a time after the start (or `now`), a kind, a task",
+            )
         };
         let ["at", when @ .., "crash", task] = words.as_slice() else { return Err(wrong()) };
         let when = when.join(" ");
