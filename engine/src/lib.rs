@@ -8,6 +8,7 @@ pub mod column;
 pub mod error;
 pub mod expr;
 pub mod plan;
+pub mod sql;
 pub mod schema;
 pub mod time;
 pub mod trace;

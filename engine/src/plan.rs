@@ -1,10 +1,14 @@
 //! The plan: a validated graph of operators, what SQL becomes and what the drivers run.
 
+mod explain;
+
 use std::collections::BTreeMap;
 
 use crate::error::Span;
 use crate::expr::Expr;
 use crate::schema::SchemaRef;
+
+pub use explain::explain;
 
 /// The position of a node in [`Plan::nodes`].
 pub type NodeId = usize;
@@ -18,6 +22,8 @@ pub struct Plan {
     pub settings: Settings,
     /// Things worth saying that are no errors.
     pub warnings: Vec<crate::error::Diagnostic>,
+    /// The script ends in `EXPLAIN`: show the plan and run nothing.
+    pub explain: bool,
 }
 
 /// One operator and where its rows come from.
