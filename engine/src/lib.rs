@@ -28,3 +28,6 @@ pub mod task;
 pub mod graph;
 pub mod runner;
 pub mod sim;
+//pub mod scenario;
+//pub mod session;
+//pub mod embed;

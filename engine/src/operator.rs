@@ -1,7 +1,8 @@
 //! What an operator is: told of rows and the watermark's steps, it answers with rows.
 
-use crate::batch::{Batch, Seq};
+use crate::batch::{Batch, Seq, Stair};
 use crate::error::{Diagnostic, Error, Result};
+use crate::schema::SchemaRef;
 use crate::trace::What;
 
 /// Where an operator's answers go.
@@ -22,6 +23,15 @@ impl Output {
     pub fn note(&mut self, what: impl FnOnce() -> What) {
         if let Some(trace) = &mut self.trace {
             trace.push(what());
+        }
+    }
+
+    /// Ends the answer to a batch: the steps still to pass on, and how far the stream has come. The last
+    /// rows say it where there are any, so that a quiet stream costs no message.
+    pub fn end(&mut self, schema: &SchemaRef, stairs: Vec<Stair>, upto: Seq) {
+        match self.batches.last_mut() {
+            Some(last) if stairs.is_empty() => last.upto = upto,
+            _ => self.batches.push(Batch::progress(schema.clone(), stairs, upto)),
         }
     }
 

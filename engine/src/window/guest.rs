@@ -393,7 +393,7 @@ impl Operator for GuestWindow {
             self.advance(*stair, batch.upto, out)?;
         }
         self.add(&input, from, batch.rows as u32, out)?;
-        out.batches.push(Batch::progress(Arc::clone(&self.output), Vec::new(), batch.upto));
+        out.end(&self.output, Vec::new(), batch.upto);
         Ok(())
     }
 

@@ -242,7 +242,7 @@ impl Operator for SessionAggregate {
         for stair in stairs {
             self.advance(*stair, batch.upto, out);
         }
-        out.batches.push(Batch::progress(Arc::clone(&self.output), Vec::new(), batch.upto));
+        out.end(&self.output, Vec::new(), batch.upto);
         Ok(())
     }
 

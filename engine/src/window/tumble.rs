@@ -246,7 +246,7 @@ impl Operator for TumbleAggregate {
         if let Some(last) = pending.last() {
             self.watermark = last.watermark;
         }
-        out.batches.push(Batch::progress(Arc::clone(&self.output), pending, batch.upto));
+        out.end(&self.output, pending, batch.upto);
         Ok(())
     }
 
