@@ -66,11 +66,6 @@ impl Builder {
         self.data_type
     }
 
-    /// How many rows it has.
-    pub(super) fn len(&self) -> usize {
-        self.valid.len()
-    }
-
     /// Adds NULL.
     pub(super) fn push_null(&mut self) {
         match &mut self.values {
@@ -308,7 +303,7 @@ mod tests {
             assert_eq!(array.len(), 2);
             assert_eq!(value_at(&array, data_type, 0).to_text(), printed, "{data_type}");
             assert!(value_at(&array, data_type, 1).is_null());
-            assert_eq!(builder.len(), 0);
+            assert_eq!(builder.finish().len(), 0);
         }
     }
 }

@@ -331,7 +331,7 @@ fn splitmix(state: u64) -> u64 {
 }
 
 /// The draw number `k` of a row.
-fn draw(base: u64, k: u64) -> u64 {
+pub(super) fn draw(base: u64, k: u64) -> u64 {
     splitmix(base.wrapping_add(k.wrapping_mul(GOLDEN)))
 }
 

@@ -249,3 +249,6 @@ fn check_partitions(context: &Context<'_>, count: usize) -> Result<()> {
         format!("table `{}` would have more than {MAX_PARTITIONS} partitions", context.spec.table),
     ))
 }
+
+#[cfg(test)]
+mod tests;
