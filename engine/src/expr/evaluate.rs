@@ -147,7 +147,9 @@ fn call(function: &Function, args: &[Expr], result: DataType, input: &Input<'_>)
     let args = Args::new(&columns, rows, result);
     let array = match function.kernel {
         Kernel::Total(kernel) | Kernel::Nullable(kernel) => kernel(&args),
-        Kernel::Strict(kernel) | Kernel::Whole(kernel) => kernel(&args).map_err(|e| input.blame(e))?,
+        Kernel::Strict(kernel) | Kernel::Whole(kernel) => {
+            kernel(&args).map_err(|e| input.blame(e))?
+        }
         Kernel::Lazy(_) | Kernel::Rewritten => {
             unreachable!("typing leaves no call of {} behind", function.name)
         }

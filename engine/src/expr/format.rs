@@ -5,8 +5,18 @@ use crate::error::{Diagnostic, Result};
 use super::calendar::{self, DAY, Date, Unit};
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 const DAYS: [&str; 7] =
     ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
@@ -32,7 +42,7 @@ impl Pattern {
     pub(super) fn parse(text: &str) -> Result<Pattern> {
         let mut pieces: Vec<Piece> = Vec::new();
         let mut chars = text.chars().peekable();
-        let mut literal = |pieces: &mut Vec<Piece>, c: char| match pieces.last_mut() {
+        let literal = |pieces: &mut Vec<Piece>, c: char| match pieces.last_mut() {
             Some(Piece::Text(text)) => text.push(c),
             _ => pieces.push(Piece::Text(c.to_string())),
         };
@@ -165,7 +175,13 @@ impl Default for Fields {
 
 impl Fields {
     /// Reads one field from the front; gives what is left.
-    fn read<'t>(&mut self, text: &'t str, letter: char, width: usize, glued: bool) -> Option<&'t str> {
+    fn read<'t>(
+        &mut self,
+        text: &'t str,
+        letter: char,
+        width: usize,
+        glued: bool,
+    ) -> Option<&'t str> {
         if letter == 'a' {
             let (word, rest) = text.split_at_checked(2)?;
             self.afternoon = word.eq_ignore_ascii_case("PM");
@@ -199,8 +215,7 @@ impl Fields {
             'm' => self.minute = value,
             's' => self.second = value,
             _ => {
-                let three: String =
-                    number.chars().chain(std::iter::repeat('0')).take(3).collect();
+                let three: String = number.chars().chain(std::iter::repeat('0')).take(3).collect();
                 self.milli = three.parse().ok()?;
             }
         }
@@ -222,7 +237,8 @@ impl Fields {
         if !ranges {
             return None;
         }
-        let mut days = calendar::days_of(Date { year: self.year, month: self.month, day: self.day })?;
+        let mut days =
+            calendar::days_of(Date { year: self.year, month: self.month, day: self.day })?;
         if let Some(of_year) = self.day_of_year {
             let leap = calendar::month_length(self.year, 2) - 28;
             if !(1..=365 + leap).contains(&of_year) {

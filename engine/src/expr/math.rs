@@ -46,12 +46,8 @@ const fn entry(
     example: (&'static str, &'static str),
     kernel: fn(&Args<'_>) -> ArrayRef,
 ) -> Function {
-    let resolve = Resolve::Fixed {
-        params: &[DOUBLE],
-        optional: 0,
-        result: DataType::Double,
-        partial: false,
-    };
+    let resolve =
+        Resolve::Fixed { params: &[DOUBLE], optional: 0, result: DataType::Double, partial: false };
     Function { name, syntax, doc, example, resolve, kernel: Kernel::Total(kernel) }
 }
 
@@ -66,7 +62,12 @@ const fn entry2(function: Function, optional: usize) -> Function {
     Function { resolve, ..function }
 }
 
-const fn constant(name: &'static str, syntax: &'static str, doc: &'static str, example: (&'static str, &'static str)) -> Function {
+const fn constant(
+    name: &'static str,
+    syntax: &'static str,
+    doc: &'static str,
+    example: (&'static str, &'static str),
+) -> Function {
     let resolve = Resolve::Rule(resolve_constant);
     Function { name, syntax, doc, example, resolve, kernel: Kernel::Rewritten }
 }

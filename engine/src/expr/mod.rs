@@ -19,6 +19,8 @@ mod temporal;
 mod text;
 mod text_search;
 
+#[cfg(test)]
+mod tests;
 
 use std::sync::LazyLock;
 

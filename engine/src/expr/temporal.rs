@@ -150,7 +150,8 @@ fn resolve_add(f: &'static Function, args: Vec<Expr>) -> Result<Expr> {
     let whole_days = duration_unit(f, &unit)? >= Unit::Day;
     let n = argument(f, 1, n, DataType::BigInt)?;
     let stays_date = time.data_type == DataType::Date && whole_days;
-    let to = if time.data_type == DataType::TimestampLtz { time.data_type } else { DataType::Timestamp };
+    let to =
+        if time.data_type == DataType::TimestampLtz { time.data_type } else { DataType::Timestamp };
     let time = argument(f, 2, time, to)?;
     let moved = call(f, vec![unit, n, time], to, true);
     Ok(if stays_date { moved.cast_unchecked(DataType::Date, true) } else { moved })

@@ -72,7 +72,11 @@ fn map(args: &Args<'_>, f: impl Fn(&str, &mut String)) -> Outcome<ArrayRef> {
 fn initcap(text: &str, out: &mut String) {
     let mut inside = false;
     for c in text.chars() {
-        if inside { out.extend(c.to_lowercase()) } else { out.extend(c.to_uppercase()) }
+        if inside {
+            out.extend(c.to_lowercase())
+        } else {
+            out.extend(c.to_uppercase())
+        }
         inside = c.is_alphanumeric();
     }
 }

@@ -92,7 +92,8 @@ fn like(args: &Args<'_>, wanted: bool) -> ArrayRef {
 
 /// The position in characters of the first `needle` from character `from` (0 is the first) on.
 fn find(text: &str, needle: &str, from: usize) -> i32 {
-    let Some((start, _)) = text.char_indices().map(|(i, c)| (i, Some(c))).chain([(text.len(), None)]).nth(from)
+    let Some((start, _)) =
+        text.char_indices().map(|(i, c)| (i, Some(c))).chain([(text.len(), None)]).nth(from)
     else {
         return 0;
     };
