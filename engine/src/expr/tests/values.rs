@@ -396,3 +396,59 @@ fn nothing_panics_at_the_ends_of_the_range() {
         }
     }
 }
+
+#[test]
+fn no_function_panics_on_odd_arguments() {
+    use crate::expr::Expr;
+    let most = 10_i128.pow(38) - 1;
+    let odd: Vec<Expr> = [
+        (Value::Null, DataType::Null),
+        (Value::Int(i32::MIN), DataType::Int),
+        (Value::Int(-1), DataType::Int),
+        (Value::BigInt(0), DataType::BigInt),
+        (Value::BigInt(i64::MIN), DataType::BigInt),
+        (Value::BigInt(i64::MAX), DataType::BigInt),
+        (Value::Double(f64::NAN), DataType::Double),
+        (Value::Double(f64::NEG_INFINITY), DataType::Double),
+        (Value::Double(-5e-324), DataType::Double),
+        (Value::Float(f32::MAX), DataType::Float),
+        (Value::Decimal(-most, 0), DataType::Decimal(38, 0)),
+        (Value::Decimal(most, 38), DataType::Decimal(38, 38)),
+        (Value::String("".into()), DataType::String),
+        (Value::String("%ßé日本_'".into()), DataType::String),
+        (Value::String("MONTH".into()), DataType::String),
+        (Value::String("yyyyMMdd".into()), DataType::String),
+        (Value::Boolean(false), DataType::Boolean),
+        (Value::Date(i32::MIN), DataType::Date),
+        (Value::Timestamp(i64::MIN), DataType::Timestamp),
+        (Value::TimestampLtz(i64::MAX), DataType::TimestampLtz),
+    ]
+    .map(|(value, t)| Expr::literal(value, t))
+    .into();
+    let mut computed = 0;
+    let mut run = |name: &str, args: Vec<Expr>| {
+        computed += usize::from(Expr::call(name, args).and_then(Expr::fold).is_ok());
+    };
+    for f in functions() {
+        run(f.name, vec![]);
+        for a in &odd {
+            run(f.name, vec![a.clone()]);
+            for b in &odd {
+                run(f.name, vec![a.clone(), b.clone()]);
+                for c in &odd {
+                    run(f.name, vec![a.clone(), b.clone(), c.clone()]);
+                }
+            }
+        }
+    }
+    for a in &odd {
+        for b in &odd {
+            for lenient in [false, true] {
+                if let Ok(cast) = a.clone().cast(b.data_type, lenient) {
+                    computed += usize::from(cast.fold().is_ok());
+                }
+            }
+        }
+    }
+    assert!(computed > 10_000, "only {computed} calls were computed");
+}
