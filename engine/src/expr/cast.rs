@@ -91,7 +91,7 @@ fn plain<A: Native, B: Native>(array: &ArrayRef, to: DataType, f: impl Fn(A) -> 
 }
 
 fn failure(text: &str, from: DataType, to: DataType) -> crate::error::Error {
-    let mut shown: std::string::String = text.chars().take(40).collect();
+    let mut shown: String = text.chars().take(40).collect();
     if shown.len() < text.len() {
         shown.push('…');
     }

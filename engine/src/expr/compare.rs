@@ -101,7 +101,12 @@ fn fixed<T: Native + PartialOrd>(a: &Datum, b: &Datum, rows: usize, test: Test) 
                 let x = x[0];
                 BooleanBuffer::collect_bool(rows, |i| f(x, y[i]))
             }
-            _ => BooleanBuffer::collect_bool(rows, |i| f(x[i], y[i])),
+            (false, false) => BooleanBuffer::collect_bool(rows, |i| f(x[i], y[i])),
+            // Two constants beside a column: IN.
+            (true, true) => {
+                let truth = f(x[0], y[0]);
+                BooleanBuffer::collect_bool(rows, |_| truth)
+            }
         }
     }
     match (test.less, test.equal, test.greater) {

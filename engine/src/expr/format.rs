@@ -42,7 +42,7 @@ impl Pattern {
     pub(super) fn parse(text: &str) -> Result<Pattern> {
         let mut pieces: Vec<Piece> = Vec::new();
         let mut chars = text.chars().peekable();
-        let mut literal = |pieces: &mut Vec<Piece>, c: char| match pieces.last_mut() {
+        let literal = |pieces: &mut Vec<Piece>, c: char| match pieces.last_mut() {
             Some(Piece::Text(text)) => text.push(c),
             _ => pieces.push(Piece::Text(c.to_string())),
         };

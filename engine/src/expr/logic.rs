@@ -140,7 +140,7 @@ pub(super) fn case(
     let mut open: Vec<u32> = (0..rows as u32).collect();
     for (condition, result) in branches {
         let positions = input.positions(&open);
-        let here = input.narrow(&positions);
+        let here = if open.len() == rows { *input } else { input.narrow(&positions) };
         let truth = datum(condition, &here)?;
         let taken = Truth::of(&truth.bits(open.len())).yes;
         if taken.count_set_bits() == rows {

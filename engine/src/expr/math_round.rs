@@ -32,8 +32,13 @@ fn missing(f: &'static Function) -> Error {
 fn resolve_same(f: &'static Function, args: Vec<Expr>) -> Result<Expr> {
     count(f, &args, 1, 1)?;
     let x = number(f, first(f, args)?)?;
-    let result = x.data_type;
-    Ok(call(f, vec![x], result, false))
+    let result = match x.data_type {
+        // DECIMAL(2, 2) has no room for 1.
+        DataType::Decimal(p, s) if f.name == "SIGN" => DataType::Decimal(p.max(s + 1).min(38), s),
+        t => t,
+    };
+    let partial = f.name == "SIGN" && matches!(result, DataType::Decimal(..));
+    Ok(call(f, vec![x], result, partial))
 }
 
 /// `FLOOR(number)` or `FLOOR(time, unit)`.
@@ -102,7 +107,7 @@ fn sign(args: &Args<'_>) -> ArrayRef {
         DataType::Double => each(args, |v: f64| if v == 0.0 { v } else { nan_f64(v.signum()) }),
         DataType::Decimal(p, s) => {
             let x = args.view::<i128>(0);
-            // DECIMAL(p, p) has no room for 1.
+            // Not even DECIMAL(38, 38) has room for 1.
             args.each_option(|row| within(x.at(row).signum() * power_of_ten(s), p))
         }
         _ => each(args, i128::signum),

@@ -19,6 +19,9 @@ mod temporal;
 mod text;
 mod text_search;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::LazyLock;
 
 use crate::error::Error;
