@@ -90,7 +90,7 @@ fn one(error: &Error) -> Vec<u8> {
 pub unsafe extern "C" fn hw_file(name: *const u8, name_len: u32, data: *const u8, data_len: u32) {
     // SAFETY: the caller's promise.
     let (name, data) = unsafe { (text(name, name_len), bytes(data, data_len)) };
-    with(|s| s.files.insert(&name, data.into()));
+    with(|s| s.files.insert(&name, data));
 }
 
 /// What a file needs to be given. 1: `{"needs":[{"path","kind"}]}`; 0: diagnostics.
@@ -98,12 +98,7 @@ pub unsafe extern "C" fn hw_file(name: *const u8, name_len: u32, data: *const u8
 /// # Safety
 /// Both pairs point to readable bytes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn hw_needs(
-    name: *const u8,
-    name_len: u32,
-    ptr: *const u8,
-    len: u32,
-) -> i32 {
+pub unsafe extern "C" fn hw_needs(name: *const u8, name_len: u32, ptr: *const u8, len: u32) -> i32 {
     // SAFETY: the caller's promise.
     let (name, script) = unsafe { (text(name, name_len), text(ptr, len)) };
     let (status, result) = match needs(&name, &script) {

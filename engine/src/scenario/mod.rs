@@ -53,8 +53,6 @@ pub struct Knobs {
     pub parallelism: Option<u16>,
     /// Rows a batch, at least 1.
     pub batch_rows: Option<u32>,
-    /// The name of the order in which tasks take turns.
-    pub schedule: Option<String>,
 }
 
 /// What an `expect` block compares with.

@@ -45,12 +45,7 @@ pub struct CheckReport {
 ///
 /// # Errors
 /// Everything that is wrong with the file, and why the job failed if it did.
-pub fn check(
-    name: &str,
-    text: &str,
-    files: &Files,
-    sandbox: Rc<dyn Sandbox>,
-) -> Many<CheckReport> {
+pub fn check(name: &str, text: &str, files: &Files, sandbox: Rc<dyn Sandbox>) -> Many<CheckReport> {
     let scenario = read(name, text)?;
     let mut session = Session::open(name, text, files, sandbox, &Options::default())?;
     let status = session.finish();
@@ -62,17 +57,23 @@ pub fn check(
     let mut replacements = Vec::new();
     for expect in &scenario.expects {
         let actual = actual(expect, &session, &tables, &status.hash)
-            .map_err(|e| vec![*e.at(scenario::line_span(expect.first_line, "")).in_source(name)])?;
+            .map_err(|e| vec![*e.at(expect.span).in_source(name)])?;
         replacements.push((expect.range.clone(), actual.clone()));
         blocks.push(Block {
             line: expect.first_line,
-            title: expect.title(),
+            title: title(expect),
             expected: expect.text.clone(),
             actual,
         });
     }
     let updated = scenario::rewrite(text, &replacements);
     Ok(CheckReport { blocks, updated, hash: status.hash })
+}
+
+/// The block's info string.
+fn title(expect: &Expect) -> String {
+    let kind = ExpectKind::ALL.iter().find(|(_, k)| *k == expect.kind).map_or("", |(name, _)| name);
+    format!("expect {kind} {}", expect.argument).trim_end().to_owned()
 }
 
 fn actual(

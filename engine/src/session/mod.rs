@@ -356,7 +356,9 @@ impl Fast {
     /// The sinks, without rows.
     pub fn sinks(&self) -> Vec<Rows> {
         let sinks = self.prepared.graph.sinks().into_iter();
-        sinks.map(|(spec, schema, updating)| Rows::new(spec, schema, updating, Vec::new())).collect()
+        sinks
+            .map(|(spec, schema, updating)| Rows::new(spec, schema, updating, Vec::new()))
+            .collect()
     }
 
     /// The plan as `EXPLAIN` prints it.

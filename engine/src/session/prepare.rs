@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::Options;
-use crate::error::{Diagnostic, Result};
+use crate::error::{Diagnostic, Position, Result, Span};
 use crate::graph::Graph;
 use crate::plan::Settings;
 use crate::scenario::{self, Scenario};
@@ -49,7 +49,7 @@ impl Catalog for FileCatalog<'_> {
                     "the path is relative to the script; `cargo play` and `cargo verify` build the guests of this project",
                 )
             })?;
-            guests.admit(path, bytes)?;
+            guests.admit(path, &bytes)?;
         }
         Ok(Arc::new(guests.module(path)?.manifest().clone()))
     }
@@ -72,7 +72,7 @@ pub(super) fn needs(name: &str, text: &str) -> Many<Vec<Need>> {
 
 /// The diagnostics of the joined script at their places in the file.
 fn placed(scenario: &Scenario, errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    errors.into_iter().map(|e| scenario.place(e)).collect()
+    errors.into_iter().map(|e| *scenario.placed(Box::new(e))).collect()
 }
 
 /// Makes a job ready.
@@ -88,16 +88,16 @@ pub(super) fn prepare(
     let plan = sql::plan(&scenario.script(), &catalog).map_err(|e| placed(&scenario, e))?;
     let one = |e: crate::error::Error| vec![*e.in_source(name)];
     let settings = plan.settings.clone();
-    let seed = options.seed.or(scenario.settings.seed).or(number(&settings, "highwater.seed"));
+    let seed = options.seed.or(scenario.knobs.seed).or(number(&settings, "highwater.seed"));
     let seed = seed.unwrap_or(1);
     let parallelism = options
         .parallelism
-        .or(scenario.settings.parallelism)
+        .or(scenario.knobs.parallelism.map(u32::from))
         .or(number(&settings, "parallelism.default").and_then(|n| u32::try_from(n).ok()))
         .unwrap_or(1);
     let batch_rows = options
         .batch_rows
-        .or(scenario.settings.batch_rows)
+        .or(scenario.knobs.batch_rows)
         .map(u64::from)
         .or(number(&settings, "highwater.batch-rows"))
         .map(|n| usize::try_from(n.max(1)).unwrap_or(usize::MAX));
@@ -123,7 +123,7 @@ pub(super) fn prepare(
     for (line, text) in &scenario.faults {
         match Fault::parse(text, &graph.header) {
             Ok(fault) => faults.push(fault),
-            Err(e) => errors.push(*e.at(scenario::line_span(*line, text)).in_source(name)),
+            Err(e) => errors.push(*e.at(line_span(*line, text)).in_source(name)),
         }
     }
     if !errors.is_empty() {
@@ -147,6 +147,13 @@ pub(super) fn prepare(
 
 fn number(settings: &Settings, key: &str) -> Option<u64> {
     settings.get(key).and_then(|v| v.trim().parse().ok())
+}
+
+/// The whole of a line that holds `text`.
+fn line_span(line: u32, text: &str) -> Span {
+    let columns = text.chars().count() as u32;
+    let at = |column| Position { line, column };
+    Span { start: at(1), end: at(columns + 1) }
 }
 
 /// A duration among the settings, in microseconds; zero counts as absent.

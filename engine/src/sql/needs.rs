@@ -20,6 +20,16 @@ pub enum NeedKind {
     Guest,
 }
 
+impl NeedKind {
+    /// `data` or `guest`.
+    pub fn name(self) -> &'static str {
+        match self {
+            NeedKind::Data => "data",
+            NeedKind::Guest => "guest",
+        }
+    }
+}
+
 /// A file the script needs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Need {
