@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use highwater_builder::failure::{Failure, Result};
 use highwater_builder::page::server::{self, Server};
-use highwater_builder::{page, verify};
+use highwater_builder::{artifacts, page, verify};
 
 const USAGE: &str = "\
 cargo play [--port N]   build the page and serve it on this machine
@@ -16,6 +16,7 @@ Both set up what they need by themselves.";
 #[derive(Debug, PartialEq, Eq)]
 enum Task {
     Play { port: Option<u16> },
+    Modules,
     Page,
     Verify,
     Help,
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
             let (summary, passed) = verify::run();
             say(&format!("\n{}", summary.trim_end())).map(|()| passed)
         }
+        Task::Modules => modules().map(|()| true),
         Task::Page => build().map(|page| page.too_heavy.is_empty()),
         Task::Play { port } => play(port).map(|()| true),
     };
@@ -57,11 +59,18 @@ fn parse(arguments: &[String]) -> Result<Task> {
             Ok(port) => Ok(Task::Play { port: Some(port) }),
             Err(cause) => Err(Failure::while_doing(format_args!("--port {port}"), cause)),
         },
+        ["modules"] => Ok(Task::Modules),
         ["page"] => Ok(Task::Page),
         ["verify"] => Ok(Task::Verify),
         ["help" | "--help" | "-h"] | [_, "--help" | "-h"] => Ok(Task::Help),
         other => Err(Failure::new(format!("unknown arguments: {}", other.join(" ")))),
     }
+}
+
+/// Builds the engine and the guests and says where they are.
+fn modules() -> Result<()> {
+    say(&artifacts::engine()?.display().to_string())?;
+    say(&artifacts::guests()?.display().to_string())
 }
 
 /// Builds the page and says what it weighs, and what is too heavy.
@@ -105,6 +114,7 @@ mod tests {
     fn the_command_line_says_what_to_do() {
         assert_eq!(task("play"), Ok(Task::Play { port: None }));
         assert_eq!(task("play --port 8080"), Ok(Task::Play { port: Some(8080) }));
+        assert_eq!(task("modules"), Ok(Task::Modules));
         assert_eq!(task("page"), Ok(Task::Page));
         assert_eq!(task("verify"), Ok(Task::Verify));
         assert_eq!(task("play --help"), Ok(Task::Help));
