@@ -1,6 +1,7 @@
 //! What is checked in a real browser, on the finished page.
 
 mod gallery;
+mod replay;
 pub mod webdriver;
 
 use std::path::Path;
@@ -18,7 +19,7 @@ pub struct Check {
 }
 
 /// Every check, in the order they run. A new one is one file and one line here.
-pub const CHECKS: &[Check] = &[gallery::CHECK];
+pub const CHECKS: &[Check] = &[gallery::CHECK, replay::CHECK];
 
 /// The page under test.
 pub struct Site {
@@ -27,12 +28,15 @@ pub struct Site {
 }
 
 impl Site {
-    /// Serves the finished page on a free port.
+    /// Serves the finished page on a free port, and beside it what the checks run in it.
     ///
     /// # Errors
     /// When the folder is missing.
     pub fn serve(folder: &Path) -> Result<Site> {
-        Ok(Site { server: Server::start(folder, [0])?, folder: folder.to_owned() })
+        Ok(Site {
+            server: Server::start_with(folder, &[replay::WORKER], [0])?,
+            folder: folder.to_owned(),
+        })
     }
 
     /// The page's address, with a final slash.

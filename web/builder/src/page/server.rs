@@ -18,6 +18,9 @@ pub const PORT: u16 = 4747;
 
 const WORKERS: usize = 8;
 
+/// Files that lie in no folder: paths, and their texts.
+pub type Extra = &'static [(&'static str, &'static str)];
+
 /// A running server; it stops when dropped.
 pub struct Server {
     inner: Arc<tiny_http::Server>,
@@ -31,18 +34,30 @@ impl Server {
     /// # Errors
     /// When none of the ports is free or the folder is missing.
     pub fn start(folder: &Path, ports: impl IntoIterator<Item = u16>) -> Result<Server> {
+        Server::start_with(folder, &[], ports)
+    }
+
+    /// As [`Server::start`], with more files, which lie in no folder: their paths and texts.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start_with(
+        folder: &Path,
+        extra: Extra,
+        ports: impl IntoIterator<Item = u16>,
+    ) -> Result<Server> {
         let folder = fs::canonicalize(folder).map_err(Failure::file("open", folder))?;
         let mut refused = Failure::new("no port to serve on");
         for port in ports {
             match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-                Ok(listener) => return Server::listen(&folder, listener),
+                Ok(listener) => return Server::listen(&folder, extra, listener),
                 Err(cause) => refused = Failure::while_doing(format_args!("port {port}"), cause),
             }
         }
         Err(refused)
     }
 
-    fn listen(folder: &Path, listener: TcpListener) -> Result<Server> {
+    fn listen(folder: &Path, extra: Extra, listener: TcpListener) -> Result<Server> {
         let address = listener
             .local_addr()
             .map_err(|cause| Failure::while_doing("the server's port", cause))?;
@@ -54,7 +69,7 @@ impl Server {
                 let (inner, folder) = (Arc::clone(&inner), folder.to_owned());
                 thread::spawn(move || {
                     while let Ok(request) = inner.recv() {
-                        answer(request, &folder, address.port());
+                        answer(request, &folder, extra, address.port());
                     }
                 })
             })
@@ -101,7 +116,7 @@ impl Answer {
     }
 }
 
-fn answer(request: Request, folder: &Path, port: u16) {
+fn answer(request: Request, folder: &Path, extra: Extra, port: u16) {
     let field = |name: &'static str| {
         let found = request.headers().iter().find(|header| header.field.equiv(name));
         found.map(|header| header.value.as_str().to_owned())
@@ -113,7 +128,7 @@ fn answer(request: Request, folder: &Path, port: u16) {
         answer.headers.push(("Allow", "GET, HEAD".to_owned()));
         answer
     } else {
-        file(folder, request.url(), field("If-None-Match").as_deref())
+        file(folder, extra, request.url(), field("If-None-Match").as_deref())
     };
     let mut response = Response::new(
         answer.status.into(),
@@ -133,8 +148,14 @@ fn answer(request: Request, folder: &Path, port: u16) {
     let _ = request.respond(response);
 }
 
-fn file(folder: &Path, target: &str, known: Option<&str>) -> Answer {
-    let found = policy::resolve(target).and_then(|path| read(folder, &path));
+fn file(folder: &Path, extra: Extra, target: &str, known: Option<&str>) -> Answer {
+    let found = policy::resolve(target).and_then(|path| {
+        let more = extra.iter().find(|(name, _)| Path::new(name) == path);
+        match more {
+            Some((_, text)) => Some((text.as_bytes().to_vec(), policy::mime(&path)?)),
+            None => read(folder, &path),
+        }
+    });
     let Some((bytes, mime)) = found else { return Answer::text(404, "There is no such file.") };
     let mut hasher = DefaultHasher::new();
     bytes.hash(&mut hasher);
@@ -187,7 +208,8 @@ mod tests {
         ] {
             workspace::write_if_changed(&folder.join(path), text.as_bytes()).expect("write");
         }
-        let server = Server::start(&folder.join("site"), [0]).expect("start");
+        let extra = &[("verify/more.js", "export {}")];
+        let server = Server::start_with(&folder.join("site"), extra, [0]).expect("start");
         let port = server.address.port();
         Site { folder, server: Some(server), port }
     }
@@ -213,6 +235,7 @@ mod tests {
         assert!(page.starts_with("HTTP/1.1 200 "), "{page}");
         assert!(page.contains("Content-Type: text/html; charset=utf-8\r\n"), "{page}");
         assert!(page.ends_with("\r\n\r\n<!doctype html>"), "{page}");
+        assert!(get(site.port, "/verify/more.js").ends_with("\r\n\r\nexport {}"));
         let module = get(site.port, "/engine.wasm");
         assert!(module.contains("Content-Type: application/wasm\r\n"), "{module}");
         for answer in [page, module, get(site.port, "/none.md"), get(site.port, "/examples/")] {
