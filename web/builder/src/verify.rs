@@ -69,6 +69,7 @@ impl Report {
 /// Runs every check. Returns the summary and whether nothing failed.
 pub fn run() -> (String, bool) {
     let mut report = Report::default();
+    report.check("formatter and linter are there", || setup::add_components().into());
     report.check("formatting", || cargo(&["fmt", "--all", "--check"]));
     report.check("lints", || {
         let scope =

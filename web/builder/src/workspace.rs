@@ -184,4 +184,23 @@ mod tests {
         assert_eq!(fs::read_dir(folder.join("a")).expect("list").count(), 1, "no part is left");
         fs::remove_dir_all(folder).expect("clean");
     }
+
+    #[test]
+    fn one_holds_the_lock_at_a_time() {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let (held, name) = (AtomicBool::new(false), format!("test-{}", std::process::id()));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..10 {
+                        let _lock = lock(&name).expect("lock");
+                        assert!(!held.swap(true, Ordering::SeqCst), "two hold the lock");
+                        std::thread::sleep(std::time::Duration::from_millis(1));
+                        held.store(false, Ordering::SeqCst);
+                    }
+                });
+            }
+        });
+        fs::remove_file(output().join(format!("{name}.lock"))).expect("clean");
+    }
 }

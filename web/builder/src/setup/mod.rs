@@ -13,6 +13,8 @@ use std::sync::OnceLock;
 use crate::failure::{Failure, Result};
 use crate::workspace;
 
+pub use self::rustup::add_components;
+
 /// The target every module of ours is built for.
 pub const TARGET: &str = "wasm32-unknown-unknown";
 

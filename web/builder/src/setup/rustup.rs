@@ -1,4 +1,4 @@
-//! The first way: rustup downloads the target of the toolchain that runs us.
+//! The first way: rustup downloads what the toolchain that runs us lacks.
 
 use super::{TARGET, Toolchain, has_target};
 use crate::failure::{Failure, Result};
@@ -19,4 +19,20 @@ pub fn add_target() -> Result<Toolchain> {
     } else {
         Err(Failure::new("rustup added the target to another toolchain than the one that runs"))
     }
+}
+
+/// Makes sure of the formatter and the linter, which rustup's minimal profile leaves out.
+///
+/// # Errors
+/// When one is missing and rustup cannot get it.
+pub fn add_components() -> Result<()> {
+    for (command, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
+        let mut ask = workspace::command(workspace::cargo());
+        if workspace::read(ask.args([command, "--version"])).is_ok() {
+            continue;
+        }
+        eprintln!("highwater: {component} is missing; asking rustup for it");
+        workspace::run(workspace::command("rustup").args(["component", "add", component]))?;
+    }
+    Ok(())
 }
