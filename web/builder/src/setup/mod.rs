@@ -6,7 +6,7 @@ mod rustup;
 
 use std::env;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -45,6 +45,7 @@ impl Toolchain {
             command.env_remove("RUSTUP_TOOLCHAIN");
         }
         command.env("CARGO_TARGET_DIR", workspace::wasm_target());
+        command.env("CARGO_ENCODED_RUSTFLAGS", without_paths());
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command
     }
@@ -53,6 +54,27 @@ impl Toolchain {
     pub fn is_own(&self) -> bool {
         self.own
     }
+}
+
+/// Compiler flags that keep this machine's folders out of panic messages.
+///
+/// Otherwise a guest's bytes, and with them its identity, would depend on where it was built.
+fn without_paths() -> OsString {
+    let cargo_home = env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(env::home_dir()?.join(".cargo")))
+        .unwrap_or_default();
+    let mut flags = OsString::new();
+    for (folder, name) in [(workspace::root(), "."), (cargo_home.as_path(), "cargo")] {
+        if !flags.is_empty() {
+            flags.push("\u{1f}");
+        }
+        flags.push("--remap-path-prefix=");
+        flags.push(folder);
+        flags.push("=");
+        flags.push(name);
+    }
+    flags
 }
 
 /// A toolchain that builds for [`TARGET`]. Sets one up where there is none and says so.
