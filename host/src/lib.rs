@@ -1,0 +1,10 @@
+//! Highwater's host: the engine embedded beside wasmtime, as a library and as the `highwater` command.
+
+pub mod escape;
+pub mod files;
+pub mod report;
+pub mod sandbox;
+pub mod table;
+pub mod wasm_engine;
+
+mod runtime;
