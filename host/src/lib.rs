@@ -1,5 +1,6 @@
 //! Highwater's host: the engine embedded beside wasmtime, as a library and as the `highwater` command.
 
+pub mod bench;
 pub mod escape;
 pub mod files;
 pub mod report;
