@@ -50,20 +50,18 @@ impl Script {
         self.path.extension().is_some_and(|e| e.eq_ignore_ascii_case("md"))
     }
 
+    /// The file's name without folders: what the engine and its diagnostics call the script, so that
+    /// nothing it says depends on where the script lies.
+    pub fn short_name(&self) -> &str {
+        self.path.file_name().and_then(|n| n.to_str()).unwrap_or(&self.name)
+    }
+
     /// The folder that the script's paths start from.
     pub fn folder(&self) -> &Path {
         match self.path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         }
-    }
-
-    /// Reads a data file the script names.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub fn data(&self, path: &str) -> Result<Arc<[u8]>> {
-        Ok(read(&self.resolve(path))?.into())
     }
 
     /// Reads a guest the script names: beside the script, or where the build puts guests, in
@@ -132,6 +130,28 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
                 .hint("paths in a script start from the script's folder")
         }
         _ => Diagnostic::new("host.cannot-read", format!("cannot read `{name}`: {e}")),
+    })
+}
+
+/// The names of the files in a folder, in order, without those that begin with `.` or `_`.
+///
+/// # Errors
+/// When the system does not let us look.
+pub fn folder(path: &Path) -> Result<Vec<String>> {
+    let list = || -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(path)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if !name.starts_with(['.', '_']) && entry.path().is_file() {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    };
+    list().map_err(|e| {
+        Diagnostic::new("host.cannot-read", format!("cannot read `{}`: {e}", path.display()))
     })
 }
 

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod escape;
 pub mod files;
+pub mod job;
 pub mod report;
 pub mod sandbox;
 pub mod table;

@@ -2,6 +2,10 @@
 
 use std::fmt::Write as _;
 
+use highwater_engine::batch::Batch;
+use highwater_engine::error::{Diagnostic, Result};
+use highwater_engine::session::Rows;
+use highwater_engine::value::Value;
 use serde_json::Value as Json;
 use unicode_width::UnicodeWidthStr;
 
@@ -43,6 +47,32 @@ pub struct Table {
 }
 
 impl Table {
+    /// The rows of a sink of the engine compiled in.
+    pub fn from_rows(rows: &Rows) -> Table {
+        let columns = rows.schema.fields.iter();
+        Table {
+            name: rows.spec.table.clone(),
+            connector: rows.spec.connector.clone(),
+            options: rows.spec.options.clone().into_iter().collect(),
+            columns: columns
+                .map(|f| Column { name: f.name.clone(), data_type: f.data_type.to_string() })
+                .collect(),
+            updating: rows.updating,
+            rows: rows
+                .rows
+                .iter()
+                .map(|(kind, _, values)| Row { kind: kind.symbol(), cells: cells(values) })
+                .collect(),
+        }
+    }
+
+    /// Adds the rows of a batch.
+    pub fn extend(&mut self, batch: &Batch) {
+        let rows = (0..batch.rows)
+            .map(|i| Row { kind: batch.kind(i).symbol(), cells: cells(&batch.row(i)) });
+        self.rows.extend(rows);
+    }
+
     /// The value of an option.
     pub fn option(&self, name: &str) -> Option<&str> {
         self.options.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str())
@@ -74,6 +104,34 @@ impl Table {
             safe.push('\n');
         }
         safe
+    }
+
+    /// Comma-separated lines without a header, as Flink's `csv` format writes them; NULL is empty.
+    ///
+    /// # Errors
+    /// When the delimiter is not one ASCII character.
+    pub fn csv(&self, delimiter: Option<&str>) -> Result<String> {
+        let delimiter = match delimiter.map(str::as_bytes) {
+            None => b',',
+            Some([one]) if one.is_ascii() => *one,
+            Some(b"\\t") => b'\t',
+            Some(_) => {
+                return Err(Diagnostic::new(
+                    "sql.bad-option",
+                    "`csv.field-delimiter` must be one ASCII character",
+                ));
+            }
+        };
+        let mut writer = csv::WriterBuilder::new().delimiter(delimiter).from_writer(Vec::new());
+        for row in &self.rows {
+            let cells = row.cells.iter().map(|c| c.as_deref().unwrap_or_default());
+            let kind = self.updating.then_some(row.kind);
+            writer
+                .write_record(cells.chain(kind))
+                .map_err(|e| Diagnostic::new("host.csv", format!("cannot write CSV: {e}")))?;
+        }
+        let bytes = writer.into_inner().expect("memory takes everything");
+        Ok(String::from_utf8(bytes).expect("CSV of texts is text"))
     }
 
     /// The rows under their column names, aligned by what a terminal shows; numbers to the right.
@@ -110,6 +168,10 @@ impl Table {
         }
         out
     }
+}
+
+fn cells(values: &[Value]) -> Vec<Option<String>> {
+    values.iter().map(|v| (!v.is_null()).then(|| v.to_text())).collect()
 }
 
 fn is_number(data_type: &str) -> bool {
@@ -211,6 +273,14 @@ op  city         n  price
 +U  a\\u{1b}[2Jb  1   NULL
 ";
         assert_eq!(t.aligned(), expected);
+    }
+
+    #[test]
+    fn csv_quotes_what_needs_it_and_leaves_null_empty() {
+        let t = table(false, &[("+I", &[Some("a,\"b\""), None, Some("0.10")])]);
+        assert_eq!(t.csv(None).expect("written"), "\"a,\"\"b\"\"\",,0.10\n");
+        assert_eq!(t.csv(Some(";")).expect("written"), "\"a,\"\"b\"\"\";;0.10\n");
+        assert_eq!(t.csv(Some("ab")).expect_err("refused").code, "sql.bad-option");
     }
 
     #[test]

@@ -7,14 +7,16 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use highwater_engine::error::{Diagnostic, Error};
+use highwater_engine::session::{Options, Status};
 use highwater_engine::trace;
 use highwater_engine::udf::Sandbox;
 use serde_json::Value as Json;
 use wasmtime::{Linker, Memory, Store, StoreLimitsBuilder, TypedFunc, WasmParams, WasmResults};
 
 use crate::runtime::{compile, engine};
+use crate::table::Table;
 use imports::State;
-pub use wire::{WireNeed, WireStatus, WireTable};
+pub use wire::WireNeed;
 use wire::{diagnostics, parse};
 
 /// The version of the C ABI this host speaks.
@@ -134,12 +136,12 @@ impl WasmEngine {
         wire::needs(&json).map_err(|e| vec![*e])
     }
 
-    /// Opens a job. `options`: `seed`, `parallelism`, `batch_rows`, all optional.
+    /// Opens a job.
     ///
     /// # Errors
     /// What is wrong with the script, its files or its guests.
-    pub fn open(&mut self, name: &str, text: &str, options: &Json) -> Outcome<Handle> {
-        let options = options.to_string();
+    pub fn open(&mut self, name: &str, text: &str, options: &Options) -> Outcome<Handle> {
+        let options = wire::options(options);
         let texts = [name.as_bytes(), text.as_bytes(), options.as_bytes()];
         let handle = self.with_buffers(&texts, |engine, b| {
             let args = (b[0].0, b[0].1, b[1].0, b[1].1, b[2].0, b[2].1);
@@ -169,7 +171,7 @@ impl WasmEngine {
     ///
     /// # Errors
     /// When the module traps; a failed job is told by its status.
-    pub fn step(&mut self, job: Handle, steps: u32) -> Outcome<WireStatus> {
+    pub fn step(&mut self, job: Handle, steps: u32) -> Outcome<Status> {
         self.checked::<_, i32>("hw_step", (job.0, steps))?;
         self.read_status()
     }
@@ -178,7 +180,7 @@ impl WasmEngine {
     ///
     /// # Errors
     /// When the module traps; a failed job is told by its status.
-    pub fn seek(&mut self, job: Handle, step: u64) -> Outcome<WireStatus> {
+    pub fn seek(&mut self, job: Handle, step: u64) -> Outcome<Status> {
         let (low, high) = halves(step);
         self.checked::<_, i32>("hw_seek", (job.0, low, high))?;
         self.read_status()
@@ -200,7 +202,7 @@ impl WasmEngine {
     ///
     /// # Errors
     /// When the module traps.
-    pub fn status(&mut self, job: Handle) -> Outcome<WireStatus> {
+    pub fn status(&mut self, job: Handle) -> Outcome<Status> {
         // Whether the export returns something is not said; the result bytes are what counts.
         self.call_any("hw_status", job.0).map_err(|e| vec![*e])?;
         self.read_status()
@@ -220,7 +222,7 @@ impl WasmEngine {
     ///
     /// # Errors
     /// When the module traps.
-    pub fn output(&mut self, job: Handle) -> Outcome<Vec<WireTable>> {
+    pub fn output(&mut self, job: Handle) -> Outcome<Vec<Table>> {
         self.checked::<_, i32>("hw_output", job.0)?;
         let json = self.json()?;
         wire::tables(&json).map_err(|e| vec![*e])
@@ -268,12 +270,12 @@ impl WasmEngine {
     ///
     /// # Errors
     /// When the module traps; a failed job is told by its status.
-    pub fn run(&mut self, job: Handle) -> Outcome<WireStatus> {
+    pub fn run(&mut self, job: Handle) -> Outcome<Status> {
         self.checked::<_, i32>("hw_run", job.0)?;
         self.read_status()
     }
 
-    fn read_status(&mut self) -> Outcome<WireStatus> {
+    fn read_status(&mut self) -> Outcome<Status> {
         let json = self.json()?;
         wire::status(&json).map_err(|e| vec![*e])
     }

@@ -55,10 +55,10 @@ fn check_file(path: &Path, update: bool, console: &mut Console) -> Done {
         .map_err(|e| console.errors(&e, &input.sources))?;
     let name = path.display().to_string();
     let name = visible(&name);
-    let failures = report.blocks.iter().filter(|b| !b.passed).count();
+    let failures = report.blocks.iter().filter(|b| !b.passed()).count();
     if update {
-        if report.updated_text != script.text {
-            write_atomically(path, report.updated_text.as_bytes())
+        if report.updated != script.text {
+            write_atomically(path, report.updated.as_bytes())
                 .map_err(|e| console.error(&e, &input.sources))?;
             console.print(&format!("{name}: {failures} blocks rewritten\n"))?;
         } else {
@@ -66,8 +66,12 @@ fn check_file(path: &Path, update: bool, console: &mut Console) -> Done {
         }
         return Ok(());
     }
-    for block in report.blocks.iter().filter(|b| !b.passed) {
-        console.print(&format!("{name}:{}: expect {} differs\n", block.line, visible(&block.kind)))?;
+    for block in report.blocks.iter().filter(|b| !b.passed()) {
+        console.print(&format!(
+            "{name}:{}: expect {} differs\n",
+            block.line,
+            visible(&block.title)
+        ))?;
         console.print(&difference(&block.expected, &block.actual))?;
     }
     match (report.blocks.len(), failures) {

@@ -25,10 +25,7 @@ pub(super) fn read(path: &Path, console: &mut Console) -> Done<Input> {
 
 impl Input {
     /// The script's files, or what is wrong with it or them.
-    pub(super) fn files(
-        &self,
-        console: &mut Console,
-    ) -> Done<highwater_engine::session::Files> {
+    pub(super) fn files(&self, console: &mut Console) -> Done<highwater_engine::session::Files> {
         job::files(&self.script).map_err(|e| console.errors(&e, &self.sources))
     }
 

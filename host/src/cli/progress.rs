@@ -12,8 +12,9 @@ impl Progress {
     pub(super) fn new(unit: &'static str) -> Progress {
         // Hidden by itself where stderr is no terminal; at most 10 lines a second elsewhere.
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
-        let style = ProgressStyle::with_template("{spinner} {human_pos} {msg}, {per_sec}, {elapsed}")
-            .unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let style =
+            ProgressStyle::with_template("{spinner} {human_pos} {msg}, {per_sec}, {elapsed}")
+                .unwrap_or_else(|_| ProgressStyle::default_spinner());
         bar.set_style(style);
         bar.set_message(unit);
         bar.enable_steady_tick(Duration::from_millis(200));

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use highwater::escape::visible_lines;
 use highwater::files::write_atomically;
 use highwater::job::{Job, Ran};
 
@@ -65,12 +66,10 @@ pub(super) fn run(args: &RunArgs, console: &mut Console) -> Done {
         Driver::Sim => simulate(args, &input, console)?,
         Driver::Runner => {
             let progress = Progress::new("records");
-            let ran = Job::run(
-                &input.script,
-                &args.job.engine(),
-                &args.job.options(),
-                &mut |records| progress.at(records),
-            );
+            let ran =
+                Job::run(&input.script, &args.job.engine(), &args.job.options(), &mut |records| {
+                    progress.at(records)
+                });
             drop(progress);
             ran.map_err(|e| console.errors(&e, &input.sources))?
         }
@@ -98,6 +97,9 @@ fn simulate(args: &RunArgs, input: &Input, console: &mut Console) -> Done<Ran> {
 /// Prints the rows, writes the files, says what else there is to say.
 fn deliver(args: &RunArgs, input: &Input, ran: &Ran, console: &mut Console) -> Done {
     console.warnings(&ran.warnings, &input.sources);
+    if let Some(explanation) = &ran.explanation {
+        return console.print(&visible_lines(explanation));
+    }
     let mut rows = sinks::printed(&ran.tables, args.format);
     if let Some(path) = &args.output {
         if ran.failed.is_none() {

@@ -30,7 +30,10 @@ pub(super) fn printed(tables: &[Table], format: Format) -> String {
                 if !alone || table.connector == "print" {
                     let rows = table.rows.len();
                     let s = if rows == 1 { "" } else { "s" };
-                    out.push_str(&format!("{} ({rows} row{s})\n", highwater::escape::visible(&table.name)));
+                    out.push_str(&format!(
+                        "{} ({rows} row{s})\n",
+                        highwater::escape::visible(&table.name)
+                    ));
                 }
                 out.push_str(&table.aligned());
             }

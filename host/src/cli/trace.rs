@@ -48,8 +48,8 @@ pub(super) fn trace(args: &TraceArgs, console: &mut Console) -> Done {
     let status = loop {
         let status = job.step(STEPS).map_err(|e| console.errors(&e, &input.sources))?;
         while seen < status.events {
-            let mut chunk = fetch(&mut job, seen, &status)
-                .map_err(|e| console.errors(&e, &input.sources))?;
+            let mut chunk =
+                fetch(&mut job, seen, &status).map_err(|e| console.errors(&e, &input.sources))?;
             seen += chunk.events.len() as u64;
             chunk.events.retain(|e| args.wants(e));
             if args.binary.is_some() {

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use highwater_engine::error::{Diagnostic, Error, Position, Result, Span};
+use highwater_engine::session::{Options, Status};
 use serde_json::Value as Json;
+
+use crate::table::{Column, Row, Table};
 
 /// A file a script asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,46 +18,20 @@ pub struct WireNeed {
     pub guest: bool,
 }
 
-/// How far a job is.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct WireStatus {
-    /// The step just done; 0 at the start.
-    pub step: u64,
-    /// The simulation's time in microseconds since 1970.
-    pub at_us: u64,
-    /// How many events the trace has.
-    pub events: u64,
-    /// Whether the job is through.
-    pub finished: bool,
-    /// Why the job stopped for good.
-    pub failed: Option<Diagnostic>,
-    /// The hash over the trace so far, 32 hexadecimal digits.
-    pub hash: String,
-    /// Rows visible in sinks.
-    pub committed_rows: u64,
-    /// Completed checkpoints.
-    pub checkpoints: u64,
-    /// Fuel guests have used.
-    pub fuel: u64,
-    /// The furthest step reached so far.
-    pub horizon: u64,
-}
-
-/// What a sink has committed.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct WireTable {
-    /// The table's name.
-    pub name: String,
-    /// `collect`, `print`, `filesystem` or `blackhole`.
-    pub connector: String,
-    /// All other options of the table.
-    pub options: Vec<(String, String)>,
-    /// Name and SQL type of each column.
-    pub columns: Vec<(String, String)>,
-    /// Whether rows may be other than inserts.
-    pub updating: bool,
-    /// The rows: kind (`+I` …), place in the stream, one text a column, `None` for NULL.
-    pub rows: Vec<(String, u64, Vec<Option<String>>)>,
+/// Only what is set: the module has its own defaults.
+pub(super) fn options(options: &Options) -> String {
+    let mut object = serde_json::Map::new();
+    let set = [
+        ("seed", options.seed),
+        ("parallelism", options.parallelism.map(u64::from)),
+        ("batch_rows", options.batch_rows.map(u64::from)),
+    ];
+    for (name, value) in set {
+        if let Some(value) = value {
+            object.insert(name.to_owned(), value.into());
+        }
+    }
+    Json::Object(object).to_string()
 }
 
 pub(super) fn parse(text: &str) -> Result<Json> {
@@ -82,11 +59,11 @@ pub(super) fn needs(json: &Json) -> Result<Vec<WireNeed>> {
         .collect()
 }
 
-pub(super) fn status(json: &Json) -> Result<WireStatus> {
+pub(super) fn status(json: &Json) -> Result<Status> {
     let number = |field: &str| json[field].as_u64().unwrap_or(0);
-    Ok(WireStatus {
+    Ok(Status {
         step: json["step"].as_u64().ok_or_else(|| broken("no number `step`"))?,
-        at_us: number("at_us"),
+        at: number("at_us"),
         events: number("events"),
         finished: json["finished"].as_bool().unwrap_or(false),
         failed: json["failed"].is_object().then(|| diagnostic(&json["failed"])),
@@ -98,14 +75,14 @@ pub(super) fn status(json: &Json) -> Result<WireStatus> {
     })
 }
 
-pub(super) fn tables(json: &Json) -> Result<Vec<WireTable>> {
+pub(super) fn tables(json: &Json) -> Result<Vec<Table>> {
     list(json, "tables")?.iter().map(table).collect()
 }
 
-fn table(json: &Json) -> Result<WireTable> {
+fn table(json: &Json) -> Result<Table> {
     let columns = list(json, "columns")?
         .iter()
-        .map(|c| Ok((text(c, "name")?, text(c, "type")?)))
+        .map(|c| Ok(Column { name: text(c, "name")?, data_type: text(c, "type")? }))
         .collect::<Result<Vec<_>>>()?;
     let mut rows = Vec::new();
     for (i, cells) in list(json, "committed")?.iter().enumerate() {
@@ -114,11 +91,10 @@ fn table(json: &Json) -> Result<WireTable> {
             return Err(broken("a row of the wrong width"));
         }
         let cells = cells.iter().map(|c| c.as_str().map(str::to_owned)).collect();
-        let kind = json["kinds"][i].as_str().unwrap_or("+I").to_owned();
-        rows.push((kind, json["seqs"][i].as_u64().unwrap_or(0), cells));
+        rows.push(Row { kind: kind(&json["kinds"][i])?, cells });
     }
     let options = json["options"].as_object().into_iter().flatten();
-    Ok(WireTable {
+    Ok(Table {
         name: text(json, "name")?,
         connector: json["connector"].as_str().unwrap_or("collect").to_owned(),
         options: options.filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect(),
@@ -126,6 +102,12 @@ fn table(json: &Json) -> Result<WireTable> {
         updating: json["updating"].as_bool().unwrap_or(false),
         rows,
     })
+}
+
+fn kind(json: &Json) -> Result<&'static str> {
+    let known = ["+I", "-U", "+U", "-D"];
+    let kind = json.as_str().and_then(|kind| known.into_iter().find(|k| *k == kind));
+    kind.ok_or_else(|| broken("a row of no known kind"))
 }
 
 /// The diagnostics of a refusal; never empty.

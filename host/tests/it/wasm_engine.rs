@@ -3,8 +3,9 @@
 use std::rc::Rc;
 
 use highwater::sandbox::WasmtimeSandbox;
+use highwater::table::Row;
 use highwater::wasm_engine::{WasmEngine, WireNeed};
-use serde_json::json;
+use highwater_engine::session::Options;
 
 /// Answers each call with a JSON text of its own; allocates upwards and checks that buffers come back.
 fn tiny(answers: &[(&str, &str, &str)]) -> Vec<u8> {
@@ -90,7 +91,7 @@ fn guests_of_the_module_run_in_the_hosts_sandbox() {
     )
     .expect("well formed");
     engine.file("udfs/bump.wasm", &guest).expect("kept");
-    let job = engine.open("a.sql", "SELECT 1", &json!({})).expect("opens");
+    let job = engine.open("a.sql", "SELECT 1", &Options::default()).expect("opens");
     let answer = engine.explain(job).expect("answers");
     assert_eq!(answer.as_bytes(), b"bbcd\x03\x04\0\0\0bbcd");
     assert!(
@@ -130,13 +131,15 @@ fn answers_and_refusals_become_types() {
             status,
         ),
     ]));
-    let job = engine.open("a.sql", "SELECT 1", &json!({"seed": 7})).expect("opens");
+    let job = engine
+        .open("a.sql", "SELECT 1", &Options { seed: Some(7), ..Options::default() })
+        .expect("opens");
     let status = engine.status(job).expect("answers");
     assert_eq!((status.step, status.horizon, status.finished), (u64::MAX, 7, true));
     let failed = status.failed.expect("a failure");
     assert_eq!((failed.code, failed.span.expect("a place").end.column), ("udf.fuel", 9));
     let tables = engine.output(job).expect("answers");
-    assert_eq!(tables[0].rows[1], ("-D".to_owned(), 5, vec![None]));
+    assert_eq!(tables[0].rows[1], Row { kind: "-D", cells: vec![None] });
     let errors = engine.inject(job, "at now crash x").expect_err("refused");
     assert_eq!(errors[0].code, "sql.x");
     let needs = engine.needs("a.sql", "SELECT 1").expect("answers");
@@ -161,6 +164,6 @@ fn what_is_no_engine_is_refused_with_a_reason() {
         (OPEN, "(global.set $len (i32.const 0x7fffffff)) (i32.const 0)", "{}"),
         (STATUS, "", "[1,"),
     ]));
-    let errors = liar.open("a.sql", "", &json!({})).expect_err("a result outside memory");
+    let errors = liar.open("a.sql", "", &Options::default()).expect_err("a result outside memory");
     assert_eq!(errors[0].code, "host.refused-engine");
 }
