@@ -21,6 +21,7 @@ pub mod window;
 pub mod join;
 pub mod group;
 pub mod plan;
+pub mod sql;
 pub mod source;
 pub mod sink;
 pub mod task;

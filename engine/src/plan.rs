@@ -1,5 +1,7 @@
 //! The plan: a validated graph of operators, what SQL becomes and what the drivers run.
 
+mod explain;
+
 use std::collections::BTreeMap;
 
 pub use crate::aggregate::AggregateCall;
@@ -7,6 +9,8 @@ use crate::error::Span;
 use crate::expr::Expr;
 use crate::schema::SchemaRef;
 pub use crate::window::WindowSpec;
+
+pub use explain::explain;
 
 /// The position of a node in [`Plan::nodes`].
 pub type NodeId = usize;
@@ -20,6 +24,8 @@ pub struct Plan {
     pub settings: Settings,
     /// Things worth saying that are no errors.
     pub warnings: Vec<crate::error::Diagnostic>,
+    /// The script ends in `EXPLAIN`: show the plan and run nothing.
+    pub explain: bool,
 }
 
 /// One operator and where its rows come from.
@@ -176,8 +182,13 @@ impl Settings {
 }
 
 impl Plan {
-    /// One line on what a node does.
+    /// One line on what a node does, as `EXPLAIN` prints it.
     pub fn describe(&self, id: NodeId) -> String {
-        self.nodes[id].name.clone()
+        explain::describe(self, &self.nodes[id])
+    }
+
+    /// The whole plan as `EXPLAIN` prints it.
+    pub fn explain(&self) -> String {
+        explain::explain(self)
     }
 }
