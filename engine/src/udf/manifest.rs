@@ -356,7 +356,7 @@ fn object(json: &Json) -> Result<&Map<String, Json>> {
 
 fn input(json: &Json) -> Result<GuestInput> {
     let map = object(json)?;
-    known(map, "an input's ", &["name", "columns"], &[])?;
+    known(map, "an input's ", &["name"], &["columns"])?;
     Ok(GuestInput { name: name(&map["name"], "name")?, columns: list(map, "columns", typed)? })
 }
 

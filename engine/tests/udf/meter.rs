@@ -27,7 +27,7 @@ const PROGRAMS: &[(&str, &str)] = &[
           (if (then (br 2)) (else (return (call $one (i32.const 77)))))))
           (br_if 1 (i32.const 5) (i32.gt_s (local.get 0) (i32.const 6)))
           (drop)
-          (br_table 1 0 2 (call $one (i32.const 9)) (local.get 0))))"),
+          (br_table 1 0 1 (call $one (i32.const 9)) (local.get 0))))"),
     ("two results", "(func $two (param i32) (result i32 i64)
         (if (i32.gt_u (local.get 0) (i32.const 3)) (then (return (call $two (i32.const 1)))))
         (local.get 0) (i64.extend_i32_u (local.get 0)))
