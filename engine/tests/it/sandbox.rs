@@ -40,13 +40,17 @@ fn linker(engine: &Engine) -> Linker<Log> {
     let log = |mut c: Caller<'_, Log>, level: i32, at: i32, len: i32| {
         note(&mut c, level.clamp(0, 4) as u8, at, len);
     };
-    let abort = |mut c: Caller<'_, Log>, at: i32, len: i32| -> std::result::Result<(), wasmi::Error> {
-        note(&mut c, 255, at, len);
-        Err(wasmi::Error::new("abort"))
-    };
-    let script = |_: Caller<'_, Log>, _: i32, _: i32, _: i32, _: i32| -> std::result::Result<(), wasmi::Error> {
-        Err(wasmi::Error::new("abort"))
-    };
+    let abort =
+        |mut c: Caller<'_, Log>, at: i32, len: i32| -> std::result::Result<(), wasmi::Error> {
+            note(&mut c, 255, at, len);
+            Err(wasmi::Error::new("abort"))
+        };
+    let script = |_: Caller<'_, Log>,
+                  _: i32,
+                  _: i32,
+                  _: i32,
+                  _: i32|
+     -> std::result::Result<(), wasmi::Error> { Err(wasmi::Error::new("abort")) };
     linker.func_wrap("hw", "log", log).expect("a new name");
     linker.func_wrap("hw", "abort", abort).expect("a new name");
     linker.func_wrap("env", "abort", script).expect("a new name");

@@ -71,7 +71,12 @@ fn modules_that_ask_for_too_much_stay_out() {
         (format!("{MEMORY}{EXPORTS}(tag)"), "guest.feature"),
         (format!("{MEMORY}{EXPORTS}(func (param externref))"), "guest.feature"),
         (format!("{MEMORY}{EXPORTS}(type (struct))"), "guest.feature"),
-        (format!("{MEMORY}{EXPORTS}(table 1 funcref)(func (drop (table.grow (ref.null func) (i32.const 1))))"), "guest.feature"),
+        (
+            format!(
+                "{MEMORY}{EXPORTS}(table 1 funcref)(func (drop (table.grow (ref.null func) (i32.const 1))))"
+            ),
+            "guest.feature",
+        ),
         (format!("{MEMORY}{EXPORTS}(func {locals})"), "guest.too-large"),
         (format!("{MEMORY}{EXPORTS}(func {body})"), "guest.too-large"),
         (format!("{MEMORY}{EXPORTS}(func {nested})"), "guest.too-large"),
@@ -107,7 +112,9 @@ fn exports_are_matched_with_the_kind() {
             "guest.export",
         ),
         (
-            format!("{MEMORY}{marker}{arena}(global (export \"join_match\") i32 (i32.const 1)){MANIFEST}"),
+            format!(
+                "{MEMORY}{marker}{arena}(global (export \"join_match\") i32 (i32.const 1)){MANIFEST}"
+            ),
             "guest.export",
         ),
         (format!("{MEMORY}{EXPORTS}{MANIFEST}(func (export \"__hw_begin\"))"), "guest.export"),
@@ -123,7 +130,8 @@ fn random_damage_never_panics() {
     let module = assemble("damaged", "").expect("valid text");
     let mut state = 0x9e37_79b9_7f4a_7c15u64;
     let mut next = |below: usize| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) as usize % below
     };
     let mut admitted = 0;

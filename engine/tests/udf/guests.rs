@@ -77,7 +77,10 @@ fn swarms_grow_with_the_magnitude_and_merge() {
     assert_eq!(windows, wanted);
     let bounds: Vec<(i64, i64)> = windows.iter().map(|w| (w.1, w.2)).collect();
     assert_eq!(guest.merge_windows(&bounds, &mut calls).expect("groups"), [0, 0, 1, 2]);
-    assert_eq!(guest.merge_windows(&[(0, 5), (5, 6), (7, 8)], &mut calls).expect("groups"), [0, 0, 1]);
+    assert_eq!(
+        guest.merge_windows(&[(0, 5), (5, 6), (7, 8)], &mut calls).expect("groups"),
+        [0, 0, 1]
+    );
 
     let mut slab = guest.init(4, &mut calls).expect("zeros");
     let all = [0, 1, 2, 3];
@@ -90,7 +93,10 @@ fn swarms_grow_with_the_magnitude_and_merge() {
     assert_eq!(slots, [0, 1]);
     assert_eq!(columns[0].as_primitive::<Int64Type>().values()[..], [3, 1]);
     assert_eq!(columns[1].as_primitive::<Float64Type>().values()[..], [2.0, 1.0]);
-    assert_eq!(columns[2].as_primitive::<TimestampMillisecondType>().values()[..], [0, 400 * minute]);
+    assert_eq!(
+        columns[2].as_primitive::<TimestampMillisecondType>().values()[..],
+        [0, 400 * minute]
+    );
     assert_eq!(columns[3].as_primitive::<Float64Type>().values()[..], [1.0, 4.0]);
     assert_eq!(columns[4].as_primitive::<Float64Type>().values()[..], [-1.0, -4.0]);
     // Two depths were measured, 10 and 2.5 km.
@@ -117,9 +123,8 @@ fn pairs_near_in_time_and_space_match() {
     let pairs = [(0, 0), (0, 1), (0, 2), (0, 3), (1, 0)];
     let mut calls = Vec::new();
     // Rows are positions in the lists given: the right side lists 1, 2, 3, 0.
-    let matched = guest
-        .join_match(side(&[0, 1]), side(&[1, 2, 3, 0]), &pairs, &mut calls)
-        .expect("matched");
+    let matched =
+        guest.join_match(side(&[0, 1]), side(&[1, 2, 3, 0]), &pairs, &mut calls).expect("matched");
     // b near enough, NULL never, c too far, a is itself, b before a is not.
     assert_eq!(matched, [true, false, false, false, false]);
     assert_eq!((calls.len(), calls[0].rows), (1, 5));

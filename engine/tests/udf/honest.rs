@@ -19,12 +19,7 @@ fn windows_are_assigned_filled_and_read() {
     let mut calls = Vec::new();
     let times = [HOUR + 5, 7, -1, HOUR, i64::MIN / 2];
     let windows = guest.assign(&times, &[], &[0, 1, 2, 3], &mut calls).expect("windows");
-    let wanted = [
-        (0, HOUR, 2 * HOUR),
-        (1, 0, HOUR),
-        (2, -HOUR, 0),
-        (3, HOUR, 2 * HOUR),
-    ];
+    let wanted = [(0, HOUR, 2 * HOUR), (1, 0, HOUR), (2, -HOUR, 0), (3, HOUR, 2 * HOUR)];
     assert_eq!(windows, wanted);
 
     assert_eq!(guest.stride(), 8);
@@ -84,11 +79,8 @@ fn a_frame_too_large_for_the_guest_is_split() {
     let mut calls = Vec::new();
     let windows = guest.assign(&times, &[], &rows, &mut calls).expect("windows");
     assert!(calls.len() > 1);
-    let wanted: Vec<(u32, i64, i64)> = times
-        .iter()
-        .zip(0..)
-        .map(|(t, row)| (row, t - t % HOUR, t - t % HOUR + HOUR))
-        .collect();
+    let wanted: Vec<(u32, i64, i64)> =
+        times.iter().zip(0..).map(|(t, row)| (row, t - t % HOUR, t - t % HOUR + HOUR)).collect();
     assert_eq!(windows, wanted);
 
     let slab: Vec<u8> = (0..100_000u64).flat_map(u64::to_le_bytes).collect();

@@ -9,53 +9,80 @@ use crate::sandbox::Interpreter;
 
 /// Programs of one i32 to one i32, `$p`, with every kind of control flow.
 const PROGRAMS: &[(&str, &str)] = &[
-    ("gcd", "(func $p (param i32) (result i32) (local $a i32) (local $b i32) (local $t i32)
+    (
+        "gcd",
+        "(func $p (param i32) (result i32) (local $a i32) (local $b i32) (local $t i32)
         (local.set $a (i32.mul (local.get 0) (i32.const 12)))
         (local.set $b (i32.const 90))
         (loop $l (if (local.get $b) (then
             (local.set $t (i32.rem_u (local.get $a) (local.get $b)))
             (local.set $a (local.get $b)) (local.set $b (local.get $t)) (br $l))))
-        (local.get $a))"),
-    ("fib", "(func $p (param i32) (result i32)
+        (local.get $a))",
+    ),
+    (
+        "fib",
+        "(func $p (param i32) (result i32)
         (if (i32.lt_u (local.get 0) (i32.const 2)) (then (return (local.get 0))))
         (i32.add (call $p (i32.sub (local.get 0) (i32.const 1)))
-                 (call $p (i32.sub (local.get 0) (i32.const 2)))))"),
-    ("returns from the depth", "(func $one (param i32) (result i32) (local.get 0))
+                 (call $p (i32.sub (local.get 0) (i32.const 2)))))",
+    ),
+    (
+        "returns from the depth",
+        "(func $one (param i32) (result i32) (local.get 0))
       (func $p (param i32) (result i32)
         (block (result i32) (block (loop
           (i32.eqz (i32.and (local.get 0) (i32.const 1)))
           (if (then (br 2)) (else (return (call $one (i32.const 77)))))))
           (br_if 1 (i32.const 5) (i32.gt_s (local.get 0) (i32.const 6)))
           (drop)
-          (br_table 1 0 1 (call $one (i32.const 9)) (local.get 0))))"),
-    ("two results", "(func $two (param i32) (result i32 i64)
+          (br_table 1 0 1 (call $one (i32.const 9)) (local.get 0))))",
+    ),
+    (
+        "two results",
+        "(func $two (param i32) (result i32 i64)
         (if (i32.gt_u (local.get 0) (i32.const 3)) (then (return (call $two (i32.const 1)))))
         (local.get 0) (i64.extend_i32_u (local.get 0)))
-      (func $p (param i32) (result i32) (call $two (local.get 0)) (i32.wrap_i64) (i32.add))"),
-    ("dead code", "(func $p (param i32) (result i32)
+      (func $p (param i32) (result i32) (call $two (local.get 0)) (i32.wrap_i64) (i32.add))",
+    ),
+    (
+        "dead code",
+        "(func $p (param i32) (result i32)
         (block $b (br $b) (f64.store (i32.const 0) (f64.const 1)) (unreachable)
           (drop (i32.reinterpret_f32 (f32.const nan))))
         (call $q) (return (i32.const 3)) (drop) (loop (br 0)))
-      (func $q)"),
-    ("indirect", "(type $t (func (param i32) (result i32)))
+      (func $q)",
+    ),
+    (
+        "indirect",
+        "(type $t (func (param i32) (result i32)))
       (table 2 2 funcref) (elem (i32.const 0) $a $b)
       (func $a (type $t) (i32.add (local.get 0) (i32.const 1)))
       (func $b (type $t) (i32.mul (local.get 0) (i32.const 3)))
       (func $p (param i32) (result i32)
-        (call_indirect (type $t) (local.get 0) (i32.and (local.get 0) (i32.const 1))))"),
-    ("floats", "(func $p (param i32) (result i32) (local $x f64) (local $y f32)
+        (call_indirect (type $t) (local.get 0) (i32.and (local.get 0) (i32.const 1))))",
+    ),
+    (
+        "floats",
+        "(func $p (param i32) (result i32) (local $x f64) (local $y f32)
         (local.set $x (f64.sqrt (f64.convert_i32_s (local.get 0))))
         (local.set $y (f32.copysign (f32.demote_f64 (local.get $x)) (f32.const -1)))
         (f64.store (i32.const 8) (local.get $x))
         (f32.store (i32.const 20) (local.get $y))
         (i32.add (i32.load (i32.const 20)) (i32.add (i32.load (i32.const 12))
-          (i32.wrap_i64 (i64.reinterpret_f64 (f64.mul (local.get $x) (f64.const 1.1)))))))"),
-    ("memory", "(func $p (param i32) (result i32)
+          (i32.wrap_i64 (i64.reinterpret_f64 (f64.mul (local.get $x) (f64.const 1.1)))))))",
+    ),
+    (
+        "memory",
+        "(func $p (param i32) (result i32)
         (memory.fill (i32.const 100) (local.get 0) (i32.const 33))
         (memory.copy (i32.const 120) (i32.const 101) (i32.const 20))
         (i32.add (i32.mul (memory.grow (i32.const 1)) (i32.const 100))
-          (i32.add (memory.size) (i32.load (i32.const 137)))))"),
-    ("traps", "(func $p (param i32) (result i32) (i32.div_s (i32.const 12) (i32.sub (local.get 0) (i32.const 5))))"),
+          (i32.add (memory.size) (i32.load (i32.const 137)))))",
+    ),
+    (
+        "traps",
+        "(func $p (param i32) (result i32) (i32.div_s (i32.const 12) (i32.sub (local.get 0) (i32.const 5))))",
+    ),
 ];
 
 fn program(text: &str) -> Vec<u8> {
@@ -105,7 +132,8 @@ fn metered_programs_compute_the_same() {
 #[test]
 fn a_hand_count_of_fuel_and_depth() {
     // Entry 1, local.get 1, i32.const 1, i32.add 1: 4. The exported wrapper: entry 1, local.get 1, call 4.
-    let module = program("(func $p (param i32) (result i32) (i32.add (local.get 0) (i32.const 1)))");
+    let module =
+        program("(func $p (param i32) (result i32) (i32.add (local.get 0) (i32.const 1)))");
     let metered = GuestModule::admit(&module, Limits::default()).expect("admitted");
     let mut guest = start(metered.metered());
     begin(&mut *guest, 100);
@@ -160,10 +188,19 @@ fn a_refused_page_is_remembered() {
 #[test]
 fn no_bits_of_a_nan_get_through() {
     let makes = [
-        ("a store", "(f64.store (i32.const 0) (f64.div (local.get $z) (local.get $z))) (i32.load (i32.const 4))"),
+        (
+            "a store",
+            "(f64.store (i32.const 0) (f64.div (local.get $z) (local.get $z))) (i32.load (i32.const 4))",
+        ),
         ("a payload", "(f64.store (i32.const 0) (f64.const -nan:0x123)) (i32.load (i32.const 4))"),
-        ("reinterpretation", "(i32.wrap_i64 (i64.shr_u (i64.reinterpret_f64 (f64.neg (f64.div (local.get $z) (local.get $z)))) (i64.const 32)))"),
-        ("a sign", "(i32.sub (i32.const 0x7ff80001) (i32.trunc_f64_s (f64.copysign (f64.const 1) (f64.neg (f64.div (local.get $z) (local.get $z))))))"),
+        (
+            "reinterpretation",
+            "(i32.wrap_i64 (i64.shr_u (i64.reinterpret_f64 (f64.neg (f64.div (local.get $z) (local.get $z)))) (i64.const 32)))",
+        ),
+        (
+            "a sign",
+            "(i32.sub (i32.const 0x7ff80001) (i32.trunc_f64_s (f64.copysign (f64.const 1) (f64.neg (f64.div (local.get $z) (local.get $z))))))",
+        ),
     ];
     for (name, text) in makes {
         let text = format!("(func $p (param i32) (result i32) (local $z f64) {text})");
