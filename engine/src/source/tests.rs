@@ -112,6 +112,7 @@ fn drain(reader: &mut dyn Reader, spec: &SourceSpec, max_rows: usize) -> Vec<Str
             }
         };
         assert!(chunk.rows + chunk.bad.len() <= max_rows);
+        assert!(chunk.columns.iter().all(|c| c.len() == chunk.rows), "a broken row is undone");
         let mut bad = chunk.bad.iter().peekable();
         for i in 0..=chunk.rows {
             while let Some(b) = bad.next_if(|b| b.before_row == i) {
