@@ -115,7 +115,8 @@ pub fn update(m: &mut Model, msg: Msg) -> Vec<Command> {
                 None => broken(m, "there are no examples beside this page"),
             }
         }
-        Msg::Choose(file) => choose(m, file),
+        Msg::Choose(file) if m.examples.iter().any(|e| e.file == file) => choose(m, file),
+        Msg::Choose(_) => Vec::new(),
         Msg::Text { file, text } if file == m.file => {
             m.original.clone_from(&text);
             m.text = text;
@@ -448,8 +449,9 @@ fn look(m: &mut Model, msg: Msg) {
         Msg::Inspect(i) => m.inspected = i.filter(|i| *i < m.run.marks.all.len()),
         Msg::InspectBy(by) => {
             let last = m.run.marks.all.len().checked_sub(1);
+            let by = isize::try_from(by).unwrap_or(if by < 0 { isize::MIN } else { isize::MAX });
             m.inspected = last.map(|last| match m.inspected {
-                Some(i) => i.saturating_add_signed(by as isize).min(last),
+                Some(i) => i.saturating_add_signed(by).min(last),
                 None => last,
             });
         }

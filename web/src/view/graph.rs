@@ -37,8 +37,11 @@ pub(super) fn Graph() -> impl IntoView {
         <figure class="panel graph" aria-label="Pipeline">
             <figcaption class="caption"><h2>"Pipeline"</h2><span class="summary">{summary}</span></figcaption>
             <div class="scroll">
-                <div class="wires" style:--tallest=move || graph.with(|g| g.tallest.max(1).to_string())
-                    style:--columns=move || graph.with(|g| g.columns.max(1).to_string())>
+                <div
+                    class="wires"
+                    style=("--tallest", move || graph.with(|g| g.tallest.max(1).to_string()))
+                    style=("--columns", move || graph.with(|g| g.columns.max(1).to_string()))
+                >
                     <svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">{lines}</svg>
                     <ul>{boxes}</ul>
                 </div>
