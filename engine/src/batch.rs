@@ -49,6 +49,8 @@ pub struct Stair {
     pub watermark: EventTime,
     /// The record that moved it.
     pub seq: Seq,
+    /// The stream has gone idle: it holds no other input back until it speaks again.
+    pub idle: bool,
 }
 
 /// Rows travelling together. Operators never know how many: one in the simulation, thousands in the
@@ -67,6 +69,8 @@ pub struct Batch {
     pub seqs: Arc<[Seq]>,
     /// The watermark's steps, by `row`, watermarks rising.
     pub stairs: Vec<Stair>,
+    /// Everything up to this place in the stream has been said, with this batch or before it.
+    pub upto: Seq,
 }
 
 impl Batch {
@@ -78,7 +82,8 @@ impl Batch {
         let rows = seqs.len();
         assert_eq!(columns.len(), schema.fields.len(), "one array a field");
         assert!(columns.iter().all(|c| c.len() == rows), "columns of one length");
-        Batch { schema, columns, rows, kinds: None, seqs, stairs: Vec::new() }
+        let upto = seqs.last().copied().unwrap_or(0);
+        Batch { schema, columns, rows, kinds: None, seqs, stairs: Vec::new(), upto }
     }
 
     /// The kind of row `i`.
@@ -91,5 +96,92 @@ impl Batch {
     pub fn with_columns(&self, schema: SchemaRef, columns: Vec<ArrayRef>) -> Batch {
         debug_assert!(columns.iter().all(|c| c.len() == self.rows), "columns of one length");
         Batch { schema, columns, ..self.clone() }
+    }
+}
+
+impl Batch {
+    /// No rows: only steps of the watermark and how far the stream has come.
+    pub fn progress(schema: SchemaRef, stairs: Vec<Stair>, upto: Seq) -> Batch {
+        let columns =
+            schema.fields.iter().map(|f| crate::column::from_values(&[], f.data_type)).collect();
+        Batch { schema, columns, rows: 0, kinds: None, seqs: Arc::from([]), stairs, upto }
+    }
+
+    /// The rows at rising `indices` with every step of the watermark kept in its place among them.
+    #[must_use]
+    pub fn select(&self, indices: &[u32]) -> Batch {
+        let stairs = self
+            .stairs
+            .iter()
+            .map(|s| Stair { row: indices.partition_point(|&i| i < s.row) as u32, ..*s })
+            .collect();
+        Batch { stairs, ..self.gather(indices) }
+    }
+
+    /// The rows at `indices`, without the watermark's steps.
+    #[must_use]
+    pub fn gather(&self, indices: &[u32]) -> Batch {
+        Batch {
+            schema: Arc::clone(&self.schema),
+            columns: self.columns.iter().map(|c| crate::column::take(c, indices)).collect(),
+            rows: indices.len(),
+            kinds: self.kinds.as_ref().map(|k| indices.iter().map(|&i| k[i as usize]).collect()),
+            seqs: indices.iter().map(|&i| self.seqs[i as usize]).collect(),
+            stairs: Vec::new(),
+            upto: self.upto,
+        }
+    }
+
+    /// Rows `from..to` without copying, without the watermark's steps.
+    #[must_use]
+    pub fn slice(&self, from: usize, to: usize) -> Batch {
+        Batch {
+            schema: Arc::clone(&self.schema),
+            columns: self.columns.iter().map(|c| c.slice(from, to - from)).collect(),
+            rows: to - from,
+            kinds: self.kinds.as_ref().map(|k| k[from..to].into()),
+            seqs: self.seqs[from..to].into(),
+            stairs: Vec::new(),
+            upto: self.upto,
+        }
+    }
+
+    /// Batches of one schema one after the other, without the watermark's steps.
+    ///
+    /// # Panics
+    /// When there are none.
+    pub fn concat(batches: &[Batch]) -> Batch {
+        let first = batches.first().expect("at least one batch");
+        let columns = (0..first.columns.len())
+            .map(|c| {
+                let parts: Vec<ArrayRef> =
+                    batches.iter().map(|b| Arc::clone(&b.columns[c])).collect();
+                crate::column::concat(&parts)
+            })
+            .collect();
+        let seqs: Vec<Seq> = batches.iter().flat_map(|b| b.seqs.iter().copied()).collect();
+        let kinds = batches.iter().any(|b| b.kinds.is_some()).then(|| {
+            batches.iter().flat_map(|b| (0..b.rows).map(|i| b.kind(i))).collect::<Arc<[_]>>()
+        });
+        Batch { kinds, ..Batch::new(Arc::clone(&first.schema), columns, seqs.into()) }
+    }
+
+    /// The values of row `i`.
+    pub fn row(&self, i: usize) -> Vec<crate::value::Value> {
+        let pairs = self.columns.iter().zip(&self.schema.fields);
+        pairs.map(|(c, f)| crate::column::value_at(c, f.data_type, i)).collect()
+    }
+
+    /// Row `i` as text: `name=value` pairs joined by `, `.
+    pub fn row_text(&self, i: usize) -> String {
+        let cells = self.row(i);
+        let parts: Vec<String> = self
+            .schema
+            .fields
+            .iter()
+            .zip(&cells)
+            .map(|(f, v)| format!("{}={}", f.name, v.to_text()))
+            .collect();
+        parts.join(", ")
     }
 }

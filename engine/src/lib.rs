@@ -2,13 +2,32 @@
 //!
 //! Modules stand in reading order; each may use only those above it. `ARCHITECTURE.md` is the map.
 
-pub mod aggregate;
-pub mod batch;
-pub mod error;
-pub mod expr;
-pub mod plan;
-pub mod schema;
 pub mod time;
-pub mod trace;
-pub mod udf;
+pub mod schema;
 pub mod value;
+pub mod column;
+pub mod error;
+pub mod batch;
+pub mod trace;
+pub mod snapshot;
+pub mod key;
+pub mod operator;
+pub mod expr;
+pub mod aggregate;
+pub mod udf;
+pub mod watermark;
+pub mod rowwise;
+pub mod window;
+pub mod join;
+pub mod group;
+pub mod plan;
+pub mod sql;
+pub mod source;
+pub mod sink;
+pub mod task;
+pub mod graph;
+pub mod runner;
+pub mod sim;
+pub mod scenario;
+pub mod session;
+pub mod embed;

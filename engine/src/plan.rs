@@ -1,10 +1,16 @@
 //! The plan: a validated graph of operators, what SQL becomes and what the drivers run.
 
+mod explain;
+
 use std::collections::BTreeMap;
 
+pub use crate::aggregate::AggregateCall;
 use crate::error::Span;
 use crate::expr::Expr;
 use crate::schema::SchemaRef;
+pub use crate::window::WindowSpec;
+
+pub use explain::explain;
 
 /// The position of a node in [`Plan::nodes`].
 pub type NodeId = usize;
@@ -18,6 +24,8 @@ pub struct Plan {
     pub settings: Settings,
     /// Things worth saying that are no errors.
     pub warnings: Vec<crate::error::Diagnostic>,
+    /// The script ends in `EXPLAIN`: show the plan and run nothing.
+    pub explain: bool,
 }
 
 /// One operator and where its rows come from.
@@ -107,34 +115,6 @@ pub enum Op {
     Sink(SinkSpec),
 }
 
-/// A window without its key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WindowSpec {
-    /// `[k * size + offset, (k + 1) * size + offset)`, milliseconds.
-    Tumble {
-        /// Length in milliseconds, positive.
-        size: i64,
-        /// Shift in milliseconds.
-        offset: i64,
-    },
-    /// Rows of a key no more than `gap` apart, milliseconds.
-    Session {
-        /// The gap in milliseconds, positive.
-        gap: i64,
-    },
-}
-
-/// An aggregate function over an input column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AggregateCall {
-    /// Which function.
-    pub function: crate::aggregate::Function,
-    /// The input column; `None` for `COUNT(*)`.
-    pub argument: Option<usize>,
-    /// A BOOLEAN input column that must be TRUE for the row to count (`FILTER (WHERE …)`).
-    pub filter: Option<usize>,
-}
-
 /// A guest and what it is called with.
 #[derive(Clone, Debug)]
 pub struct GuestCall {
@@ -198,5 +178,17 @@ impl Settings {
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.values.get(key).map(String::as_str)
+    }
+}
+
+impl Plan {
+    /// One line on what a node does, as `EXPLAIN` prints it.
+    pub fn describe(&self, id: NodeId) -> String {
+        explain::describe(self, &self.nodes[id])
+    }
+
+    /// The whole plan as `EXPLAIN` prints it.
+    pub fn explain(&self) -> String {
+        explain::explain(self)
     }
 }

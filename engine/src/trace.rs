@@ -3,6 +3,11 @@
 //! One text form ([`Event::line`]), one binary form (rkyv chunks, [`encode`] and [`decode`]) and one
 //! hash over the text form. Equal traces mean equal runs.
 
+#![allow(
+    missing_docs,
+    reason = "the fields of an event are named in its text form, and rkyv's twins repeat them"
+)]
+
 use std::fmt::Write as _;
 
 use rkyv::{Archive, Deserialize, Serialize};

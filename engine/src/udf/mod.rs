@@ -1,6 +1,26 @@
 //! User-defined operators: what a guest module is, what may run it, how it is metered.
 
+mod answer;
+mod body;
+pub mod call;
+mod code;
+mod concat;
+mod frame;
+mod gate;
+pub mod guest;
+mod helpers;
 pub mod manifest;
+mod meter;
+mod module;
+mod registry;
+mod shape;
+
+pub use call::Call;
+pub use guest::{Failure, Guest, MAX_ROWS_PER_SLOT, MAX_WINDOWS_PER_ROW, Side};
+pub use manifest::pack;
+pub use meter::METER_VERSION;
+pub use module::GuestModule;
+pub use registry::Guests;
 
 use crate::error::Result;
 
@@ -20,6 +40,14 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Limits {
         Limits { fuel_base: 5_000_000, fuel_per_row: 50_000, memory_pages: 256, call_depth: 2_000 }
+    }
+}
+
+impl Limits {
+    /// The fuel of one call about so many rows.
+    pub fn fuel(&self, rows: u32) -> u64 {
+        let rows = self.fuel_per_row.saturating_mul(u64::from(rows));
+        self.fuel_base.saturating_add(rows).min(i64::MAX as u64)
     }
 }
 

@@ -1,0 +1,56 @@
+//! What the module remembers between calls.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use crate::session::{Files, Options, Rows, Session};
+
+/// Files, open sessions, the last result.
+#[derive(Default)]
+pub(super) struct State {
+    pub files: Files,
+    pub sessions: BTreeMap<i32, Open>,
+    pub result: Vec<u8>,
+    last: i32,
+}
+
+/// An open session and what it was opened with.
+pub(super) struct Open {
+    pub session: Session,
+    pub name: String,
+    pub script: String,
+    pub options: Options,
+    /// The rows of a fast run.
+    pub rows: Option<Vec<Rows>>,
+}
+
+impl Open {
+    /// An independent copy.
+    pub fn fork(&self) -> Open {
+        Open {
+            session: self.session.fork(),
+            name: self.name.clone(),
+            script: self.script.clone(),
+            options: self.options,
+            rows: None,
+        }
+    }
+}
+
+impl State {
+    /// Keeps a session under a new handle.
+    pub fn add(&mut self, open: Open) -> i32 {
+        self.last += 1;
+        self.sessions.insert(self.last, open);
+        self.last
+    }
+}
+
+thread_local! {
+    static STATE: RefCell<State> = RefCell::default();
+}
+
+/// Works on the state.
+pub(super) fn with<T>(work: impl FnOnce(&mut State) -> T) -> T {
+    STATE.with(|s| work(&mut s.borrow_mut()))
+}

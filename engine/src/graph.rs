@@ -1,0 +1,421 @@
+//! The graph: a plan cut into stages at every exchange of rows, then into tasks and channels.
+
+use std::rc::Rc;
+
+use crate::error::{Diagnostic, Result};
+use crate::group::GroupAggregate;
+use crate::join::GuestJoin;
+use crate::key::KeyColumns;
+use crate::operator::Operator;
+use crate::plan::{GuestCall, NodeId, Op, Plan, SinkSpec, SourceSpec, WindowSpec};
+use crate::rowwise::{AssignTumble, Filter, Project};
+use crate::schema::SchemaRef;
+use crate::sink::Sink;
+use crate::source::ingest::Ingest;
+use crate::task::{Edge, Gate, Head, Route, Task};
+use crate::trace::{Header, TaskInfo};
+use crate::udf::{Guests, Sandbox};
+use crate::window::{GuestWindow, SessionAggregate, TumbleAggregate};
+
+/// A plan made ready to run.
+pub struct Graph {
+    plan: Plan,
+    stages: Vec<Stage>,
+    /// Channel number → from task, to task, channel number at the receiving gate.
+    pub channels: Vec<(u16, u16, usize)>,
+    /// Names for the trace.
+    pub header: Header,
+    /// Task number → stage, subtask.
+    tasks: Vec<(usize, u32)>,
+}
+
+/// Operators that run in one task, without an exchange between them.
+struct Stage {
+    name: String,
+    kind: &'static str,
+    nodes: Vec<NodeId>,
+    parallelism: u32,
+    /// Edges in: the stage they come from, and the operator's input they lead to.
+    inputs: Vec<(usize, usize)>,
+    /// How rows are routed on each of `inputs`.
+    routes: Vec<Route>,
+    /// Whether it, or a stage behind it, merges several channels.
+    progress: bool,
+}
+
+impl Graph {
+    /// Cuts a plan into tasks.
+    ///
+    /// # Errors
+    /// When the parallelism is out of range.
+    pub fn new(mut plan: Plan, parallelism: u32, seed: u64) -> Result<Graph> {
+        if parallelism == 0 || parallelism > crate::key::KEY_GROUPS {
+            return Err(Diagnostic::new(
+                "settings.parallelism",
+                format!("a parallelism of {parallelism} is out of range"),
+            )
+            .hint(format!("choose 1 to {}", crate::key::KEY_GROUPS)));
+        }
+        share_sources(&mut plan);
+        let stages = stages(&plan, parallelism);
+        let mut graph = Graph {
+            plan,
+            stages,
+            channels: Vec::new(),
+            header: Header { seed, ..Header::default() },
+            tasks: Vec::new(),
+        };
+        graph.number();
+        Ok(graph)
+    }
+
+    /// The plan behind the graph.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The sources, in the order of the inlet.
+    pub fn sources(&self) -> Vec<(&SourceSpec, &SchemaRef)> {
+        let nodes = self.plan.nodes.iter();
+        nodes
+            .filter_map(|n| if let Op::Source(s) = &n.op { Some((s, &n.schema)) } else { None })
+            .collect()
+    }
+
+    /// The sinks, with their rows' schema and whether they take updates.
+    pub fn sinks(&self) -> Vec<(&SinkSpec, &SchemaRef, bool)> {
+        let nodes = self.plan.nodes.iter();
+        nodes
+            .filter_map(|n| {
+                if let Op::Sink(s) = &n.op { Some((s, &n.schema, n.updating)) } else { None }
+            })
+            .collect()
+    }
+
+    /// The task of each source, in the order of the inlet.
+    pub fn source_tasks(&self) -> Vec<u16> {
+        self.tasks_where(|op| matches!(op, Op::Source(_)))
+    }
+
+    /// The task of each sink, in the order of [`Graph::sinks`].
+    pub fn sink_tasks(&self) -> Vec<u16> {
+        self.tasks_where(|op| matches!(op, Op::Sink(_)))
+    }
+
+    fn tasks_where(&self, wanted: impl Fn(&Op) -> bool) -> Vec<u16> {
+        let nodes = self.plan.nodes.iter().enumerate().filter(|(_, n)| wanted(&n.op));
+        nodes
+            .map(|(id, _)| {
+                let at = self.tasks.iter().position(|&(s, _)| self.stages[s].nodes.contains(&id));
+                at.expect("every node is in a task") as u16
+            })
+            .collect()
+    }
+
+    /// How many tasks there are.
+    pub fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// True without tasks.
+    pub fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    /// Gives tasks and channels their numbers.
+    fn number(&mut self) {
+        for (s, stage) in self.stages.iter().enumerate() {
+            for subtask in 0..stage.parallelism {
+                self.tasks.push((s, subtask));
+                let lines: Vec<String> =
+                    stage.nodes.iter().map(|&n| self.plan.describe(n)).collect();
+                self.header.tasks.push(TaskInfo {
+                    name: format!("{}/{subtask}", stage.name),
+                    kind: stage.kind.to_owned(),
+                    describe: lines.join("\n"),
+                    partitions: 0,
+                });
+            }
+        }
+        for to in 0..self.tasks.len() {
+            let (stage, subtask) = self.tasks[to];
+            let mut at_gate = 0;
+            for (i, &(from_stage, _)) in self.stages[stage].inputs.iter().enumerate() {
+                for from in 0..self.tasks.len() {
+                    let (s, from_subtask) = self.tasks[from];
+                    let forward = self.forward(stage, i);
+                    if s == from_stage && (!forward || from_subtask == subtask) {
+                        self.channels.push((from as u16, to as u16, at_gate));
+                        at_gate += 1;
+                    }
+                }
+            }
+        }
+        self.header.channels = self.channels.iter().map(|&(f, t, _)| (f, t)).collect();
+    }
+
+    /// Whether the edge connects subtask i with subtask i only.
+    fn forward(&self, stage: usize, input: usize) -> bool {
+        let from = &self.stages[self.stages[stage].inputs[input].0];
+        matches!(self.stages[stage].routes[input], Route::Only)
+            && from.parallelism == self.stages[stage].parallelism
+    }
+
+    /// A fresh set of tasks. `partitions`: the partitions of each source.
+    ///
+    /// # Errors
+    /// When a guest cannot be had.
+    pub fn build(
+        &self,
+        partitions: &[Vec<u16>],
+        guests: &Guests,
+        sandbox: &Rc<dyn Sandbox>,
+    ) -> Result<Vec<Task>> {
+        let mut tasks = Vec::with_capacity(self.tasks.len());
+        let mut source = 0;
+        for (t, &(s, _)) in self.tasks.iter().enumerate() {
+            let stage = &self.stages[s];
+            let first = &self.plan.nodes[stage.nodes[0]];
+            let head = if let Op::Source(spec) = &first.op {
+                source += 1;
+                Head::Source(Ingest::new(spec, &first.schema, partitions[source - 1].clone()))
+            } else {
+                let schemas =
+                    first.inputs.iter().map(|&n| self.plan.nodes[n].schema.clone()).collect();
+                Head::Gate(self.gate(s, t, schemas))
+            };
+            let mut operators: Vec<Box<dyn Operator>> = Vec::new();
+            let mut sink = None;
+            for &n in &stage.nodes {
+                match self.operator(n, guests, sandbox)? {
+                    Made::Operator(o) => operators.push(o),
+                    Made::Sink(s) => sink = Some(s),
+                    Made::Nothing => {}
+                }
+            }
+            let name = self.header.tasks[t].name.clone();
+            tasks.push(Task::new(name, head, operators, sink, self.edges(t)));
+        }
+        Ok(tasks)
+    }
+
+    fn gate(&self, stage: usize, task: usize, schemas: Vec<SchemaRef>) -> Gate {
+        // Channels stand at the gate by edge, then by sending task, as they were numbered.
+        let mut inputs = Vec::new();
+        for (i, &(from_stage, input)) in self.stages[stage].inputs.iter().enumerate() {
+            let subtask = self.tasks[task].1;
+            let forward = self.forward(stage, i);
+            for &(s, from_subtask) in &self.tasks {
+                if s == from_stage && (!forward || from_subtask == subtask) {
+                    inputs.push(input);
+                }
+            }
+        }
+        Gate::new(&inputs, schemas)
+    }
+
+    /// The edges out of a task: one for each stage and input it feeds.
+    fn edges(&self, task: usize) -> Vec<Edge> {
+        let from_stage = self.tasks[task].0;
+        let mut edges = Vec::new();
+        for (s, stage) in self.stages.iter().enumerate() {
+            for (i, &(from, _)) in stage.inputs.iter().enumerate() {
+                if from != from_stage {
+                    continue;
+                }
+                let before: usize = (0..i).map(|j| self.channels_into(s, j)).sum();
+                let count = self.channels_into(s, i);
+                let channels = self
+                    .channels
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, c)| {
+                        usize::from(c.0) == task
+                            && self.tasks[usize::from(c.1)].0 == s
+                            && (before..before + count).contains(&c.2)
+                    })
+                    .map(|(n, _)| n as u16)
+                    .collect();
+                edges.push(Edge {
+                    channels,
+                    route: stage.routes[i].clone(),
+                    progress: stage.progress,
+                });
+            }
+        }
+        edges
+    }
+
+    /// How many channels of one edge end at each subtask.
+    fn channels_into(&self, stage: usize, input: usize) -> usize {
+        if self.forward(stage, input) {
+            1
+        } else {
+            self.stages[self.stages[stage].inputs[input].0].parallelism as usize
+        }
+    }
+
+    fn operator(&self, id: NodeId, guests: &Guests, sandbox: &Rc<dyn Sandbox>) -> Result<Made> {
+        let node = &self.plan.nodes[id];
+        let input = |i: usize| &self.plan.nodes[node.inputs[i]].schema;
+        let name = node.name.as_str();
+        let guest = |call: &GuestCall| guests.start(&call.path, sandbox, &call.parameters);
+        Ok(Made::Operator(match &node.op {
+            Op::Source(_) => return Ok(Made::Nothing),
+            Op::Sink(spec) => {
+                let sorted = spec.connector != "blackhole";
+                return Ok(Made::Sink(Sink::new(node.schema.clone(), node.updating, sorted)));
+            }
+            Op::Filter { predicate } => Box::new(Filter::new(name, predicate.clone())),
+            Op::Project { exprs } => {
+                Box::new(Project::new(name, exprs.clone(), node.schema.clone()))
+            }
+            Op::AssignWindow { window: WindowSpec::Tumble { size, offset }, time } => {
+                Box::new(AssignTumble::new(*size, *offset, *time, node.schema.clone()))
+            }
+            Op::AssignWindow { window: WindowSpec::Session { .. }, .. } => {
+                unreachable!("the planner refuses a SESSION that nothing aggregates")
+            }
+            Op::WindowAggregate { window, time, keys, aggregates } => {
+                let schemas = (input(0), &node.schema);
+                match *window {
+                    WindowSpec::Tumble { size, offset } => Box::new(TumbleAggregate::new(
+                        name,
+                        (size, offset),
+                        *time,
+                        keys,
+                        aggregates,
+                        schemas,
+                    )),
+                    WindowSpec::Session { gap } => {
+                        Box::new(SessionAggregate::new(name, gap, *time, keys, aggregates, schemas))
+                    }
+                }
+            }
+            Op::GroupAggregate { keys, aggregates } => {
+                Box::new(GroupAggregate::new(name, keys, aggregates, (input(0), &node.schema)))
+            }
+            Op::GuestWindow { guest: call, time, keys } => {
+                let columns = call.columns[0].clone();
+                let schemas = (input(0), &node.schema);
+                Box::new(GuestWindow::new(name, guest(call)?, columns, *time, keys, schemas))
+            }
+            Op::GuestJoin { guest: call, times, keys, lower, upper } => Box::new(GuestJoin::new(
+                name,
+                guest(call)?,
+                [call.columns[0].clone(), call.columns[1].clone()],
+                *times,
+                keys,
+                (*lower, *upper),
+                [input(0), input(1)],
+                &node.schema,
+            )),
+        }))
+    }
+}
+
+enum Made {
+    Operator(Box<dyn Operator>),
+    Sink(Sink),
+    Nothing,
+}
+
+/// A table that is read several times is read once: every reader sees the same arrivals.
+fn share_sources(plan: &mut Plan) {
+    let mut keep: Vec<NodeId> = (0..plan.nodes.len()).collect();
+    for id in 0..plan.nodes.len() {
+        if let Op::Source(spec) = &plan.nodes[id].op {
+            let first = plan.nodes[..id]
+                .iter()
+                .position(|n| matches!(&n.op, Op::Source(s) if s.table == spec.table));
+            if let Some(first) = first {
+                keep[id] = first;
+            }
+        }
+    }
+    let mut place = vec![0; keep.len()];
+    let mut nodes = Vec::new();
+    for (id, mut node) in std::mem::take(&mut plan.nodes).into_iter().enumerate() {
+        if keep[id] == id {
+            place[id] = nodes.len();
+            node.inputs.iter_mut().for_each(|i| *i = place[keep[*i]]);
+            nodes.push(node);
+        } else {
+            place[id] = place[keep[id]];
+        }
+    }
+    plan.nodes = nodes;
+}
+
+/// Cuts the plan at exchanges, and where rows go more than one way.
+fn stages(plan: &Plan, parallelism: u32) -> Vec<Stage> {
+    let consumers =
+        |id: NodeId| plan.nodes.iter().flat_map(|n| &n.inputs).filter(|&&i| i == id).count();
+    let mut stages: Vec<Stage> = Vec::new();
+    let mut stage_of: Vec<usize> = Vec::new();
+    for (id, node) in plan.nodes.iter().enumerate() {
+        let rowwise =
+            matches!(node.op, Op::Filter { .. } | Op::Project { .. } | Op::AssignWindow { .. });
+        if rowwise && consumers(node.inputs[0]) == 1 {
+            let stage = stage_of[node.inputs[0]];
+            stages[stage].nodes.push(id);
+            stage_of.push(stage);
+            continue;
+        }
+        let upstream: Vec<usize> = node.inputs.iter().map(|&i| stage_of[i]).collect();
+        let schema = |i: usize| &plan.nodes[node.inputs[i]].schema;
+        let keyed = |i: usize, keys: &[usize]| {
+            if keys.is_empty() { Route::Only } else { Route::Key(KeyColumns::new(schema(i), keys)) }
+        };
+        let (kind, routes) = match &node.op {
+            Op::Source(_) => ("source", vec![]),
+            Op::Sink(_) => ("sink", vec![Route::Only]),
+            Op::WindowAggregate { window: WindowSpec::Tumble { .. }, keys, .. } => {
+                ("window", vec![keyed(0, keys)])
+            }
+            Op::WindowAggregate { keys, .. } => ("session", vec![keyed(0, keys)]),
+            Op::GroupAggregate { keys, .. } => ("aggregate", vec![keyed(0, keys)]),
+            Op::GuestWindow { keys, .. } => ("guest-window", vec![keyed(0, keys)]),
+            Op::GuestJoin { keys, .. } => {
+                ("guest-join", vec![keyed(0, &keys[0]), keyed(1, &keys[1])])
+            }
+            _ => ("map", vec![Route::Only]),
+        };
+        let width = match kind {
+            "map" => stages[upstream[0]].parallelism,
+            _ if routes.iter().any(|r| matches!(r, Route::Key(_))) => parallelism,
+            _ => 1,
+        };
+        stage_of.push(stages.len());
+        stages.push(Stage {
+            name: node.name.clone(),
+            kind,
+            nodes: vec![id],
+            parallelism: width,
+            inputs: upstream.into_iter().enumerate().map(|(i, s)| (s, i)).collect(),
+            routes,
+            progress: false,
+        });
+    }
+    mark_progress(&mut stages);
+    stages
+}
+
+/// A stage that merges channels must hear how far each has come, and so must all before it.
+fn mark_progress(stages: &mut [Stage]) {
+    for s in (0..stages.len()).rev() {
+        let stage = &stages[s];
+        let channels: u32 = stage
+            .inputs
+            .iter()
+            .map(|&(from, _)| {
+                let width = stages[from].parallelism;
+                if stage.kind == "map" { 1 } else { width }
+            })
+            .sum();
+        let behind = stages
+            .iter()
+            .any(|other| other.progress && other.inputs.iter().any(|&(from, _)| from == s));
+        stages[s].progress = channels > 1 || behind;
+    }
+}

@@ -1,0 +1,5 @@
+//! Joins: two buffers by key and event time, freed by the watermark.
+
+mod guest;
+
+pub use guest::GuestJoin;

@@ -1,0 +1,76 @@
+//! What an operator is: told of rows and the watermark's steps, it answers with rows.
+
+use crate::batch::{Batch, Seq, Stair};
+use crate::error::{Diagnostic, Error, Result};
+use crate::schema::SchemaRef;
+use crate::trace::What;
+
+/// Where an operator's answers go.
+#[derive(Default)]
+pub struct Output {
+    /// The rows, in order.
+    pub batches: Vec<Batch>,
+    /// What happened, when somebody looks; `None` costs nothing.
+    pub trace: Option<Vec<What>>,
+    /// Fuel that guests used.
+    pub fuel: u64,
+    /// Records left out as late.
+    pub late: u64,
+}
+
+impl Output {
+    /// Notes an event when somebody looks.
+    pub fn note(&mut self, what: impl FnOnce() -> What) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(what());
+        }
+    }
+
+    /// Ends the answer to a batch: the steps still to pass on, and how far the stream has come. The last
+    /// rows say it where there are any, so that a quiet stream costs no message.
+    pub fn end(&mut self, schema: &SchemaRef, stairs: Vec<Stair>, upto: Seq) {
+        match self.batches.last_mut() {
+            Some(last) if stairs.is_empty() => last.upto = upto,
+            _ => self.batches.push(Batch::progress(schema.clone(), stairs, upto)),
+        }
+    }
+
+    /// True when somebody looks.
+    pub fn traced(&self) -> bool {
+        self.trace.is_some()
+    }
+}
+
+/// One operator of one subtask. No clock, no I/O, no chance: a function of what it is told.
+pub trait Operator {
+    /// Takes a batch of an input. Its `stairs` are the watermark's steps over all inputs; an operator
+    /// passes them on behind the rows they release.
+    ///
+    /// # Errors
+    /// What stops the job: a failing expression, a guest's trap.
+    fn process(&mut self, input: usize, batch: Batch, out: &mut Output) -> Result<()>;
+
+    /// The state as bytes: equal states give equal bytes.
+    fn snapshot(&self) -> Vec<u8>;
+
+    /// Takes state back.
+    ///
+    /// # Errors
+    /// When the bytes are not this operator's.
+    fn restore(&mut self, bytes: &[u8]) -> Result<()>;
+
+    /// An independent copy, for seeking and forking.
+    fn fork(&self) -> Box<dyn Operator>;
+}
+
+/// The error of a row an operator cannot compute, naming the operator and the record.
+pub fn row_error(operator: &str, seq: Seq, mut error: Error) -> Error {
+    error.message = format!("{operator}: record {seq}: {}", error.message);
+    error
+}
+
+/// The error of state that belongs to another operator.
+pub fn wrong_state(operator: &str) -> Error {
+    Diagnostic::new("snapshot.mismatch", format!("the state of `{operator}` has another shape"))
+        .hint("restore it with the same script, guests and parallelism")
+}

@@ -1,0 +1,184 @@
+//! A plan as text: a tree for each sink, the sink at the top, inputs indented below.
+
+use std::fmt::Write as _;
+
+use super::{AggregateCall, GuestCall, Node, NodeId, Op, Plan, SourceSpec, WindowSpec};
+use crate::expr::Expr;
+use crate::schema::Schema;
+
+/// The plan as people read it. A node that several others read is shown once and then named.
+pub fn explain(plan: &Plan) -> String {
+    let mut text = String::new();
+    let mut shown = vec![false; plan.nodes.len()];
+    for (id, node) in plan.nodes.iter().enumerate() {
+        if matches!(node.op, Op::Sink(_)) {
+            if !text.is_empty() {
+                text.push('\n');
+            }
+            tree(plan, id, &mut shown, &mut text);
+        }
+    }
+    for warning in &plan.warnings {
+        line(&mut text, "", &format!("\nwarning: {warning}"));
+    }
+    text
+}
+
+fn line(text: &mut String, indent: &str, what: &str) {
+    writeln!(text, "{indent}{what}").expect("writing to a string cannot fail");
+}
+
+/// Writes a node and what is below it. The walk keeps its own stack: plans may be deep.
+fn tree(plan: &Plan, root: NodeId, shown: &mut [bool], text: &mut String) {
+    let mut stack = vec![(root, 0_usize)];
+    while let Some((id, depth)) = stack.pop() {
+        let Some(node) = plan.nodes.get(id) else { continue };
+        let indent = "   ".repeat(depth);
+        let arrow = if depth == 0 { "" } else { "+- " };
+        let indent = if depth == 0 { indent } else { indent[3..].to_owned() };
+        if std::mem::replace(&mut shown[id], true) {
+            line(text, &indent, &format!("{arrow}{} (see above)", node.name));
+            continue;
+        }
+        let changes = if node.updating { ", changes=[I,U,D]" } else { "" };
+        line(text, &indent, &format!("{arrow}{}: {}{changes}", node.name, describe(plan, node)));
+        stack.extend(node.inputs.iter().rev().map(|input| (*input, depth + 1)));
+    }
+}
+
+/// One line on what a node does.
+/// One line on what a node does.
+pub(super) fn describe(plan: &Plan, node: &Node) -> String {
+    let none = Schema::default();
+    let input = |i: usize| {
+        node.inputs.get(i).and_then(|id| plan.nodes.get(*id)).map_or(&none, |n| &*n.schema)
+    };
+    match &node.op {
+        Op::Source(source) => describe_source(node, source),
+        Op::Filter { predicate } => format!("Filter({})", predicate.to_sql(input(0))),
+        Op::Project { exprs } => format!("Project({})", project(exprs, input(0), &node.schema)),
+        Op::AssignWindow { window, time } => {
+            format!("AssignWindow({}, time=[{}])", describe_window(window), name(input(0), *time))
+        }
+        Op::WindowAggregate { window, time, keys, aggregates } => format!(
+            "WindowAggregate({}, time=[{}], keys=[{}], aggregates=[{}])",
+            describe_window(window),
+            name(input(0), *time),
+            names(input(0), keys),
+            calls(aggregates, input(0))
+        ),
+        Op::GroupAggregate { keys, aggregates } => format!(
+            "GroupAggregate(keys=[{}], aggregates=[{}])",
+            names(input(0), keys),
+            calls(aggregates, input(0))
+        ),
+        Op::GuestWindow { guest, time, keys } => format!(
+            "GuestWindow({}, time=[{}], keys=[{}])",
+            describe_guest(guest, &[input(0)]),
+            name(input(0), *time),
+            names(input(0), keys)
+        ),
+        Op::GuestJoin { guest, times, keys, lower, upper } => format!(
+            "GuestJoin({}, times=[{}, {}], keys=[{} = {}], between {} and {})",
+            describe_guest(guest, &[input(0), input(1)]),
+            name(input(0), times[0]),
+            name(input(1), times[1]),
+            names(input(0), &keys[0]),
+            names(input(1), &keys[1]),
+            format_duration(*lower),
+            format_duration(*upper)
+        ),
+        Op::Sink(sink) => format!("Sink({}, [{}])", sink.connector, columns(&node.schema)),
+    }
+}
+
+fn describe_source(node: &Node, source: &SourceSpec) -> String {
+    let mut parts = vec![source.connector.clone(), format!("[{}]", columns(&node.schema))];
+    if let Some(path) = source.options.get("path") {
+        parts.insert(1, format!("'{path}'"));
+    }
+    for (field, expr) in node.schema.fields.iter().zip(&source.columns) {
+        if !matches!(expr.kind, crate::expr::ExprKind::Column(_)) {
+            parts.push(format!("{} = {}", field.name, expr.to_sql(&source.physical)));
+        }
+    }
+    if let Some(watermark) = &source.watermark {
+        parts.push(format!(
+            "watermark=[{}: {}]",
+            name(&node.schema, watermark.column),
+            watermark.expr.to_sql(&node.schema)
+        ));
+    }
+    format!("Source({})", parts.join(", "))
+}
+
+fn describe_window(window: &WindowSpec) -> String {
+    match window {
+        WindowSpec::Tumble { size, offset: 0 } => format!("TUMBLE {}", format_duration(*size)),
+        WindowSpec::Tumble { size, offset } => {
+            format!("TUMBLE {} offset {}", format_duration(*size), format_duration(*offset))
+        }
+        WindowSpec::Session { gap } => format!("SESSION gap {}", format_duration(*gap)),
+    }
+}
+
+fn describe_guest(guest: &GuestCall, inputs: &[&Schema]) -> String {
+    let reads: Vec<String> = guest
+        .columns
+        .iter()
+        .zip(inputs)
+        .map(|(columns, schema)| format!("reads=[{}]", names(schema, columns)))
+        .collect();
+    let parameters: Vec<String> = guest.parameters.iter().map(|p| p.to_text()).collect();
+    let mut parts = vec![format!("{} '{}'", guest.name, guest.path)];
+    parts.extend(reads);
+    if !parameters.is_empty() {
+        parts.push(format!("parameters=[{}]", parameters.join(", ")));
+    }
+    parts.join(", ")
+}
+
+fn project(exprs: &[Expr], input: &Schema, output: &Schema) -> String {
+    let column = |(expr, field): (&Expr, &crate::schema::Field)| {
+        let sql = expr.to_sql(input);
+        if sql == field.name { sql } else { format!("{sql} AS {}", field.name) }
+    };
+    exprs.iter().zip(&output.fields).map(column).collect::<Vec<_>>().join(", ")
+}
+
+fn calls(aggregates: &[AggregateCall], input: &Schema) -> String {
+    let call = |call: &AggregateCall| {
+        let argument = call.argument.map_or("*", |argument| name(input, argument));
+        let filter = match call.filter {
+            Some(filter) => format!(" FILTER (WHERE {})", name(input, filter)),
+            None => String::new(),
+        };
+        format!("{}({argument}){filter}", call.function.name())
+    };
+    aggregates.iter().map(call).collect::<Vec<_>>().join(", ")
+}
+
+fn columns(schema: &Schema) -> String {
+    let column = |f: &crate::schema::Field| {
+        let rowtime = if f.rowtime { " *ROWTIME*" } else { "" };
+        format!("{} {}{rowtime}", f.name, f.data_type)
+    };
+    schema.fields.iter().map(column).collect::<Vec<_>>().join(", ")
+}
+
+fn name(schema: &Schema, index: usize) -> &str {
+    schema.fields.get(index).map_or("?", |f| f.name.as_str())
+}
+
+fn names(schema: &Schema, indexes: &[usize]) -> String {
+    indexes.iter().map(|i| name(schema, *i)).collect::<Vec<_>>().join(", ")
+}
+
+/// A length of time in the largest unit that holds it without a rest.
+fn format_duration(millis: i64) -> String {
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")];
+    match units.into_iter().find(|(scale, _)| millis != 0 && millis % scale == 0) {
+        Some((scale, unit)) => format!("{} {unit}", millis / scale),
+        None => format!("{millis} ms"),
+    }
+}

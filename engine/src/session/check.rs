@@ -1,0 +1,129 @@
+//! Checking a scenario: what its `expect` blocks say against what a run gives.
+
+use std::rc::Rc;
+
+use super::prepare::{Many, read};
+use super::{Files, Options, Rows, Session};
+use crate::error::Diagnostic;
+use crate::scenario::{self, Expect, ExpectKind};
+use crate::time::EventTime;
+use crate::trace::{What, quoted};
+use crate::udf::Sandbox;
+
+/// One `expect` block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// The line of its first line of content.
+    pub line: u32,
+    /// Its info string: `expect rows result`.
+    pub title: String,
+    /// What it says.
+    pub expected: String,
+    /// What the run gives.
+    pub actual: String,
+}
+
+impl Block {
+    /// Whether the run gives what the block says.
+    pub fn passed(&self) -> bool {
+        self.expected == self.actual
+    }
+}
+
+/// The blocks of a scenario, and the scenario as it would be right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckReport {
+    /// The blocks, in order.
+    pub blocks: Vec<Block>,
+    /// The file's text with every block holding what the run gives.
+    pub updated: String,
+    /// The trace's hash.
+    pub hash: String,
+}
+
+/// Runs a scenario and compares its `expect` blocks.
+///
+/// # Errors
+/// Everything that is wrong with the file, and why the job failed if it did.
+pub fn check(name: &str, text: &str, files: &Files, sandbox: Rc<dyn Sandbox>) -> Many<CheckReport> {
+    let scenario = read(name, text)?;
+    let mut session = Session::open(name, text, files, sandbox, &Options::default())?;
+    let status = session.finish();
+    if let Some(failed) = status.failed {
+        return Err(vec![failed]);
+    }
+    let tables = session.tables();
+    let mut blocks = Vec::new();
+    let mut replacements = Vec::new();
+    for expect in &scenario.expects {
+        let actual = actual(expect, &session, &tables, &status.hash)
+            .map_err(|e| vec![*e.at(expect.span).in_source(name)])?;
+        replacements.push((expect.range.clone(), actual.clone()));
+        blocks.push(Block {
+            line: expect.first_line,
+            title: title(expect),
+            expected: expect.text.clone(),
+            actual,
+        });
+    }
+    let updated = scenario::rewrite(text, &replacements);
+    Ok(CheckReport { blocks, updated, hash: status.hash })
+}
+
+/// The block's info string.
+fn title(expect: &Expect) -> String {
+    let kind = ExpectKind::ALL.iter().find(|(_, k)| *k == expect.kind).map_or("", |(name, _)| name);
+    format!("expect {kind} {}", expect.argument).trim_end().to_owned()
+}
+
+fn actual(
+    expect: &Expect,
+    session: &Session,
+    tables: &[Rows],
+    hash: &str,
+) -> crate::error::Result<String> {
+    Ok(match expect.kind {
+        ExpectKind::Hash => format!("{hash}\n"),
+        ExpectKind::Late => late(session),
+        ExpectKind::Trace => {
+            let wanted: Vec<&str> = expect.argument.split_whitespace().collect();
+            let events = session.events().iter();
+            events
+                .filter(|e| wanted.is_empty() || wanted.contains(&e.what.name()))
+                .map(|e| e.line(session.header()) + "\n")
+                .collect()
+        }
+        ExpectKind::Rows => {
+            let name = expect.argument.trim();
+            let table = tables.iter().find(|t| name.is_empty() || t.spec.table == name);
+            let table = table.ok_or_else(|| {
+                let names: Vec<&str> = tables.iter().map(|t| t.spec.table.as_str()).collect();
+                Diagnostic::new("scenario.expect", format!("there is no sink `{name}`"))
+                    .hint(format!("the sinks are {}", names.join(", ")))
+            })?;
+            table.text()
+        }
+    })
+}
+
+/// The drop ledger: every late record with the reason.
+fn late(session: &Session) -> String {
+    let lines = session.events().iter().filter_map(|e| match &e.what {
+        What::Late { seq, event_time, watermark, start, end, row, .. } => Some(format!(
+            "record {seq} at {}: window {} to {} had fired, watermark {}: {}\n",
+            EventTime(*event_time),
+            EventTime(*start),
+            EventTime(*end),
+            EventTime(*watermark),
+            quoted(row)
+        )),
+        What::JoinLate { seq, event_time, watermark, row, .. } => Some(format!(
+            "record {seq} at {}: nothing can meet it any more, watermark {}: {}\n",
+            EventTime(*event_time),
+            EventTime(*watermark),
+            quoted(row)
+        )),
+        _ => None,
+    });
+    lines.collect()
+}

@@ -1,0 +1,396 @@
+//! A session: one job opened from a file's text, stepped, sought, forked, crashed, looked at.
+
+mod check;
+mod prepare;
+mod table;
+
+use std::rc::Rc;
+
+use crate::error::{Diagnostic, Error, Result};
+use crate::runner::{Report, Runner};
+use crate::sim::fault::Fault;
+use crate::sim::{Job, Sim, State};
+use crate::trace::{Chunk, Event, TraceHash};
+use crate::udf::Sandbox;
+
+pub use crate::source::Files;
+pub use crate::sql::{Need, NeedKind};
+pub use check::{Block, CheckReport, check};
+pub use table::{Rows, jsonl_row, text_table};
+
+use prepare::{Many, Prepared, duration, prepare};
+
+/// Steps between two copies of the simulation kept for seeking back.
+const KEYFRAME: u64 = 256;
+/// The most copies kept; then every second one is let go.
+const KEYFRAMES: usize = 128;
+
+/// What the caller wants otherwise than the file says.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// The seed of schedule and generators.
+    pub seed: Option<u64>,
+    /// Subtasks of keyed operators.
+    pub parallelism: Option<u32>,
+    /// The most records that travel together.
+    pub batch_rows: Option<u32>,
+}
+
+/// What a file needs to be given before it can be opened: data it reads, guests it calls.
+///
+/// # Errors
+/// When the text cannot be read that far.
+pub fn needs(name: &str, text: &str) -> Many<Vec<Need>> {
+    prepare::needs(name, text)
+}
+
+/// Where a session stands, as front ends show it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Status {
+    /// Steps done.
+    pub step: u64,
+    /// Virtual time, microseconds since 1970.
+    pub at: u64,
+    /// Events on the trace.
+    pub events: u64,
+    /// The job has run to its end.
+    pub finished: bool,
+    /// Why the job stopped, if it did.
+    pub failed: Option<Diagnostic>,
+    /// The trace's hash.
+    pub hash: String,
+    /// Rows the sinks have made visible.
+    pub committed_rows: u64,
+    /// Completed checkpoints.
+    pub checkpoints: u64,
+    /// Fuel that guests have used.
+    pub fuel: u64,
+    /// The furthest step reached so far.
+    pub horizon: u64,
+}
+
+impl Status {
+    /// The JSON form of the embedding interface.
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "step": self.step,
+            "at_us": self.at,
+            "events": self.events,
+            "finished": self.finished,
+            "failed": self.failed.as_ref().map(Diagnostic::to_json),
+            "hash": self.hash,
+            "committed_rows": self.committed_rows,
+            "checkpoints": self.checkpoints,
+            "fuel": self.fuel,
+            "horizon": self.horizon,
+        })
+    }
+}
+
+/// A copy of the simulation after some step, and how long the trace was then.
+#[derive(Clone)]
+struct Keyframe {
+    sim: Sim,
+    events: usize,
+    hash: TraceHash,
+}
+
+/// One simulated job.
+#[derive(Clone)]
+pub struct Session {
+    name: String,
+    sim: Sim,
+    trace: Vec<Event>,
+    hash: TraceHash,
+    keyframes: Vec<Keyframe>,
+    spacing: u64,
+    horizon: u64,
+    warnings: Rc<[Diagnostic]>,
+    explain_only: bool,
+}
+
+impl Session {
+    /// Opens a file's text.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn open(
+        name: &str,
+        text: &str,
+        files: &Files,
+        sandbox: Rc<dyn Sandbox>,
+        options: &Options,
+    ) -> Many<Session> {
+        let mut prepared = prepare(name, text, files, sandbox, options)?;
+        let one = |e: Error| vec![*e.in_source(name)];
+        let inlet = prepared.inlet(true).map_err(one)?;
+        let checkpoint_interval = duration(&prepared.settings, "execution.checkpointing.interval");
+        let restart_delay = duration(&prepared.settings, "restart-strategy.fixed-delay.delay");
+        let job = Job {
+            graph: prepared.graph,
+            guests: prepared.guests,
+            sandbox: prepared.sandbox,
+            partitions: prepared.partitions,
+            checkpoint_interval,
+            restart_delay: restart_delay.unwrap_or(1_000_000),
+            batch_rows: prepared.batch_rows.unwrap_or(1),
+        };
+        let sim = Sim::new(Rc::new(job), inlet, &prepared.faults).map_err(one)?;
+        let mut session = Session {
+            name: name.to_owned(),
+            sim,
+            trace: Vec::new(),
+            hash: TraceHash::default(),
+            keyframes: Vec::new(),
+            spacing: KEYFRAME,
+            horizon: 0,
+            warnings: prepared.warnings.into(),
+            explain_only: prepared.explain_only,
+        };
+        session.keep();
+        Ok(session)
+    }
+
+    /// The plan as `EXPLAIN` prints it.
+    pub fn explain(&self) -> String {
+        self.sim.job().graph.plan().explain()
+    }
+
+    /// True when the file asks for an explanation and nothing else.
+    pub fn explain_only(&self) -> bool {
+        self.explain_only
+    }
+
+    /// Things worth saying that are no errors.
+    pub fn warnings(&self) -> &[Diagnostic] {
+        &self.warnings
+    }
+
+    /// Does up to `steps` steps.
+    pub fn step(&mut self, steps: u64) -> Status {
+        for _ in 0..steps {
+            if !self.advance() {
+                break;
+            }
+        }
+        self.status()
+    }
+
+    /// Runs to the end.
+    pub fn finish(&mut self) -> Status {
+        while self.advance() {}
+        self.status()
+    }
+
+    fn advance(&mut self) -> bool {
+        let before = self.trace.len();
+        if !self.sim.step(&mut self.trace) {
+            return false;
+        }
+        let header = &self.sim.job().graph.header;
+        for event in &self.trace[before..] {
+            self.hash.update(event, header);
+        }
+        let step = self.sim.step_count();
+        if step > self.horizon {
+            self.horizon = step;
+            if step % self.spacing == 0 {
+                self.keep();
+            }
+        }
+        true
+    }
+
+    /// Keeps a copy of the present for seeking back.
+    fn keep(&mut self) {
+        if self.keyframes.len() >= KEYFRAMES {
+            self.spacing *= 2;
+            let spacing = self.spacing;
+            self.keyframes.retain(|k| k.sim.step_count() % spacing == 0);
+        }
+        let (sim, hash) = (self.sim.clone(), self.hash.clone());
+        self.keyframes.push(Keyframe { sim, events: self.trace.len(), hash });
+    }
+
+    /// Goes to the state right after a step: back by the nearest copy and replay, or on.
+    pub fn seek(&mut self, step: u64) -> Status {
+        let near = self.keyframes.iter().rposition(|k| k.sim.step_count() <= step);
+        let near = &self.keyframes[near.expect("the beginning is always kept")];
+        let ahead = near.sim.step_count() > self.sim.step_count();
+        if step < self.sim.step_count() || (ahead && near.events <= self.trace.len()) {
+            self.sim = near.sim.clone();
+            self.hash = near.hash.clone();
+            self.trace.truncate(near.events);
+        }
+        while self.sim.step_count() < step && self.advance() {}
+        self.status()
+    }
+
+    /// Injects a fault, such as `at now crash window/1`. The future is run anew from here.
+    ///
+    /// # Errors
+    /// When the line is no fault.
+    pub fn inject(&mut self, fault: &str) -> Result<()> {
+        let fault = Fault::parse(fault, &self.sim.job().graph.header)?;
+        self.sim.place(fault);
+        self.forget_future();
+        Ok(())
+    }
+
+    fn forget_future(&mut self) {
+        let step = self.sim.step_count();
+        self.keyframes.retain(|k| k.sim.step_count() < step || step == 0);
+        if step == 0 {
+            self.keyframes.clear();
+        }
+        self.horizon = step;
+        self.keep();
+    }
+
+    /// An independent copy.
+    #[must_use]
+    pub fn fork(&self) -> Session {
+        self.clone()
+    }
+
+    /// Where the session stands.
+    pub fn status(&self) -> Status {
+        let (finished, failed) = match self.sim.state() {
+            State::Finished => (true, None),
+            State::Failed(e) => (false, Some(e.clone())),
+            State::Running | State::Down => (false, None),
+        };
+        let tables = self.sim.tables().iter().flat_map(|t| &t.batches);
+        Status {
+            step: self.sim.step_count(),
+            at: self.sim.now().0,
+            events: self.trace.len() as u64,
+            finished,
+            failed,
+            hash: self.hash.hex(),
+            committed_rows: tables.map(|b| b.rows as u64).sum(),
+            checkpoints: self.sim.checkpoints().len() as u64,
+            fuel: self.sim.fuel(),
+            horizon: self.horizon,
+        }
+    }
+
+    /// A stretch of the trace: events from `first`, at most `max`.
+    pub fn trace(&self, first: u64, max: u32) -> Chunk {
+        let from = usize::try_from(first).unwrap_or(usize::MAX).min(self.trace.len());
+        let to = from.saturating_add(max as usize).min(self.trace.len());
+        let header = self.sim.job().graph.header.clone();
+        Chunk { header, first: from as u64, events: self.trace[from..to].to_vec() }
+    }
+
+    /// All events so far.
+    pub fn events(&self) -> &[Event] {
+        &self.trace
+    }
+
+    /// The names behind the events' numbers.
+    pub fn header(&self) -> &crate::trace::Header {
+        &self.sim.job().graph.header
+    }
+
+    /// What the sinks have made visible.
+    pub fn tables(&self) -> Vec<Rows> {
+        let sinks = self.sim.job().graph.sinks();
+        let tables = sinks.into_iter().zip(self.sim.tables());
+        tables
+            .map(|((spec, schema, updating), table)| {
+                Rows::new(spec, schema, updating, table.rows().collect())
+            })
+            .collect()
+    }
+
+    /// The newest completed checkpoint.
+    pub fn snapshot(&self) -> Option<Vec<u8>> {
+        self.sim.checkpoints().last().map(|(_, bytes)| bytes.to_vec())
+    }
+
+    /// Starts the job anew from a snapshot made by any host.
+    ///
+    /// # Errors
+    /// When the snapshot is damaged or of another pipeline; the session stays as it was.
+    pub fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+        let beginning = self.keyframes.first().expect("the beginning is always kept");
+        let mut sim = beginning.sim.clone();
+        let mut trace = Vec::new();
+        sim.restore(bytes, &mut trace).map_err(|e| e.in_source(&self.name))?;
+        self.sim = sim;
+        self.hash = TraceHash::default();
+        for event in &trace {
+            self.hash.update(event, &self.sim.job().graph.header);
+        }
+        self.trace = trace;
+        self.keyframes.clear();
+        self.horizon = self.sim.step_count();
+        self.keep();
+        Ok(())
+    }
+}
+
+/// A job's rows without the simulation.
+pub struct Fast {
+    prepared: Prepared,
+    name: String,
+}
+
+impl Fast {
+    /// Opens a file's text for the runner.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn open(
+        name: &str,
+        text: &str,
+        files: &Files,
+        sandbox: Rc<dyn Sandbox>,
+        options: &Options,
+    ) -> Many<Fast> {
+        let prepared = prepare(name, text, files, sandbox, options)?;
+        Ok(Fast { prepared, name: name.to_owned() })
+    }
+
+    /// The sinks, without rows.
+    pub fn sinks(&self) -> Vec<Rows> {
+        let sinks = self.prepared.graph.sinks().into_iter();
+        sinks
+            .map(|(spec, schema, updating)| Rows::new(spec, schema, updating, Vec::new()))
+            .collect()
+    }
+
+    /// The plan as `EXPLAIN` prints it.
+    pub fn explain(&self) -> String {
+        self.prepared.graph.plan().explain()
+    }
+
+    /// True when the file asks for an explanation and nothing else.
+    pub fn explain_only(&self) -> bool {
+        self.prepared.explain_only
+    }
+
+    /// Things worth saying that are no errors.
+    pub fn warnings(&self) -> &[Diagnostic] {
+        &self.prepared.warnings
+    }
+
+    /// Runs to the end; see [`Runner::run`].
+    ///
+    /// # Errors
+    /// What stops the job.
+    pub fn run(
+        mut self,
+        emit: &mut dyn FnMut(usize, crate::batch::Batch) -> Result<()>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Report> {
+        let rows = self.prepared.batch_rows.unwrap_or(8192);
+        let inlet = self.prepared.inlet(false).map_err(|e| e.in_source(&self.name))?;
+        let p = &self.prepared;
+        let tasks = p.graph.build(&p.partitions, &p.guests, &p.sandbox)?;
+        Runner::new(&p.graph, inlet, tasks)
+            .run(rows, emit, progress)
+            .map_err(|e| e.in_source(&self.name))
+    }
+}

@@ -1,0 +1,170 @@
+//! From a file's text to a job: scenario, plan, guests, inputs.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::Options;
+use crate::error::{Diagnostic, Position, Result, Span};
+use crate::graph::Graph;
+use crate::plan::Settings;
+use crate::scenario::{self, Scenario};
+use crate::sim::fault::Fault;
+use crate::source::inlet::Inlet;
+use crate::source::{self, Files, Input};
+use crate::sql::{self, Catalog, Need};
+use crate::time::parse_duration_micros;
+use crate::udf::manifest::Manifest;
+use crate::udf::{Guests, Sandbox};
+
+/// Several things that are wrong.
+pub(super) type Many<T> = std::result::Result<T, Vec<Diagnostic>>;
+
+/// A job and what it was made from.
+pub(super) struct Prepared {
+    pub scenario: Scenario,
+    pub graph: Graph,
+    pub guests: Guests,
+    pub sandbox: Rc<dyn Sandbox>,
+    pub inputs: Vec<Vec<Input>>,
+    pub partitions: Vec<Vec<u16>>,
+    pub faults: Vec<Fault>,
+    pub warnings: Vec<Diagnostic>,
+    pub explain_only: bool,
+    pub settings: Settings,
+    pub batch_rows: Option<usize>,
+}
+
+/// Guests among the given files.
+struct FileCatalog<'a> {
+    files: &'a Files,
+    guests: std::cell::RefCell<Guests>,
+}
+
+impl Catalog for FileCatalog<'_> {
+    fn guest(&self, path: &str) -> Result<Arc<Manifest>> {
+        let mut guests = self.guests.borrow_mut();
+        if guests.module(path).is_err() {
+            let bytes = self.files.get(path).ok_or_else(|| {
+                Diagnostic::new("guest.missing", format!("there is no guest `{path}`")).hint(
+                    "the path is relative to the script; `cargo play` and `cargo verify` build the guests of this project",
+                )
+            })?;
+            guests.admit(path, &bytes)?;
+        }
+        Ok(Arc::new(guests.module(path)?.manifest().clone()))
+    }
+}
+
+/// Reads a file's text by the ending of its name.
+pub(super) fn read(name: &str, text: &str) -> Many<Scenario> {
+    if name.ends_with(".md") {
+        scenario::parse(name, text)
+    } else {
+        Ok(scenario::from_sql(name, text))
+    }
+}
+
+/// What a script needs to be given: data files it reads and guests it calls.
+pub(super) fn needs(name: &str, text: &str) -> Many<Vec<Need>> {
+    let scenario = read(name, text)?;
+    sql::needs(&scenario.script()).map_err(|errors| placed(&scenario, errors))
+}
+
+/// The diagnostics of the joined script at their places in the file.
+fn placed(scenario: &Scenario, errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    errors.into_iter().map(|e| *scenario.placed(Box::new(e))).collect()
+}
+
+/// Makes a job ready.
+pub(super) fn prepare(
+    name: &str,
+    text: &str,
+    files: &Files,
+    sandbox: Rc<dyn Sandbox>,
+    options: &Options,
+) -> Many<Prepared> {
+    let scenario = read(name, text)?;
+    let catalog = FileCatalog { files, guests: Guests::default().into() };
+    let plan = sql::plan(&scenario.script(), &catalog).map_err(|e| placed(&scenario, e))?;
+    let one = |e: crate::error::Error| vec![*e.in_source(name)];
+    let settings = plan.settings.clone();
+    let seed = options.seed.or(scenario.knobs.seed).or(number(&settings, "highwater.seed"));
+    let seed = seed.unwrap_or(1);
+    let parallelism = options
+        .parallelism
+        .or(scenario.knobs.parallelism.map(u32::from))
+        .or(number(&settings, "parallelism.default").and_then(|n| u32::try_from(n).ok()))
+        .unwrap_or(1);
+    let batch_rows = options
+        .batch_rows
+        .or(scenario.knobs.batch_rows)
+        .map(u64::from)
+        .or(number(&settings, "highwater.batch-rows"))
+        .map(|n| usize::try_from(n.max(1)).unwrap_or(usize::MAX));
+    let warnings = placed(&scenario, plan.warnings.clone());
+    let explain_only = plan.explain;
+    let mut graph = Graph::new(plan, parallelism, seed).map_err(one)?;
+    let mut inputs = Vec::new();
+    let mut partitions: Vec<Vec<u16>> = Vec::new();
+    if !explain_only {
+        for (spec, _) in graph.sources() {
+            let opened = source::open(spec, &settings, files, &scenario.blocks, seed);
+            let opened = opened.map_err(one)?;
+            partitions.push(opened.iter().map(|i| i.partition).collect());
+            inputs.push(opened);
+        }
+    }
+    for (source, task) in graph.source_tasks().into_iter().enumerate() {
+        let count = partitions.get(source).map_or(0, Vec::len);
+        graph.header.tasks[usize::from(task)].partitions = count as u16;
+    }
+    let mut faults = Vec::new();
+    let mut errors = Vec::new();
+    for (line, text) in &scenario.faults {
+        match Fault::parse(text, &graph.header) {
+            Ok(fault) => faults.push(fault),
+            Err(e) => errors.push(*e.at(line_span(*line, text)).in_source(name)),
+        }
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let guests = catalog.guests.into_inner();
+    Ok(Prepared {
+        scenario,
+        graph,
+        guests,
+        sandbox,
+        inputs,
+        partitions,
+        faults,
+        warnings,
+        explain_only,
+        settings,
+        batch_rows,
+    })
+}
+
+fn number(settings: &Settings, key: &str) -> Option<u64> {
+    settings.get(key).and_then(|v| v.trim().parse().ok())
+}
+
+/// The whole of a line that holds `text`.
+fn line_span(line: u32, text: &str) -> Span {
+    let columns = text.chars().count() as u32;
+    let at = |column| Position { line, column };
+    Span { start: at(1), end: at(columns + 1) }
+}
+
+/// A duration among the settings, in microseconds; zero counts as absent.
+pub(super) fn duration(settings: &Settings, key: &str) -> Option<u64> {
+    settings.get(key).and_then(parse_duration_micros).filter(|d| *d > 0)
+}
+
+impl Prepared {
+    /// The inputs merged by arrival; `retain` to be able to go back.
+    pub fn inlet(&mut self, retain: bool) -> Result<Inlet> {
+        let idle = duration(&self.settings, "table.exec.source.idle-timeout");
+        Inlet::new(std::mem::take(&mut self.inputs), idle, retain)
+    }
+}

@@ -1,0 +1,327 @@
+//! The simulation: the same tasks under virtual time, a seeded schedule and faults, step by step.
+
+mod checkpoint;
+pub mod fault;
+mod recovery;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use crate::batch::{Batch, RowKind, Seq};
+use crate::error::{Diagnostic, Result};
+use crate::graph::Graph;
+use crate::key::hash_u64;
+use crate::source::inlet::Inlet;
+use crate::task::{Effects, Element, Task};
+use crate::time::VirtualTime;
+use crate::trace::{COORDINATOR, Event, What};
+use crate::udf::{Guests, Sandbox};
+use crate::value::Value;
+
+use checkpoint::Coordinator;
+use fault::Fault;
+
+/// Microseconds between two records when a source catches up after a recovery.
+const CATCH_UP: u64 = 20;
+
+/// What does not change while a job runs, shared by all copies of it.
+pub struct Job {
+    /// The graph.
+    pub graph: Graph,
+    /// Its guests.
+    pub guests: Guests,
+    /// What runs them.
+    pub sandbox: Rc<dyn Sandbox>,
+    /// The partitions of each source.
+    pub partitions: Vec<Vec<u16>>,
+    /// Microseconds between checkpoints; `None`: only one at the end.
+    pub checkpoint_interval: Option<u64>,
+    /// Microseconds from a crash to the restart.
+    pub restart_delay: u64,
+    /// The most records that arrive together.
+    pub batch_rows: usize,
+}
+
+/// Something that is going to happen.
+#[derive(Clone)]
+enum Upcoming {
+    /// The next record arrives.
+    Source,
+    /// An element reaches the end of its channel.
+    Deliver(u16, Element),
+    /// It is time for a checkpoint.
+    CheckpointTimer,
+    /// The store has written and verified a checkpoint.
+    Stored(u64),
+    /// The sinks hear that a checkpoint is complete.
+    Notify(u64),
+    /// A fault strikes.
+    Fault(Fault),
+    /// The job is started again.
+    Restart,
+}
+
+/// Where a run stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// There is more to come.
+    Running,
+    /// A task has crashed; the restart is on its way.
+    Down,
+    /// The input has ended and everything is committed.
+    Finished,
+    /// The job stopped for good.
+    Failed(Diagnostic),
+}
+
+/// The world outside the job that a sink writes to. No crash touches it.
+#[derive(Clone, Default)]
+pub struct Table {
+    /// The committed rows.
+    pub batches: Vec<Batch>,
+    /// The newest checkpoint whose rows are here.
+    pub committed: u64,
+}
+
+impl Table {
+    /// The committed rows one by one.
+    pub fn rows(&self) -> impl Iterator<Item = (RowKind, Seq, Vec<Value>)> + '_ {
+        let rows = self.batches.iter().flat_map(|b| (0..b.rows).map(move |i| (b, i)));
+        rows.map(|(b, i)| (b.kind(i), b.seqs[i], b.row(i)))
+    }
+}
+
+/// A simulated run. A clone is an independent copy: the way to seek and to fork.
+#[derive(Clone)]
+pub struct Sim {
+    job: Rc<Job>,
+    tasks: Vec<Task>,
+    inlet: Inlet,
+    upcoming: BTreeMap<(u64, u64), Upcoming>,
+    ties: u64,
+    now: VirtualTime,
+    step: u64,
+    chance: u64,
+    /// When the last element of each channel arrives: channels keep their order.
+    last_delivery: Vec<u64>,
+    coordinator: Coordinator,
+    /// Completed checkpoints, oldest first.
+    store: Vec<(u64, Rc<[u8]>)>,
+    tables: Vec<Table>,
+    state: State,
+    inputs_done: bool,
+    /// The furthest place in the stream that was ever read.
+    furthest: Seq,
+    fuel: u64,
+}
+
+impl Sim {
+    /// A run that has not begun.
+    ///
+    /// # Errors
+    /// When a guest cannot be had or the first record is malformed.
+    pub fn new(job: Rc<Job>, inlet: Inlet, faults: &[Fault]) -> Result<Sim> {
+        let tasks = job.graph.build(&job.partitions, &job.guests, &job.sandbox)?;
+        let mut sim = Sim {
+            tasks,
+            now: inlet.start(),
+            inlet,
+            upcoming: BTreeMap::new(),
+            ties: 0,
+            step: 0,
+            chance: hash_u64(job.graph.header.seed ^ 0x5EED),
+            last_delivery: vec![0; job.graph.channels.len()],
+            coordinator: Coordinator::default(),
+            store: Vec::new(),
+            tables: job.graph.sinks().iter().map(|_| Table::default()).collect(),
+            state: State::Running,
+            inputs_done: false,
+            furthest: 0,
+            fuel: 0,
+            job,
+        };
+        for fault in faults {
+            sim.place(fault.clone());
+        }
+        sim.start_sources();
+        Ok(sim)
+    }
+
+    /// The job.
+    pub fn job(&self) -> &Rc<Job> {
+        &self.job
+    }
+
+    /// Where the run stands.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Steps done.
+    pub fn step_count(&self) -> u64 {
+        self.step
+    }
+
+    /// Virtual time.
+    pub fn now(&self) -> VirtualTime {
+        self.now
+    }
+
+    /// Fuel that guests have used, replays included.
+    pub fn fuel(&self) -> u64 {
+        self.fuel
+    }
+
+    /// What the sinks have made visible, in the order of the graph's sinks.
+    pub fn tables(&self) -> &[Table] {
+        &self.tables
+    }
+
+    /// The completed checkpoints, oldest first.
+    pub fn checkpoints(&self) -> &[(u64, Rc<[u8]>)] {
+        &self.store
+    }
+
+    /// Does the next thing. `false` when there is nothing left to do.
+    pub fn step(&mut self, trace: &mut Vec<Event>) -> bool {
+        if matches!(self.state, State::Finished | State::Failed(_)) {
+            return false;
+        }
+        let Some(((at, _), upcoming)) = self.upcoming.pop_first() else { return false };
+        self.now = VirtualTime(at.max(self.now.0));
+        self.step += 1;
+        if let Err(error) = self.happen(upcoming, trace) {
+            self.note(
+                trace,
+                COORDINATOR,
+                What::Fail { code: error.code.to_owned(), message: error.message.clone() },
+            );
+            self.upcoming.clear();
+            self.state = State::Failed(*error);
+        }
+        true
+    }
+
+    fn happen(&mut self, upcoming: Upcoming, trace: &mut Vec<Event>) -> Result<()> {
+        match upcoming {
+            Upcoming::Source => self.arrive(trace),
+            Upcoming::Deliver(channel, element) => self.receive(channel, element, trace),
+            Upcoming::CheckpointTimer => self.checkpoint_due(trace),
+            Upcoming::Stored(checkpoint) => {
+                self.stored(checkpoint, trace);
+                Ok(())
+            }
+            Upcoming::Notify(checkpoint) => {
+                self.commit(checkpoint, trace);
+                Ok(())
+            }
+            Upcoming::Fault(fault) => {
+                self.strike(&fault, trace);
+                Ok(())
+            }
+            Upcoming::Restart => self.restart(trace),
+        }
+    }
+
+    /// Plans an event.
+    fn plan(&mut self, at: u64, upcoming: Upcoming) {
+        self.ties += 1;
+        self.upcoming.insert((at.max(self.now.0), self.ties), upcoming);
+    }
+
+    /// The next number of the seeded schedule, below `limit`.
+    fn chance(&mut self, limit: u64) -> u64 {
+        self.chance = self.chance.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        hash_u64(self.chance) % limit
+    }
+
+    fn note(&self, trace: &mut Vec<Event>, task: u16, what: What) {
+        trace.push(Event { step: self.step, at: self.now.0, task, what });
+    }
+
+    fn start_sources(&mut self) {
+        let at = match self.inlet.peek() {
+            Ok(Some(at)) => at.0,
+            // The end, or a malformed first record, is told by the first step.
+            _ => self.now.0,
+        };
+        self.plan(at, Upcoming::Source);
+        if let Some(interval) = self.job.checkpoint_interval {
+            self.plan(self.now.0.saturating_add(interval), Upcoming::CheckpointTimer);
+        }
+    }
+
+    /// Reads the records that have arrived.
+    fn arrive(&mut self, trace: &mut Vec<Event>) -> Result<()> {
+        let Some(arrivals) = self.inlet.next(self.job.batch_rows, Some(self.now))? else {
+            self.inputs_done = true;
+            return self.checkpoint_due(trace);
+        };
+        self.furthest = self.furthest.max(arrivals.upto);
+        let (source, upto) = (arrivals.source, arrivals.upto);
+        let sources = self.job.graph.source_tasks();
+        self.with_task(sources[source], trace, |task, fx| task.ingest(arrivals, fx))?;
+        self.tell_progress(Some(source), upto, trace)?;
+        match self.inlet.peek() {
+            Ok(Some(at)) => self.plan(at.0.max(self.now.after(CATCH_UP).0), Upcoming::Source),
+            Ok(None) | Err(_) => self.plan(self.now.after(CATCH_UP).0, Upcoming::Source),
+        }
+        Ok(())
+    }
+
+    /// Tells sources how far the whole input has come.
+    fn tell_progress(
+        &mut self,
+        except: Option<usize>,
+        upto: Seq,
+        trace: &mut Vec<Event>,
+    ) -> Result<()> {
+        let tasks = self.job.graph.source_tasks();
+        if tasks.len() == 1 && except.is_some() {
+            return Ok(());
+        }
+        let schemas: Vec<_> = self.job.graph.sources().iter().map(|(_, s)| (*s).clone()).collect();
+        for (source, schema) in schemas.into_iter().enumerate() {
+            if Some(source) != except {
+                let batch = Batch::progress(schema, Vec::new(), upto);
+                self.with_task(tasks[source], trace, |task, fx| task.progress(batch, fx))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, channel: u16, element: Element, trace: &mut Vec<Event>) -> Result<()> {
+        let (_, to, at_gate) = self.job.graph.channels[usize::from(channel)];
+        if let Element::Barrier(checkpoint) = element {
+            self.note(trace, to, What::Barrier { checkpoint, channel });
+        }
+        self.with_task(to, trace, |task, fx| task.receive(at_gate, element, fx))
+    }
+
+    /// Lets a task work and carries out its effects.
+    fn with_task(
+        &mut self,
+        task: u16,
+        trace: &mut Vec<Event>,
+        work: impl FnOnce(&mut Task, &mut Effects) -> Result<()>,
+    ) -> Result<()> {
+        let mut fx = Effects { trace: Some(Vec::new()), ..Effects::default() };
+        let result = work(&mut self.tasks[usize::from(task)], &mut fx);
+        self.fuel += fx.fuel;
+        for what in fx.trace.take().into_iter().flatten() {
+            self.note(trace, task, what);
+        }
+        result?;
+        for (channel, element) in fx.sends {
+            let delay = 100 + self.chance(1_900);
+            let slot = &mut self.last_delivery[usize::from(channel)];
+            let at = self.now.after(delay).0.max(*slot + 1);
+            *slot = at;
+            self.plan(at, Upcoming::Deliver(channel, element));
+        }
+        if let Some((checkpoint, bytes)) = fx.snapshot {
+            self.acknowledge(checkpoint, task, bytes, trace);
+        }
+        Ok(())
+    }
+}

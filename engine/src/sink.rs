@@ -1,0 +1,158 @@
+//! The sink of a task chain: rows staged until a checkpoint commits them.
+
+use std::collections::BTreeMap;
+
+use rkyv::{Archive, Deserialize, Serialize};
+
+use crate::batch::{Batch, RowKind, Seq};
+use crate::column::from_values;
+use crate::error::Result;
+use crate::key;
+use crate::operator::Output;
+use crate::schema::SchemaRef;
+use crate::snapshot::{Cell, cells, values};
+use crate::trace::What;
+use crate::{archive, unarchive};
+
+/// A transactional sink: what it takes becomes visible when the checkpoint that follows is complete.
+///
+/// Rows of one place in the stream are put in order by their values (an updating stream keeps its
+/// own order), so the table reads the same however many subtasks made it.
+#[derive(Clone)]
+pub struct Sink {
+    schema: SchemaRef,
+    updating: bool,
+    sorted: bool,
+    /// Rows whose place in the stream is not complete yet.
+    open: Vec<Batch>,
+    /// Rows since the last barrier.
+    staged: Vec<Batch>,
+    /// Rows before a barrier whose checkpoint is not known to be complete.
+    pending: BTreeMap<u64, Vec<Batch>>,
+}
+
+#[derive(Archive, Serialize, Deserialize)]
+struct State {
+    checkpoint: u64,
+    rows: Vec<(u8, u64, Vec<Cell>)>,
+}
+
+impl Sink {
+    /// A sink for rows of `schema`; `sorted` false for those nobody reads in order.
+    pub fn new(schema: SchemaRef, updating: bool, sorted: bool) -> Sink {
+        Sink {
+            schema,
+            updating,
+            sorted: sorted && !updating,
+            open: Vec::new(),
+            staged: Vec::new(),
+            pending: BTreeMap::new(),
+        }
+    }
+
+    /// Takes rows in.
+    pub fn take(&mut self, batch: Batch, out: &mut Output) {
+        let upto = batch.upto;
+        if batch.rows > 0 {
+            self.open.push(batch);
+        }
+        if self.open.first().is_some_and(|b| b.seqs[0] <= upto) {
+            self.close(upto, out);
+        }
+    }
+
+    /// Stages the rows up to a place in the stream, in their order.
+    fn close(&mut self, upto: Seq, out: &mut Output) {
+        let all = Batch::concat(&std::mem::take(&mut self.open));
+        let done = all.seqs.partition_point(|&s| s <= upto);
+        if done < all.rows {
+            self.open.push(all.slice(done, all.rows));
+        }
+        let mut ready = all.slice(0, done);
+        if self.sorted {
+            ready = in_order(ready);
+        }
+        for i in 0..if out.traced() { ready.rows } else { 0 } {
+            let (kind, seq) = (ready.kind(i) as u8, ready.seqs[i]);
+            out.note(|| What::Stage { row: ready.row_text(i), kind, seq });
+        }
+        self.staged.push(ready);
+    }
+
+    /// Hands over what is staged without waiting for a checkpoint: the runner's way.
+    pub fn drain(&mut self) -> Vec<Batch> {
+        std::mem::take(&mut self.staged)
+    }
+
+    /// How many rows a crash would lose.
+    pub fn uncommitted(&self) -> u64 {
+        let pending = self.pending.values().flatten();
+        pending.chain(&self.staged).chain(&self.open).map(|b| b.rows as u64).sum()
+    }
+
+    /// At a barrier: the rows since the last one become the checkpoint's, and part of its snapshot.
+    pub fn pre_commit(&mut self, checkpoint: u64) -> Vec<u8> {
+        debug_assert!(self.open.is_empty(), "a barrier stands behind complete places only");
+        let staged = std::mem::take(&mut self.staged);
+        let rows = staged
+            .iter()
+            .flat_map(|b| (0..b.rows).map(move |i| (b, i)))
+            .map(|(b, i)| (b.kind(i) as u8, b.seqs[i], cells(&b.row(i))))
+            .collect();
+        self.pending.insert(checkpoint, staged);
+        archive!(&State { checkpoint, rows })
+    }
+
+    /// The checkpoint is complete: its rows, to be made visible. Asked again, it has none.
+    pub fn commit(&mut self, checkpoint: u64) -> Vec<Batch> {
+        self.pending.remove(&checkpoint).unwrap_or_default()
+    }
+
+    /// Takes the rows of a checkpoint back as pending: they are committed again on recovery.
+    ///
+    /// # Errors
+    /// When the bytes are not this sink's.
+    pub fn restore(&mut self, bytes: &[u8]) -> Result<u64> {
+        let state = unarchive!(State, bytes)?;
+        (self.open, self.staged) = (Vec::new(), Vec::new());
+        self.pending.clear();
+        let rows: Vec<Vec<_>> = state.rows.iter().map(|(_, _, r)| values(r)).collect();
+        if rows.iter().any(|r| r.len() != self.schema.fields.len()) {
+            return Err(crate::operator::wrong_state("the sink"));
+        }
+        let columns = self
+            .schema
+            .fields
+            .iter()
+            .enumerate()
+            .map(|(c, f)| {
+                let column: Vec<_> = rows.iter().map(|r| r[c].clone()).collect();
+                from_values(&column, f.data_type)
+            })
+            .collect();
+        let seqs: Vec<Seq> = state.rows.iter().map(|r| r.1).collect();
+        let mut batch = Batch::new(self.schema.clone(), columns, seqs.into());
+        if self.updating {
+            batch.kinds = Some(state.rows.iter().map(|r| kind(r.0)).collect());
+        }
+        self.pending.insert(state.checkpoint, vec![batch]);
+        Ok(state.checkpoint)
+    }
+}
+
+fn kind(code: u8) -> RowKind {
+    [RowKind::Insert, RowKind::UpdateBefore, RowKind::UpdateAfter, RowKind::Delete]
+        [usize::from(code & 3)]
+}
+
+/// Rows by place in the stream, then by value.
+fn in_order(batch: Batch) -> Batch {
+    if batch.seqs.windows(2).all(|w| w[0] < w[1]) {
+        return batch;
+    }
+    let mut order: Vec<(Seq, Vec<u8>, u32)> =
+        (0..batch.rows).map(|i| (batch.seqs[i], key::encode(&batch.row(i)), i as u32)).collect();
+    order.sort();
+    let order: Vec<u32> = order.into_iter().map(|(_, _, i)| i).collect();
+    batch.gather(&order)
+}

@@ -1,0 +1,281 @@
+//! The head of a source task: computed columns, event time, watermarks per partition.
+
+use std::sync::Arc;
+
+use arrow_array::Array;
+use rkyv::{Archive, Deserialize, Serialize};
+
+use super::inlet::{Arrivals, Mark};
+use crate::batch::{Batch, Seq, Stair};
+use crate::column::millis;
+use crate::error::{Diagnostic, Error, Position, Result, Span};
+use crate::expr::{self, Expr};
+use crate::operator::{Output, wrong_state};
+use crate::schema::SchemaRef;
+use crate::time::EventTime;
+use crate::trace::What;
+use crate::watermark::{Activity, MinWatermark};
+use crate::{archive, unarchive};
+
+/// Turns arrivals into a batch of the table's columns with the watermark's steps.
+#[derive(Clone)]
+pub struct Ingest {
+    table: String,
+    physical: SchemaRef,
+    schema: SchemaRef,
+    columns: Vec<Expr>,
+    watermark: Option<(usize, Expr)>,
+    /// Whether a record without event time is left out and counted, instead of stopping the job.
+    lenient: bool,
+    /// The numbers of the partitions, in the order of `state`.
+    partitions: Vec<u16>,
+    state: MinWatermark,
+    /// Records left out because they could not be read.
+    pub bad: u64,
+}
+
+#[derive(Archive, Serialize, Deserialize)]
+struct State {
+    watermark: MinWatermark,
+    bad: u64,
+}
+
+impl Ingest {
+    /// The head of the source of `spec`, whose rows look like `schema`.
+    pub fn new(spec: &crate::plan::SourceSpec, schema: &SchemaRef, partitions: Vec<u16>) -> Ingest {
+        let lenient = ["json.ignore-parse-errors", "csv.ignore-parse-errors"]
+            .iter()
+            .any(|o| spec.options.get(*o).is_some_and(|v| v.eq_ignore_ascii_case("true")));
+        Ingest {
+            table: spec.table.clone(),
+            physical: Arc::clone(&spec.physical),
+            schema: Arc::clone(schema),
+            columns: spec.columns.clone(),
+            watermark: spec.watermark.as_ref().map(|w| (w.column, w.expr.clone())),
+            lenient,
+            state: MinWatermark::new(partitions.len()),
+            partitions,
+            bad: 0,
+        }
+    }
+
+    /// The source's watermark.
+    pub fn watermark(&self) -> EventTime {
+        self.state.current()
+    }
+
+    /// True once every partition has ended.
+    pub fn finished(&self) -> bool {
+        (0..self.state.len()).all(|p| self.state.activity(p) == Activity::Finished)
+    }
+
+    fn index(&self, partition: u16) -> usize {
+        self.partitions.iter().position(|&p| p == partition).expect("a known partition")
+    }
+
+    /// Takes arrivals in.
+    ///
+    /// # Errors
+    /// `run.event-time` for a record without event time, and what a computed column cannot compute.
+    pub fn ingest(&mut self, mut a: Arrivals, out: &mut Output) -> Result<Batch> {
+        let mut batch = self.compute(&mut a, out)?;
+        let proposals = match &self.watermark {
+            Some((_, e)) if batch.rows > 0 => Some(self.evaluate(e, &batch, &a)?),
+            _ => None,
+        };
+        let mut marks = std::mem::take(&mut a.marks).into_iter().peekable();
+        let mut stairs = Vec::new();
+        let mut seq = batch.seqs.first().map_or(a.upto, |s| s - 1);
+        for row in 0..batch.rows {
+            while let Some((_, mark)) = marks.next_if(|(r, _)| *r as usize <= row) {
+                self.mark(mark, row as u32, seq, &mut stairs, out);
+            }
+            seq = batch.seqs[row];
+            self.arrive(&batch, &a, row, out);
+            if let Some(p) = &proposals
+                && p.is_valid(row)
+            {
+                self.propose(
+                    a.partitions[row],
+                    millis(p)[row],
+                    row as u32 + 1,
+                    seq,
+                    &mut stairs,
+                    out,
+                );
+            }
+        }
+        for (_, mark) in marks {
+            self.mark(mark, batch.rows as u32, a.upto.max(seq), &mut stairs, out);
+        }
+        batch.stairs = stairs;
+        batch.upto = a.upto;
+        Ok(batch)
+    }
+
+    /// The table's columns; rows without event time are taken out of `a`.
+    fn compute(&mut self, a: &mut Arrivals, out: &mut Output) -> Result<Batch> {
+        if a.seqs.is_empty() {
+            return Ok(Batch::progress(Arc::clone(&self.schema), Vec::new(), a.upto));
+        }
+        let raw = Batch::new(
+            Arc::clone(&self.physical),
+            std::mem::take(&mut a.columns),
+            a.seqs.as_slice().into(),
+        );
+        let mut columns = Vec::with_capacity(self.columns.len());
+        for e in &self.columns {
+            columns.push(self.evaluate(e, &raw, a)?);
+        }
+        let batch = Batch::new(Arc::clone(&self.schema), columns, Arc::clone(&raw.seqs));
+        let Some((time, _)) = &self.watermark else { return Ok(batch) };
+        let Some(nulls) = batch.columns[*time].nulls().filter(|n| n.null_count() > 0).cloned()
+        else {
+            return Ok(batch);
+        };
+        let name = self.schema.fields[*time].name.clone();
+        let row = (0..batch.rows).find(|&i| nulls.is_null(i)).expect("there is a NULL");
+        if !self.lenient {
+            let message = format!("the event time `{name}` of this record is NULL");
+            return Err(self.at_record(Diagnostic::new("run.event-time", message), a, row).hint(
+                "give every record an event time, or set 'json.ignore-parse-errors' = 'true' to count and leave out such records",
+            ));
+        }
+        let kept: Vec<u32> =
+            (0..batch.rows).filter(|&i| nulls.is_valid(i)).map(|i| i as u32).collect();
+        for row in (0..batch.rows).filter(|&i| nulls.is_null(i)) {
+            self.bad += 1;
+            out.note(|| What::BadRecord {
+                partition: a.partitions[row],
+                offset: a.offsets[row],
+                line: a.lines[row],
+                column: 1,
+                reason: format!("the event time `{name}` is NULL"),
+            });
+        }
+        let pick = |v: &[u64]| kept.iter().map(|&i| v[i as usize]).collect::<Vec<u64>>();
+        (a.offsets, a.lines, a.seqs) = (pick(&a.offsets), pick(&a.lines), pick(&a.seqs));
+        a.partitions = kept.iter().map(|&i| a.partitions[i as usize]).collect();
+        for (before, _) in &mut a.marks {
+            *before = kept.partition_point(|&k| k < *before) as u32;
+        }
+        Ok(batch.gather(&kept))
+    }
+
+    fn evaluate(&self, e: &Expr, batch: &Batch, a: &Arrivals) -> Result<arrow_array::ArrayRef> {
+        expr::evaluate(e, batch).map_err(|e| self.at_record(e.diagnostic, a, e.row as usize))
+    }
+
+    /// The error with the record it is about.
+    fn at_record(&self, mut error: Error, a: &Arrivals, row: usize) -> Error {
+        error.message =
+            format!("table `{}`, record {}: {}", self.table, a.seqs[row], error.message);
+        let line = u32::try_from(a.lines[row]).unwrap_or(u32::MAX);
+        if line == 0 {
+            return error;
+        }
+        let at = |column| Position { line, column };
+        error.at(Span { start: at(1), end: at(1) })
+    }
+
+    fn arrive(&self, batch: &Batch, a: &Arrivals, row: usize, out: &mut Output) {
+        out.note(|| What::Arrive {
+            partition: a.partitions[row],
+            offset: a.offsets[row],
+            seq: batch.seqs[row],
+            event_time: self.watermark.as_ref().map(|(c, _)| millis(&batch.columns[*c])[row]),
+            row: batch.row_text(row),
+        });
+    }
+
+    fn propose(
+        &mut self,
+        partition: u16,
+        watermark: i64,
+        row: u32,
+        seq: Seq,
+        stairs: &mut Vec<Stair>,
+        out: &mut Output,
+    ) {
+        let part = self.index(partition);
+        let woke = self.state.activity(part) == Activity::Idle;
+        if woke {
+            self.state.set_activity(part, Activity::Active);
+            out.note(|| What::Idle { partition, idle: false });
+        }
+        if self.state.propose(part, EventTime(watermark)) {
+            if self.partitions.len() > 1 {
+                out.note(|| What::PartitionWatermark { partition, watermark });
+            }
+        } else if !woke {
+            return;
+        }
+        self.step(row, seq, stairs, out);
+    }
+
+    fn mark(&mut self, mark: Mark, row: u32, seq: Seq, stairs: &mut Vec<Stair>, out: &mut Output) {
+        match mark {
+            Mark::Bad(partition, bad) => {
+                self.bad += 1;
+                out.note(|| What::BadRecord {
+                    partition,
+                    offset: bad.offset,
+                    line: bad.line,
+                    column: bad.column,
+                    reason: bad.reason,
+                });
+            }
+            Mark::Idle(partition) => {
+                let part = self.index(partition);
+                self.state.set_activity(part, Activity::Idle);
+                out.note(|| What::Idle { partition, idle: true });
+                self.step(row, seq, stairs, out);
+                let active =
+                    (0..self.state.len()).any(|p| self.state.activity(p) == Activity::Active);
+                if !active {
+                    let watermark = self.state.current();
+                    stairs.push(Stair { row, watermark, seq, idle: true });
+                }
+            }
+            Mark::Finished(partition) => {
+                let part = self.index(partition);
+                self.state.set_activity(part, Activity::Finished);
+                if self.finished() {
+                    if let Some(watermark) = self.state.finish() {
+                        out.note(|| What::Watermark { watermark: watermark.0, seq });
+                        stairs.push(Stair { row, watermark, seq, idle: false });
+                    }
+                } else {
+                    self.step(row, seq, stairs, out);
+                }
+            }
+        }
+    }
+
+    fn step(&mut self, row: u32, seq: Seq, stairs: &mut Vec<Stair>, out: &mut Output) {
+        if self.watermark.is_some()
+            && let Some(watermark) = self.state.advance()
+        {
+            out.note(|| What::Watermark { watermark: watermark.0, seq });
+            stairs.push(Stair { row, watermark, seq, idle: false });
+        }
+    }
+
+    /// The state as bytes.
+    pub fn snapshot(&self) -> Vec<u8> {
+        archive!(&State { watermark: self.state.clone(), bad: self.bad })
+    }
+
+    /// Takes state back.
+    ///
+    /// # Errors
+    /// When the bytes are not this source's.
+    pub fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+        let state = unarchive!(State, bytes)?;
+        if state.watermark.len() != self.state.len() {
+            return Err(wrong_state(&self.table));
+        }
+        (self.state, self.bad) = (state.watermark, state.bad);
+        Ok(())
+    }
+}

@@ -1,0 +1,421 @@
+//! The inlet: all sources of a job merged into the one order in which records arrive.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use arrow_array::ArrayRef;
+use rkyv::{Archive, Deserialize, Serialize};
+
+use super::{Bad, Chunk, Input};
+use crate::batch::Seq;
+use crate::column::concat;
+use crate::error::Result;
+use crate::time::VirtualTime;
+
+/// How many records are decoded at a time.
+const READ_ROWS: usize = 4096;
+
+/// What has arrived at one source: rows of its partitions and what happened between them.
+pub struct Arrivals {
+    /// The source, a position in the job's list.
+    pub source: usize,
+    /// When the last of it arrived.
+    pub at: VirtualTime,
+    /// The physical columns; empty when there are no rows.
+    pub columns: Vec<ArrayRef>,
+    /// The partition of each row.
+    pub partitions: Vec<u16>,
+    /// The place of each row in its partition.
+    pub offsets: Vec<u64>,
+    /// The line of each row in its file.
+    pub lines: Vec<u64>,
+    /// The place of each row in the whole stream.
+    pub seqs: Vec<Seq>,
+    /// What happened between rows, by the number of rows before it.
+    pub marks: Vec<(u32, Mark)>,
+    /// Everything up to here has arrived.
+    pub upto: Seq,
+}
+
+/// What happens at a source besides rows.
+pub enum Mark {
+    /// A record that cannot be read.
+    Bad(u16, Bad),
+    /// A partition said nothing for the idle timeout.
+    Idle(u16),
+    /// A partition's input has ended.
+    Finished(u16),
+}
+
+/// Where a job has got to in its input: what a snapshot keeps of it.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Position {
+    /// The last place in the stream given out.
+    pub seq: u64,
+    /// Per partition, all sources in a row.
+    pub partitions: Vec<PartitionPosition>,
+}
+
+/// Where one partition has got to.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct PartitionPosition {
+    /// The offset of the next record.
+    pub offset: u64,
+    /// When the last record arrived.
+    pub last_arrival: u64,
+    /// Whether it has been called idle since.
+    pub idle: bool,
+    /// Whether its end has been told.
+    pub finished: bool,
+}
+
+/// The decoded records of one partition, shared by every run that reads it.
+struct Log {
+    reader: Box<dyn super::Reader>,
+    chunks: Vec<Option<Rc<Chunk>>>,
+    ended: bool,
+}
+
+/// All sources of a job. Cloning gives a second reader of the same records.
+#[derive(Clone)]
+pub struct Inlet {
+    partitions: Vec<Partition>,
+    position: Position,
+    start: u64,
+    idle_timeout: Option<u64>,
+    retain: bool,
+}
+
+#[derive(Clone)]
+struct Partition {
+    source: usize,
+    number: u16,
+    log: Rc<RefCell<Log>>,
+    /// Chunk, row and bad record that come next.
+    chunk: usize,
+    row: usize,
+    bad: usize,
+    shift: u64,
+}
+
+/// What comes next in a partition, and when.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Next {
+    Idle,
+    Bad,
+    Row,
+}
+
+impl Inlet {
+    /// The inputs of each source. With `retain`, records stay in memory so that the job can go back.
+    ///
+    /// # Errors
+    /// When the first records cannot be read.
+    pub fn new(sources: Vec<Vec<Input>>, idle_timeout: Option<u64>, retain: bool) -> Result<Inlet> {
+        let mut partitions = Vec::new();
+        let mut relative = Vec::new();
+        for (source, inputs) in sources.into_iter().enumerate() {
+            for input in inputs {
+                relative.push(input.reader.relative());
+                let log = Log { reader: input.reader, chunks: Vec::new(), ended: false };
+                partitions.push(Partition {
+                    source,
+                    number: input.partition,
+                    log: Rc::new(RefCell::new(log)),
+                    chunk: 0,
+                    row: 0,
+                    bad: 0,
+                    shift: 0,
+                });
+            }
+        }
+        let position = Position {
+            seq: 0,
+            partitions: partitions
+                .iter()
+                .map(|_| PartitionPosition {
+                    offset: 0,
+                    last_arrival: 0,
+                    idle: false,
+                    finished: false,
+                })
+                .collect(),
+        };
+        let mut inlet = Inlet { partitions, position, start: 0, idle_timeout, retain };
+        let mut start = u64::MAX;
+        for (i, relative) in relative.iter().enumerate() {
+            if !relative && let Some((at, _)) = inlet.partitions[i].peek()? {
+                start = start.min(at);
+            }
+        }
+        inlet.start = if start == u64::MAX { 0 } else { start };
+        for (i, relative) in relative.into_iter().enumerate() {
+            inlet.partitions[i].shift = if relative { inlet.start } else { 0 };
+            inlet.position.partitions[i].last_arrival = inlet.start;
+        }
+        Ok(inlet)
+    }
+
+    /// When the job starts: the first arrival that is a time in the data, else 1970.
+    pub fn start(&self) -> VirtualTime {
+        VirtualTime(self.start)
+    }
+
+    /// Where the job has got to.
+    pub fn position(&self) -> &Position {
+        &self.position
+    }
+
+    /// The position before the first record.
+    pub fn beginning(&self) -> Position {
+        let partitions = self.position.partitions.iter().map(|_| PartitionPosition {
+            offset: 0,
+            last_arrival: self.start,
+            idle: false,
+            finished: false,
+        });
+        Position { seq: 0, partitions: partitions.collect() }
+    }
+
+    /// The partitions of a source.
+    pub fn partitions_of(&self, source: usize) -> impl Iterator<Item = u16> + '_ {
+        self.partitions.iter().filter(move |p| p.source == source).map(|p| p.number)
+    }
+
+    /// The partition's position among all, for a source's partition.
+    pub fn place(&self, source: usize, partition: u16) -> Option<usize> {
+        self.partitions.iter().position(|p| p.source == source && p.number == partition)
+    }
+
+    /// Goes back, or forward, to an earlier position.
+    ///
+    /// # Errors
+    /// When the position is of another input.
+    pub fn seek(&mut self, to: &Position) -> Result<()> {
+        if to.partitions.len() != self.partitions.len() {
+            return Err(crate::operator::wrong_state("the sources"));
+        }
+        self.position = to.clone();
+        for (partition, to) in self.partitions.iter_mut().zip(&to.partitions) {
+            partition.seek(to.offset)?;
+        }
+        Ok(())
+    }
+
+    /// When the next thing happens; `None` at the end of all input.
+    ///
+    /// # Errors
+    /// When the next record is malformed.
+    pub fn peek(&mut self) -> Result<Option<VirtualTime>> {
+        Ok(self.first()?.map(|(at, ..)| VirtualTime(at)))
+    }
+
+    /// The next thing to happen: time, kind, partition.
+    fn first(&mut self) -> Result<Option<(u64, Next, usize)>> {
+        let mut best: Option<(u64, Next, usize)> = None;
+        for i in 0..self.partitions.len() {
+            let position = &self.position.partitions[i];
+            if position.finished {
+                continue;
+            }
+            let next = self.partitions[i].peek()?;
+            let deadline = self.idle_timeout.filter(|_| !position.idle);
+            let deadline = deadline.map(|d| position.last_arrival.saturating_add(d));
+            let candidate = match (next, deadline) {
+                (Some((at, _)), Some(d)) if d <= at => Some((d, Next::Idle, i)),
+                (Some((at, kind)), _) => Some((at, kind, i)),
+                // An empty partition ends at once.
+                (None, _) => Some((self.start, Next::Row, i)),
+            };
+            best = match (best, candidate) {
+                (Some(b), Some(c)) if c.0 < b.0 => Some(c),
+                (None, c) => c,
+                (b, _) => b,
+            };
+        }
+        Ok(best)
+    }
+
+    /// The next arrivals at one source: at most `max_rows`, and none after `until`.
+    ///
+    /// # Errors
+    /// When a record is malformed and the table does not say to leave such records out.
+    pub fn next(
+        &mut self,
+        max_rows: usize,
+        until: Option<VirtualTime>,
+    ) -> Result<Option<Arrivals>> {
+        let Some((_, _, first)) = self.first()? else { return Ok(None) };
+        let source = self.partitions[first].source;
+        let mut pieces: Vec<(Rc<Chunk>, usize, usize)> = Vec::new();
+        let mut a = Arrivals {
+            source,
+            at: VirtualTime(0),
+            columns: Vec::new(),
+            partitions: Vec::new(),
+            offsets: Vec::new(),
+            lines: Vec::new(),
+            seqs: Vec::new(),
+            marks: Vec::new(),
+            upto: 0,
+        };
+        while a.seqs.len() < max_rows {
+            let next = match self.first() {
+                // What came before a malformed record is delivered first.
+                Err(e) if a.seqs.is_empty() && a.marks.is_empty() => return Err(e),
+                Err(_) | Ok(None) => break,
+                Ok(Some(next)) => next,
+            };
+            let (at, kind, i) = next;
+            let begun = !a.seqs.is_empty() || !a.marks.is_empty();
+            if self.partitions[i].source != source || (begun && until.is_some_and(|u| at > u.0)) {
+                break;
+            }
+            a.at = VirtualTime(at.max(a.at.0));
+            let rows = a.seqs.len() as u32;
+            let number = self.partitions[i].number;
+            match kind {
+                Next::Idle => {
+                    self.position.partitions[i].idle = true;
+                    a.marks.push((rows, Mark::Idle(number)));
+                }
+                Next::Bad => {
+                    let bad = self.partitions[i].take_bad();
+                    self.arrived(i, at, bad.offset);
+                    a.marks.push((rows, Mark::Bad(number, bad)));
+                }
+                Next::Row => self.take_rows(i, max_rows, until, &mut pieces, &mut a)?,
+            }
+            if let Ok(None) = self.partitions[i].peek() {
+                self.position.partitions[i].finished = true;
+                a.marks.push((a.seqs.len() as u32, Mark::Finished(number)));
+            }
+        }
+        if let Some((first, ..)) = pieces.first() {
+            a.columns = (0..first.columns.len())
+                .map(|c| {
+                    let parts: Vec<ArrayRef> =
+                        pieces.iter().map(|(k, f, t)| k.columns[c].slice(*f, t - f)).collect();
+                    concat(&parts)
+                })
+                .collect();
+        }
+        a.upto = self.position.seq;
+        Ok(Some(a))
+    }
+
+    fn arrived(&mut self, i: usize, at: u64, offset: u64) {
+        let p = &mut self.position.partitions[i];
+        p.last_arrival = at;
+        p.idle = false;
+        p.offset = offset + 1;
+    }
+
+    /// Takes rows of one partition as long as nothing else comes before them.
+    fn take_rows(
+        &mut self,
+        i: usize,
+        max_rows: usize,
+        until: Option<VirtualTime>,
+        pieces: &mut Vec<(Rc<Chunk>, usize, usize)>,
+        a: &mut Arrivals,
+    ) -> Result<()> {
+        let alone = self.partitions.len() == 1 && self.idle_timeout.is_none();
+        let Some(chunk) = self.partitions[i].current() else { return Ok(()) };
+        let (from, shift) = (self.partitions[i].row, self.partitions[i].shift);
+        let limit = if alone { max_rows - a.seqs.len() } else { 1 };
+        let bad_at = chunk.bad.get(self.partitions[i].bad).map_or(chunk.rows, |b| b.before_row);
+        let mut to = from;
+        while to < bad_at && to - from < limit {
+            let at = chunk.arrivals[to] + shift;
+            if to > from && until.is_some_and(|u| at > u.0) {
+                break;
+            }
+            a.at = VirtualTime(at.max(a.at.0));
+            to += 1;
+        }
+        for row in from..to {
+            self.position.seq += 1;
+            a.seqs.push(self.position.seq);
+            a.partitions.push(self.partitions[i].number);
+            a.offsets.push(chunk.offsets[row]);
+            a.lines.push(chunk.lines[row]);
+        }
+        if to > from {
+            self.arrived(i, chunk.arrivals[to - 1] + shift, chunk.offsets[to - 1]);
+            pieces.push((chunk, from, to));
+        }
+        self.partitions[i].row = to;
+        self.partitions[i].settle(self.retain);
+        Ok(())
+    }
+}
+
+impl Partition {
+    fn current(&self) -> Option<Rc<Chunk>> {
+        self.log.borrow().chunks.get(self.chunk).cloned().flatten()
+    }
+
+    /// Moves past chunks that are used up.
+    fn settle(&mut self, retain: bool) {
+        while let Some(chunk) = self.current() {
+            if self.row < chunk.rows || self.bad < chunk.bad.len() {
+                break;
+            }
+            if !retain {
+                self.log.borrow_mut().chunks[self.chunk] = None;
+            }
+            (self.chunk, self.row, self.bad) = (self.chunk + 1, 0, 0);
+        }
+    }
+
+    /// When the next record arrives and whether it can be read; `None` at the end.
+    fn peek(&mut self) -> Result<Option<(u64, Next)>> {
+        self.settle(true);
+        while self.chunk >= self.log.borrow().chunks.len() {
+            let mut log = self.log.borrow_mut();
+            if log.ended {
+                return Ok(None);
+            }
+            match log.reader.read(READ_ROWS)? {
+                Some(chunk) => log.chunks.push(Some(Rc::new(chunk))),
+                None => log.ended = true,
+            }
+            drop(log);
+            self.settle(true);
+        }
+        let chunk = self.current().expect("a chunk that is not used up is kept");
+        Ok(Some(match chunk.bad.get(self.bad).filter(|b| b.before_row <= self.row) {
+            Some(bad) => (bad.arrival + self.shift, Next::Bad),
+            None => (chunk.arrivals[self.row] + self.shift, Next::Row),
+        }))
+    }
+
+    fn take_bad(&mut self) -> Bad {
+        let chunk = self.current().expect("peeked");
+        self.bad += 1;
+        let bad = chunk.bad[self.bad - 1].clone();
+        self.settle(true);
+        bad
+    }
+
+    /// Goes to the record of that offset.
+    fn seek(&mut self, offset: u64) -> Result<()> {
+        (self.chunk, self.row, self.bad) = (0, 0, 0);
+        while let Some((_, kind)) = self.peek()? {
+            let chunk = self.current().expect("peeked");
+            let at = match kind {
+                Next::Bad => chunk.bad[self.bad].offset,
+                _ => chunk.offsets[self.row],
+            };
+            if at >= offset {
+                break;
+            }
+            match kind {
+                Next::Bad => self.bad += 1,
+                _ => self.row += 1,
+            }
+        }
+        Ok(())
+    }
+}

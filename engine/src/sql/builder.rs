@@ -1,0 +1,144 @@
+//! The plan under construction: nodes, their names, and what is left out in the end.
+
+use std::collections::BTreeSet;
+
+use super::scope::{Column, Relation};
+use crate::error::Span;
+use crate::expr::{Expr, ExprKind};
+use crate::plan::{Node, NodeId, Op};
+use crate::schema::{Schema, SchemaRef};
+
+/// A window a query made, by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WindowKind {
+    /// Every row has its window by its time alone.
+    Aligned(crate::plan::WindowSpec),
+    /// Windows depend on the other rows: sessions and guests.
+    Data,
+}
+
+/// The nodes so far.
+#[derive(Default)]
+pub(super) struct Builder {
+    pub nodes: Vec<Node>,
+    pub windows: Vec<WindowKind>,
+}
+
+impl Builder {
+    /// Adds a node. Its name becomes unique in the end.
+    pub(super) fn add(
+        &mut self,
+        name: &str,
+        op: Op,
+        inputs: Vec<NodeId>,
+        schema: SchemaRef,
+        span: Option<Span>,
+    ) -> NodeId {
+        let updating = matches!(op, Op::GroupAggregate { .. })
+            || inputs.iter().any(|i| self.nodes.get(*i).is_some_and(|n| n.updating));
+        self.nodes.push(Node { name: name.to_owned(), op, inputs, schema, updating, span });
+        self.nodes.len() - 1
+    }
+
+    /// A relation over a node.
+    pub(super) fn relation(&self, node: NodeId) -> Relation {
+        match self.nodes.get(node) {
+            Some(n) => Relation::of(node, &n.schema, n.updating),
+            None => Relation::of(node, &Schema::default(), false),
+        }
+    }
+
+    /// The rows of a relation for which a condition is TRUE.
+    pub(super) fn filter(
+        &mut self,
+        mut input: Relation,
+        predicate: Expr,
+        span: Option<Span>,
+    ) -> Relation {
+        if let ExprKind::Literal(crate::value::Value::Boolean(true)) = predicate.kind {
+            return input;
+        }
+        let schema = match self.nodes.get(input.node) {
+            Some(node) => node.schema.clone(),
+            None => input.schema(),
+        };
+        input.node = self.add("filter", Op::Filter { predicate }, vec![input.node], schema, span);
+        input
+    }
+
+    /// Computed columns over a relation; none, when they are its own columns under their own names.
+    pub(super) fn project(
+        &mut self,
+        input: &Relation,
+        exprs: Vec<Expr>,
+        columns: Vec<Column>,
+        span: Option<Span>,
+    ) -> Relation {
+        let identity = exprs.len() == input.existing()
+            && exprs.iter().enumerate().all(|(i, e)| {
+                matches!(e.kind, ExprKind::Column(c) if c == i)
+                    && columns.get(i).map(|c| &c.field.name)
+                        == input.columns.get(i).map(|c| &c.field.name)
+            });
+        if identity {
+            return Relation { columns, pending: None, ..input.clone() };
+        }
+        let schema = Schema::new(columns.iter().map(|c| c.field.clone()).collect());
+        let node = self.add("project", Op::Project { exprs }, vec![input.node], schema, span);
+        Relation { node, columns, updating: input.updating, pending: None }
+    }
+
+    /// The nodes that sinks need, with unique names.
+    pub(super) fn finish(self) -> Vec<Node> {
+        let mut needed = vec![false; self.nodes.len()];
+        for (i, node) in self.nodes.iter().enumerate().rev() {
+            if matches!(node.op, Op::Sink(_)) {
+                needed[i] = true;
+            }
+            if needed[i] {
+                node.inputs.iter().for_each(|input| needed[*input] = true);
+            }
+        }
+        let mut position = vec![0; self.nodes.len()];
+        let mut names = BTreeSet::new();
+        let mut kept = Vec::new();
+        for (i, mut node) in self.nodes.into_iter().enumerate() {
+            if !needed[i] {
+                continue;
+            }
+            position[i] = kept.len();
+            node.inputs.iter_mut().for_each(|input| *input = position[*input]);
+            let base = node.name.clone();
+            let mut count = 1_u32;
+            while !names.insert(node.name.clone()) {
+                count += 1;
+                node.name = format!("{base}-{count}");
+            }
+            kept.push(node);
+        }
+        kept
+    }
+}
+
+/// The columns of its input that an expression reads.
+pub(super) fn columns_of(expr: &Expr, into: &mut BTreeSet<usize>) {
+    match &expr.kind {
+        ExprKind::Column(index) => {
+            into.insert(*index);
+        }
+        ExprKind::Literal(_) => {}
+        ExprKind::Call { args, .. } => args.iter().for_each(|arg| columns_of(arg, into)),
+        ExprKind::Cast { input, .. } => columns_of(input, into),
+        ExprKind::Case { branches, otherwise } => {
+            for (condition, result) in branches {
+                columns_of(condition, into);
+                columns_of(result, into);
+            }
+            columns_of(otherwise, into);
+        }
+        ExprKind::And(a, b) | ExprKind::Or(a, b) => {
+            columns_of(a, into);
+            columns_of(b, into);
+        }
+    }
+}

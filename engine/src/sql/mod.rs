@@ -1,0 +1,72 @@
+//! SQL in Flink's dialect: a script read, checked and turned into a plan.
+
+mod aggregate;
+mod builder;
+pub mod connector;
+mod ddl;
+mod diagnose;
+mod dialect;
+mod expr;
+mod guest;
+mod insert;
+mod interval;
+mod needs;
+mod planner;
+mod scope;
+mod select;
+pub mod settings;
+mod statement;
+#[cfg(test)]
+mod tests;
+mod types;
+mod window;
+
+use std::sync::Arc;
+
+pub use needs::{Need, NeedKind, needs};
+
+use crate::error::{Diagnostic, Error, Result};
+use crate::plan::Plan;
+use crate::udf::manifest::Manifest;
+
+/// What a script names and the engine cannot open itself.
+pub trait Catalog {
+    /// The manifest of the guest at a path, as `CREATE FUNCTION … AS 'path'` writes it.
+    ///
+    /// # Errors
+    /// When there is no such guest, or it is refused.
+    fn guest(&self, path: &str) -> Result<Arc<Manifest>>;
+}
+
+/// Plans a script.
+///
+/// # Errors
+/// Everything that is wrong with it, at least one diagnostic for each wrong statement, in the order
+/// of the text.
+pub fn plan(script: &str, catalog: &dyn Catalog) -> std::result::Result<Plan, Vec<Diagnostic>> {
+    let (statements, unread) = statement::parse(script);
+    let mut errors: Vec<Error> = unread.into_iter().map(Box::new).collect();
+    let mut planner = planner::Planner::new(catalog);
+    let last = statements.iter().rposition(|s| !matches!(s.kind, statement::Kind::Nothing));
+    for (i, statement) in statements.iter().enumerate() {
+        planner.statement(statement, Some(i) == last, &mut errors);
+    }
+    let (explain, settings, warnings) = (planner.explain, planner.settings, planner.warnings);
+    let nodes = planner.builder.finish();
+    if errors.is_empty() && nodes.is_empty() {
+        errors.push(
+            Diagnostic::new("sql.empty", "the script has nothing to run")
+                .hint("end it with SELECT, or write to a table with INSERT INTO … SELECT")
+                .at(statement::START),
+        );
+    }
+    if errors.is_empty() {
+        return Ok(Plan { nodes, settings, warnings, explain });
+    }
+    // What uses something broken says nothing new.
+    if errors.iter().any(|e| e.code != "sql.broken") {
+        errors.retain(|e| e.code != "sql.broken");
+    }
+    errors.sort_by_key(|e| e.span.map(|s| (s.start.line, s.start.column)));
+    Err(errors.into_iter().map(|error| *error).collect())
+}

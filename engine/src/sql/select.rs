@@ -1,0 +1,496 @@
+//! Queries: FROM, WHERE, GROUP BY, HAVING, SELECT, in the order in which they work.
+
+use std::collections::BTreeSet;
+
+use sqlparser::ast::{
+    Distinct, Expr as Ast, Ident, Query, Select, SelectItem, SelectItemQualifiedWildcardKind,
+    SetExpr, Spanned, TableAlias, TableFactor, TableWithJoins, WildcardAdditionalOptions,
+};
+
+use super::aggregate::{any_aggregate, keys_of, place_of};
+use super::diagnose::{Locate, span, unknown, unsupported};
+use super::expr::{self, Names, Row};
+use super::planner::Planner;
+use super::scope::{Column, Relation, Role};
+use crate::error::{Diagnostic, Error, Result};
+use crate::expr::{Expr, ExprKind};
+use crate::schema::Field;
+
+/// The deepest nesting of queries.
+const DEPTH_LIMIT: usize = 24;
+
+/// An output column before the projection is built.
+struct Item {
+    expr: Expr,
+    name: String,
+    role: Role,
+    rowtime: bool,
+}
+
+impl Planner<'_> {
+    /// Plans a query.
+    pub(super) fn query(&mut self, query: &Query) -> Result<Relation> {
+        if self.depth >= DEPTH_LIMIT {
+            return Err(Diagnostic::new("sql.too-deep", "queries are nested too deeply")
+                .hint("split it with CREATE VIEW")
+                .located(query));
+        }
+        refuse_query_clauses(query)?;
+        let outer = self.scoped.len();
+        self.depth += 1;
+        let planned = self.query_body(query);
+        self.depth -= 1;
+        self.scoped.truncate(outer);
+        planned
+    }
+
+    fn query_body(&mut self, query: &Query) -> Result<Relation> {
+        if let Some(with) = &query.with {
+            if with.recursive {
+                return Err(unsupported(
+                    "WITH RECURSIVE is not supported",
+                    "a stream has no fixpoint",
+                )
+                .located(with));
+            }
+            for cte in &with.cte_tables {
+                let relation = self.query(&cte.query)?;
+                let relation = rename(relation, &cte.alias)?;
+                self.scoped.push((cte.alias.name.value.clone(), relation));
+            }
+        }
+        match &*query.body {
+            SetExpr::Select(select) => self.select(select),
+            SetExpr::Query(inner) => self.query(inner),
+            SetExpr::SetOperation { op, .. } => Err(unsupported(
+                format!("{op} is not supported"),
+                "write one INSERT INTO for each query; they may go into the same table",
+            )
+            .located(query)),
+            SetExpr::Values(_) => Err(unsupported(
+                "VALUES is not supported",
+                "put the rows into a table: a file, or a block of the scenario",
+            )
+            .located(query)),
+            _ => Err(unsupported("this query is not supported", "use SELECT").located(query)),
+        }
+    }
+
+    fn select(&mut self, select: &Select) -> Result<Relation> {
+        refuse_select_clauses(select)?;
+        let mut input = self.from(&select.from, select)?;
+        if let Some(condition) = &select.selection {
+            let mut row = Row { relation: &input, place: "WHERE" };
+            let predicate = expr::bind_condition(condition, &mut row, "WHERE")?;
+            input = self.restrict(input, predicate, condition)?;
+        }
+        let keys = keys_of(&select.group_by)?;
+        let calculated = select.projection.iter().filter_map(item_expr).chain(&select.having);
+        if keys.is_empty() && !any_aggregate(calculated) {
+            if let Some(having) = &select.having {
+                return Err(Diagnostic::new("sql.group", "HAVING needs GROUP BY or an aggregate")
+                    .hint("use WHERE")
+                    .located(having));
+            }
+            return self.plain(input, select);
+        }
+        self.grouped(input, select, keys)
+    }
+
+    /// WHERE: a pending window stays pending as long as the condition does not look at it.
+    fn restrict(&mut self, input: Relation, predicate: Expr, at: &Ast) -> Result<Relation> {
+        let mut used = BTreeSet::new();
+        super::builder::columns_of(&predicate, &mut used);
+        let place = span(at.span());
+        let existing = input.existing();
+        let input = match used.iter().any(|column| *column >= existing) {
+            true => self.assign(input, place)?,
+            false => input,
+        };
+        if let (Some(pending), true) = (&input.pending, !used.is_empty()) {
+            let session = matches!(pending.spec, crate::plan::WindowSpec::Session { .. });
+            if session && used.iter().any(|column| !pending.keys.contains(column)) {
+                return Err(unsupported(
+                    "WHERE after SESSION in one query is not supported: it would come after the \
+                     sessions are made",
+                    "filter before: SESSION(TABLE (SELECT * FROM t WHERE …) …), or use \
+                     AGG(x) FILTER (WHERE …)",
+                )
+                .located(at));
+            }
+        }
+        Ok(self.builder.filter(input, predicate, place))
+    }
+
+    fn plain(&mut self, input: Relation, select: &Select) -> Result<Relation> {
+        let at = span(select.select_token.0.span);
+        let input = if input.pending.is_some() { self.assign(input, at)? } else { input };
+        let mut items = Vec::new();
+        for (i, item) in select.projection.iter().enumerate() {
+            match wildcard(item)? {
+                Some(qualifier) => expand(&input, qualifier, &mut items)?,
+                None => {
+                    let mut row = Row { relation: &input, place: "SELECT without GROUP BY" };
+                    items.push(bind_item(item, i, &mut row, &input)?);
+                }
+            }
+        }
+        Ok(self.projection(&input, items, select))
+    }
+
+    fn grouped(&mut self, input: Relation, select: &Select, keys: &[Ast]) -> Result<Relation> {
+        let at = place_of(keys).or_else(|| span(select.select_token.0.span));
+        let mut grouped = self.group(&input, keys, at)?;
+        let mut items = Vec::new();
+        for (i, item) in select.projection.iter().enumerate() {
+            if wildcard(item)?.is_some() {
+                return Err(Diagnostic::new(
+                    "sql.group",
+                    "`*` does not go with GROUP BY or aggregates",
+                )
+                .hint("name the group keys and aggregates")
+                .located(item));
+            }
+            items.push((i, item));
+        }
+        let mut bound = Vec::new();
+        for (i, item) in items {
+            let Some(ast) = item_expr(item) else { continue };
+            let expr = expr::bind(ast, &mut grouped)?;
+            bound.push((expr, item_name(item, i)));
+        }
+        let having = match &select.having {
+            Some(condition) => Some((
+                expr::bind_condition(condition, &mut grouped, "HAVING")?,
+                span(condition.span()),
+            )),
+            None => None,
+        };
+        let parts = grouped.into_parts();
+        let mut output = self.aggregate(input, parts)?;
+        if let Some((predicate, place)) = having {
+            output = self.builder.filter(output, predicate, place);
+        }
+        let item = |(expr, name): (Expr, String)| {
+            let column = match expr.kind {
+                ExprKind::Column(index) => output.columns.get(index),
+                _ => None,
+            };
+            Item {
+                role: column.map_or(Role::Plain, |c| c.role),
+                rowtime: column.is_some_and(|c| c.field.rowtime),
+                expr,
+                name,
+            }
+        };
+        let items = bound.into_iter().map(item).collect();
+        Ok(self.projection(&output, items, select))
+    }
+
+    fn projection(&mut self, input: &Relation, items: Vec<Item>, select: &Select) -> Relation {
+        let mut names = BTreeSet::new();
+        let mut exprs = Vec::new();
+        let mut columns = Vec::new();
+        for item in items {
+            let mut name = item.name.clone();
+            let mut count = 0_u32;
+            while !names.insert(name.clone()) {
+                name = format!("{}{count}", item.name);
+                count += 1;
+            }
+            let field = Field {
+                name,
+                data_type: item.expr.data_type,
+                nullable: item.expr.nullable,
+                rowtime: item.rowtime,
+            };
+            columns.push(Column { qualifier: None, field, role: item.role });
+            exprs.push(item.expr);
+        }
+        self.builder.project(input, exprs, columns, span(select.select_token.0.span))
+    }
+
+    fn from(&mut self, from: &[TableWithJoins], select: &Select) -> Result<Relation> {
+        let [only] = from else {
+            return Err(match from.get(1) {
+                None => unsupported("SELECT without FROM is not supported", "read from a table")
+                    .located_at(select.select_token.0.span),
+                Some(second) => join_refusal().located(second),
+            });
+        };
+        if let Some(join) = only.joins.first() {
+            return Err(join_refusal().located(join));
+        }
+        self.factor(&only.relation)
+    }
+
+    fn factor(&mut self, factor: &TableFactor) -> Result<Relation> {
+        match factor {
+            TableFactor::Table { name, alias, args, version, sample, .. } => {
+                if version.is_some() || sample.is_some() {
+                    return Err(unsupported(
+                        "FOR SYSTEM_TIME AS OF and TABLESAMPLE are not supported",
+                        "read the table as it is",
+                    )
+                    .located(factor));
+                }
+                let relation = match args {
+                    Some(args) => self.table_function(&ident_of(name)?, &args.args, factor)?,
+                    None => self.table(&ident_of(name)?)?,
+                };
+                aliased(relation, alias.as_ref())
+            }
+            TableFactor::Derived { lateral: false, subquery, alias, .. } => {
+                let relation = self.query(subquery)?;
+                aliased(relation, alias.as_ref())
+            }
+            TableFactor::TableFunction { expr, alias } => {
+                let relation = self.table_argument(expr)?;
+                aliased(relation, alias.as_ref())
+            }
+            TableFactor::NestedJoin { .. } => Err(join_refusal().located(factor)),
+            TableFactor::MatchRecognize { .. } => Err(unsupported(
+                "MATCH_RECOGNIZE is not supported",
+                "write the pattern as a user-defined window",
+            )
+            .located(factor)),
+            _ => Err(unsupported(
+                "this kind of table is not supported",
+                "read from a table, a view, a subquery or a window function",
+            )
+            .located(factor)),
+        }
+    }
+
+    /// A table, view or WITH query by its name.
+    pub(super) fn table(&mut self, name: &Ident) -> Result<Relation> {
+        if let Some((_, relation)) = self.scoped.iter().rev().find(|(n, _)| *n == name.value) {
+            return Ok(relation.clone().named(&name.value));
+        }
+        if let Some(view) = self.views.get(&name.value) {
+            return match view {
+                Some(relation) => Ok(relation.clone().named(&name.value)),
+                None => Err(Diagnostic::new(
+                    "sql.broken",
+                    format!("`{}` cannot be used: its definition has an error", name.value),
+                )
+                .located_at(name.span)),
+            };
+        }
+        if self.tables.contains_key(&name.value) {
+            return self.source(name).map(|relation| relation.named(&name.value));
+        }
+        let known = self.tables.keys().chain(self.views.keys()).map(String::as_str);
+        let known = known.chain(self.scoped.iter().map(|(n, _)| n.as_str()));
+        Err(unknown(
+            "sql.unknown-table",
+            "table",
+            &name.value,
+            known,
+            "create it with CREATE TABLE",
+        )
+        .located_at(name.span))
+    }
+}
+
+fn join_refusal() -> Error {
+    unsupported(
+        "JOIN is not supported",
+        "join two tables within an interval of time with a user-defined join: \
+         TABLE(f(a => TABLE x PARTITION BY k, b => TABLE y PARTITION BY k, UPPER => INTERVAL '1' HOUR))",
+    )
+}
+
+/// The only part of a table's name.
+pub(super) fn ident_of(name: &sqlparser::ast::ObjectName) -> Result<Ident> {
+    match name.0.as_slice() {
+        [part] => match part.as_ident() {
+            Some(ident) => Ok(ident.clone()),
+            None => {
+                Err(unsupported("this name is not supported", "write a plain name").located(name))
+            }
+        },
+        _ => Err(unsupported(
+            "catalogs and databases are not supported",
+            "name the table alone; all tables of a script stand in one place",
+        )
+        .located(name)),
+    }
+}
+
+fn aliased(relation: Relation, alias: Option<&TableAlias>) -> Result<Relation> {
+    match alias {
+        Some(alias) => rename(relation, alias),
+        None => Ok(relation),
+    }
+}
+
+/// `AS t (a, b)`
+fn rename(mut relation: Relation, alias: &TableAlias) -> Result<Relation> {
+    if !alias.columns.is_empty() {
+        if alias.columns.len() != relation.columns.len() {
+            return Err(Diagnostic::new(
+                "sql.columns",
+                format!("{} names for {} columns", alias.columns.len(), relation.columns.len()),
+            )
+            .located_at(alias.name.span));
+        }
+        for (column, new) in relation.columns.iter_mut().zip(&alias.columns) {
+            column.field.name = new.name.value.clone();
+        }
+    }
+    Ok(relation.named(&alias.name.value))
+}
+
+fn item_expr(item: &SelectItem) -> Option<&Ast> {
+    match item {
+        SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => Some(expr),
+        _ => None,
+    }
+}
+
+fn item_name(item: &SelectItem, position: usize) -> String {
+    match item {
+        SelectItem::ExprWithAlias { alias, .. } => alias.value.clone(),
+        SelectItem::UnnamedExpr(Ast::Identifier(name)) => name.value.clone(),
+        SelectItem::UnnamedExpr(Ast::CompoundIdentifier(parts)) => {
+            parts.last().map_or_else(String::new, |p| p.value.clone())
+        }
+        _ => format!("EXPR${position}"),
+    }
+}
+
+/// The qualifier of a wildcard; `Some(None)` for a bare `*`.
+fn wildcard(item: &SelectItem) -> Result<Option<Option<Ident>>> {
+    let plain = |options: &WildcardAdditionalOptions| {
+        options.opt_ilike.is_none()
+            && options.opt_exclude.is_none()
+            && options.opt_except.is_none()
+            && options.opt_replace.is_none()
+            && options.opt_rename.is_none()
+    };
+    match item {
+        SelectItem::Wildcard(options) if plain(options) => Ok(Some(None)),
+        SelectItem::QualifiedWildcard(
+            SelectItemQualifiedWildcardKind::ObjectName(name),
+            options,
+        ) if plain(options) => ident_of(name).map(|ident| Some(Some(ident))),
+        SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { .. } => Ok(None),
+        _ => {
+            Err(unsupported("this form of `*` is not supported", "name the columns").located(item))
+        }
+    }
+}
+
+fn expand(input: &Relation, qualifier: Option<Ident>, items: &mut Vec<Item>) -> Result<()> {
+    let before = items.len();
+    for (i, column) in input.columns.iter().enumerate() {
+        if qualifier.as_ref().is_some_and(|q| column.qualifier.as_deref() != Some(q.value.as_str()))
+        {
+            continue;
+        }
+        items.push(Item {
+            expr: Expr::column(i, &column.field),
+            name: column.field.name.clone(),
+            role: column.role,
+            rowtime: column.field.rowtime,
+        });
+    }
+    match qualifier {
+        Some(q) if items.len() == before => {
+            let known = input.columns.iter().filter_map(|c| c.qualifier.as_deref());
+            Err(unknown("sql.unknown-table", "table", &q.value, known, "").located_at(q.span))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn bind_item(
+    item: &SelectItem,
+    position: usize,
+    names: &mut dyn Names,
+    input: &Relation,
+) -> Result<Item> {
+    let Some(ast) = item_expr(item) else {
+        return Err(unsupported("this form of column is not supported", "write an expression")
+            .located(item));
+    };
+    let expr = expr::bind(ast, names)?;
+    let column = match expr.kind {
+        ExprKind::Column(index) => input.columns.get(index),
+        _ => None,
+    };
+    Ok(Item {
+        role: column.map_or(Role::Plain, |c| c.role),
+        rowtime: column.is_some_and(|c| c.field.rowtime),
+        name: item_name(item, position),
+        expr,
+    })
+}
+
+fn refuse_query_clauses(query: &Query) -> Result<()> {
+    if let Some(order) = &query.order_by {
+        return Err(unsupported(
+            "ORDER BY is not supported: a stream has no end to sort at",
+            "rows come in the order of their windows; sort the result where you read it",
+        )
+        .located(order));
+    }
+    if query.limit_clause.is_some() || query.fetch.is_some() {
+        return Err(unsupported(
+            "LIMIT, OFFSET and FETCH are not supported",
+            "let the source end: 'number-of-rows' of datagen, or a smaller file",
+        )
+        .located(query));
+    }
+    let rare = !query.locks.is_empty()
+        || query.for_clause.is_some()
+        || query.settings.is_some()
+        || query.format_clause.is_some()
+        || !query.pipe_operators.is_empty();
+    if rare {
+        return Err(unsupported("this clause is not supported", "leave it out").located(query));
+    }
+    Ok(())
+}
+
+fn refuse_select_clauses(select: &Select) -> Result<()> {
+    let at = select.select_token.0.span;
+    match &select.distinct {
+        Some(Distinct::All) | None => {}
+        Some(_) => {
+            return Err(unsupported(
+                "SELECT DISTINCT is not supported",
+                "group by the columns: SELECT a, b FROM t GROUP BY a, b",
+            )
+            .located_at(at));
+        }
+    }
+    if select.qualify.is_some() || !select.named_window.is_empty() {
+        return Err(unsupported(
+            "OVER windows and QUALIFY are not supported",
+            "aggregate over a window: TABLE(TUMBLE(…))",
+        )
+        .located_at(at));
+    }
+    let rare = select.top.is_some()
+        || select.into.is_some()
+        || !select.lateral_views.is_empty()
+        || select.prewhere.is_some()
+        || !select.connect_by.is_empty()
+        || !select.cluster_by.is_empty()
+        || !select.distribute_by.is_empty()
+        || !select.sort_by.is_empty()
+        || select.exclude.is_some()
+        || select.select_modifiers.is_some()
+        || select.value_table_mode.is_some()
+        || !matches!(select.flavor, sqlparser::ast::SelectFlavor::Standard);
+    if rare || select.projection.is_empty() {
+        return Err(unsupported(
+            "this form of SELECT is not supported",
+            "there are SELECT … FROM … WHERE … GROUP BY … HAVING …",
+        )
+        .located_at(at));
+    }
+    Ok(())
+}

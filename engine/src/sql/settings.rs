@@ -1,0 +1,94 @@
+//! `SET 'key' = 'value'`: the settings the engine knows, and what values they take.
+
+use sqlparser::tokenizer::Span as TokenSpan;
+
+use super::connector::OptionValue;
+use super::diagnose::{Locate, nearest, unsupported};
+use crate::error::{Diagnostic, Result};
+use crate::plan::Settings;
+
+/// A setting of a script.
+#[derive(Debug)]
+pub struct Setting {
+    /// The key.
+    pub key: &'static str,
+    /// What values it takes.
+    pub value: OptionValue,
+    /// One sentence on what it does.
+    pub doc: &'static str,
+}
+
+const fn setting(key: &'static str, value: OptionValue, doc: &'static str) -> Setting {
+    Setting { key, value, doc }
+}
+
+/// All settings, in the order in which help lists them.
+pub const SETTINGS: &[Setting] = &[
+    setting(
+        "execution.checkpointing.interval",
+        OptionValue::Duration,
+        "How often a checkpoint starts.",
+    ),
+    setting(
+        "table.exec.source.idle-timeout",
+        OptionValue::Duration,
+        "After how long a silent partition no longer holds the watermark back; 0 is never.",
+    ),
+    setting("parallelism.default", OptionValue::Positive, "How many subtasks an operator runs as."),
+    setting(
+        "pipeline.max-parallelism",
+        OptionValue::Positive,
+        "How many key groups there are, at most 32768.",
+    ),
+    setting("semantics.profile", OptionValue::OneOf(&["flink"]), "Whose small print is followed."),
+    setting(
+        "highwater.batch-rows",
+        OptionValue::Positive,
+        "How many rows a batch has at most; never changes a result.",
+    ),
+    setting("highwater.seed", OptionValue::Count, "What the simulation's chance starts from."),
+];
+
+/// Takes one setting over; a later one of the same key wins, as in Flink.
+pub(super) fn apply(
+    settings: &mut Settings,
+    warnings: &mut Vec<Diagnostic>,
+    (key, key_at): (&str, TokenSpan),
+    (value, value_at): (&str, TokenSpan),
+) -> Result<()> {
+    match SETTINGS.iter().find(|s| s.key == key) {
+        Some(known) => {
+            let in_range = key != "pipeline.max-parallelism"
+                || value.parse::<u64>().is_ok_and(|n| n <= 32_768);
+            if key == "semantics.profile" && value != "flink" {
+                return Err(unsupported(
+                    format!("the semantics profile `{value}` is not supported"),
+                    "the profile is `flink`",
+                )
+                .located_at(value_at));
+            }
+            if !known.value.accepts(value) || !in_range {
+                return Err(Diagnostic::new(
+                    "sql.setting",
+                    format!("'{value}' is no value of {key}"),
+                )
+                .hint(format!("it takes {}", known.value.describe()))
+                .located_at(value_at));
+            }
+        }
+        None => {
+            if let Some(near) = nearest(key, SETTINGS.iter().map(|s| s.key)) {
+                warnings.push(
+                    *Diagnostic::new(
+                        "sql.unknown-setting",
+                        format!("the setting `{key}` is not known and has no effect"),
+                    )
+                    .hint(format!("did you mean `{near}`?"))
+                    .located_at(key_at),
+                );
+            }
+        }
+    }
+    settings.values.insert(key.to_owned(), value.to_owned());
+    Ok(())
+}

@@ -1,0 +1,293 @@
+//! A task: one subtask of a chain of operators, a state machine from elements to effects.
+
+mod gate;
+
+use rkyv::{Archive, Deserialize, Serialize};
+
+use crate::batch::Batch;
+use crate::error::Result;
+use crate::key::{KeyColumns, subtask_of};
+use crate::operator::{Operator, Output, wrong_state};
+use crate::sink::Sink;
+use crate::source::ingest::Ingest;
+use crate::source::inlet::Arrivals;
+use crate::time::EventTime;
+use crate::trace::What;
+use crate::{archive, unarchive};
+
+pub use gate::{Gate, GateState, Passed};
+
+/// What travels on a channel.
+#[derive(Clone)]
+pub enum Element {
+    /// Rows, steps of the watermark, progress.
+    Batch(Batch),
+    /// The cut of a checkpoint.
+    Barrier(u64),
+}
+
+/// Where a task's rows go: one edge of the graph, seen from one subtask.
+#[derive(Clone)]
+pub struct Edge {
+    /// The channels to the subtasks of the next stage, by subtask.
+    pub channels: Vec<u16>,
+    /// How rows find their subtask.
+    pub route: Route,
+    /// Whether the other end merges several channels and so needs to hear of progress.
+    pub progress: bool,
+}
+
+/// How rows find their subtask.
+#[derive(Clone)]
+pub enum Route {
+    /// All to the one channel there is.
+    Only,
+    /// By the key group of these columns.
+    Key(KeyColumns),
+}
+
+/// What stands at the head of a task.
+#[derive(Clone)]
+pub enum Head {
+    /// A source: arrivals come from outside.
+    Source(Ingest),
+    /// Channels from other tasks.
+    Gate(Gate),
+}
+
+/// One subtask.
+pub struct Task {
+    /// Its name: `window/1`.
+    pub name: String,
+    head: Head,
+    operators: Vec<Box<dyn Operator>>,
+    sink: Option<Sink>,
+    edges: Vec<Edge>,
+}
+
+impl Clone for Task {
+    fn clone(&self) -> Task {
+        Task {
+            name: self.name.clone(),
+            head: self.head.clone(),
+            operators: self.operators.iter().map(|o| o.fork()).collect(),
+            sink: self.sink.clone(),
+            edges: self.edges.clone(),
+        }
+    }
+}
+
+/// What a task answers.
+#[derive(Default)]
+pub struct Effects {
+    /// Elements for channels, in order.
+    pub sends: Vec<(u16, Element)>,
+    /// The checkpoint whose barrier has come on all channels, and the state at that moment.
+    pub snapshot: Option<(u64, Vec<u8>)>,
+    /// What happened, when somebody looks.
+    pub trace: Option<Vec<What>>,
+    /// Fuel that guests used.
+    pub fuel: u64,
+    /// Records left out as late.
+    pub late: u64,
+}
+
+#[derive(Archive, Serialize, Deserialize)]
+struct State {
+    head: Vec<u8>,
+    operators: Vec<Vec<u8>>,
+    sink: Vec<u8>,
+}
+
+impl Task {
+    /// A task of these parts.
+    pub fn new(
+        name: String,
+        head: Head,
+        operators: Vec<Box<dyn Operator>>,
+        sink: Option<Sink>,
+        edges: Vec<Edge>,
+    ) -> Task {
+        Task { name, head, operators, sink, edges }
+    }
+
+    /// Takes arrivals in; only for a source.
+    ///
+    /// # Errors
+    /// What stops the job.
+    pub fn ingest(&mut self, arrivals: Arrivals, fx: &mut Effects) -> Result<()> {
+        let Head::Source(ingest) = &mut self.head else { unreachable!("only sources ingest") };
+        let mut out = Output { trace: fx.trace.take(), ..Output::default() };
+        let batch = ingest.ingest(arrivals, &mut out);
+        fx.trace = out.trace.take();
+        self.run(0, batch?, fx)
+    }
+
+    /// Tells a source how far the whole input has come, so that whoever merges it with others can go on.
+    ///
+    /// # Errors
+    /// What stops the job.
+    pub fn progress(&mut self, batch: Batch, fx: &mut Effects) -> Result<()> {
+        self.run(0, batch, fx)
+    }
+
+    /// Cuts a source for a checkpoint.
+    pub fn cut(&mut self, checkpoint: u64, fx: &mut Effects) {
+        self.barrier(checkpoint, fx);
+    }
+
+    /// The source at the head, if this is one.
+    pub fn source(&self) -> Option<&Ingest> {
+        if let Head::Source(ingest) = &self.head { Some(ingest) } else { None }
+    }
+
+    /// The sink at the end, if there is one.
+    pub fn sink(&mut self) -> Option<&mut Sink> {
+        self.sink.as_mut()
+    }
+
+    /// Elements that wait for their turn.
+    pub fn waiting(&self) -> usize {
+        if let Head::Gate(gate) = &self.head { gate.waiting() } else { 0 }
+    }
+
+    /// How many rows a crash would lose.
+    pub fn uncommitted(&self) -> u64 {
+        self.sink.as_ref().map_or(0, Sink::uncommitted)
+    }
+
+    /// Takes an element of a channel (its number at this task's gate).
+    ///
+    /// # Errors
+    /// What stops the job.
+    pub fn receive(&mut self, channel: usize, element: Element, fx: &mut Effects) -> Result<()> {
+        let Head::Gate(gate) = &mut self.head else { unreachable!("sources have no channels") };
+        gate.push(channel, element);
+        loop {
+            let Head::Gate(gate) = &mut self.head else { unreachable!("checked above") };
+            match gate.next() {
+                None => return Ok(()),
+                Some(Passed::Barrier(checkpoint)) => self.barrier(checkpoint, fx),
+                Some(Passed::Batch(input, batch)) => {
+                    if let Some(trace) = &mut fx.trace {
+                        let steps = batch.stairs.iter().filter(|s| !s.idle);
+                        trace.extend(
+                            steps.map(|s| What::Watermark { watermark: s.watermark.0, seq: s.seq }),
+                        );
+                    }
+                    self.run(input, batch, fx)?;
+                }
+            }
+        }
+    }
+
+    /// The watermark over this task's inputs.
+    pub fn watermark(&self) -> EventTime {
+        match &self.head {
+            Head::Source(ingest) => ingest.watermark(),
+            Head::Gate(gate) => gate.watermark(),
+        }
+    }
+
+    /// Sends a batch through the chain and on to the edges.
+    fn run(&mut self, input: usize, batch: Batch, fx: &mut Effects) -> Result<()> {
+        let mut out = Output { trace: fx.trace.take(), ..Output::default() };
+        let mut batches = vec![batch];
+        let mut input = input;
+        let mut result = Ok(());
+        for operator in &mut self.operators {
+            for batch in std::mem::take(&mut batches) {
+                result = operator.process(input, batch, &mut out);
+                if result.is_err() {
+                    break;
+                }
+            }
+            if result.is_err() {
+                break;
+            }
+            batches = std::mem::take(&mut out.batches);
+            input = 0;
+        }
+        fx.fuel += out.fuel;
+        fx.late += out.late;
+        if result.is_ok() {
+            for batch in batches {
+                match &mut self.sink {
+                    Some(sink) => sink.take(batch, &mut out),
+                    None => send(&self.edges, batch, fx),
+                }
+            }
+        }
+        fx.trace = out.trace.take();
+        result
+    }
+
+    fn barrier(&mut self, checkpoint: u64, fx: &mut Effects) {
+        let head = match &self.head {
+            Head::Source(ingest) => ingest.snapshot(),
+            Head::Gate(gate) => archive!(&gate.state()),
+        };
+        let operators = self.operators.iter().map(|o| o.snapshot()).collect();
+        let sink = self.sink.as_mut().map(|s| s.pre_commit(checkpoint)).unwrap_or_default();
+        let bytes = archive!(&State { head, operators, sink });
+        fx.snapshot = Some((checkpoint, bytes));
+        for channel in self.edges.iter().flat_map(|e| &e.channels) {
+            fx.sends.push((*channel, Element::Barrier(checkpoint)));
+        }
+    }
+
+    /// Takes the state of a snapshot's section back.
+    ///
+    /// # Errors
+    /// When the bytes are damaged or another task's.
+    pub fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+        let state = unarchive!(State, bytes)?;
+        if state.operators.len() != self.operators.len() {
+            return Err(wrong_state(&self.name));
+        }
+        match &mut self.head {
+            Head::Source(ingest) => ingest.restore(&state.head)?,
+            Head::Gate(gate) => {
+                if !gate.restore(unarchive!(GateState, &state.head)?) {
+                    return Err(wrong_state(&self.name));
+                }
+            }
+        }
+        for (operator, bytes) in self.operators.iter_mut().zip(&state.operators) {
+            operator.restore(bytes)?;
+        }
+        if let Some(sink) = &mut self.sink {
+            sink.restore(&state.sink)?;
+        }
+        Ok(())
+    }
+}
+
+/// Sends a batch along every edge.
+fn send(edges: &[Edge], batch: Batch, fx: &mut Effects) {
+    let quiet = batch.rows == 0 && batch.stairs.is_empty();
+    for edge in edges {
+        if quiet && !edge.progress {
+            continue;
+        }
+        match &edge.route {
+            Route::Only => fx.sends.push((edge.channels[0], Element::Batch(batch.clone()))),
+            Route::Key(_) if edge.channels.len() == 1 => {
+                fx.sends.push((edge.channels[0], Element::Batch(batch.clone())));
+            }
+            Route::Key(keys) => {
+                let groups = keys.groups(&batch);
+                let subtasks = edge.channels.len() as u32;
+                for (subtask, channel) in edge.channels.iter().enumerate() {
+                    let rows: Vec<u32> = (0..batch.rows as u32)
+                        .filter(|&r| subtask_of(groups[r as usize], subtasks) as usize == subtask)
+                        .collect();
+                    let part = batch.select(&rows);
+                    if part.rows > 0 || !part.stairs.is_empty() || edge.progress {
+                        fx.sends.push((*channel, Element::Batch(part)));
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Watermarks: the greatest proposal a partition, the least of the active partitions over a source.
+
+use rkyv::{Archive, Deserialize, Serialize};
+
+use crate::time::EventTime;
+
+/// What a partition is doing.
+#[derive(Archive, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activity {
+    /// It holds the watermark to its own.
+    Active,
+    /// It said nothing for the idle timeout: it holds nothing back until it speaks again.
+    Idle,
+    /// Its input has ended: it never holds anything back again.
+    Finished,
+}
+
+/// The watermark of several partitions or inputs: the least of those that are active. It never falls.
+///
+/// With no active one left it stays where it is; the source moves it to the end of time once all its
+/// partitions have finished.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct MinWatermark {
+    parts: Vec<(i64, Activity)>,
+    current: i64,
+}
+
+impl MinWatermark {
+    /// All parts active, nothing known.
+    pub fn new(parts: usize) -> MinWatermark {
+        MinWatermark { parts: vec![(i64::MIN, Activity::Active); parts], current: i64::MIN }
+    }
+
+    /// The watermark over all parts.
+    pub fn current(&self) -> EventTime {
+        EventTime(self.current)
+    }
+
+    /// One part's own watermark.
+    pub fn part(&self, part: usize) -> EventTime {
+        EventTime(self.parts[part].0)
+    }
+
+    /// What one part is doing.
+    pub fn activity(&self, part: usize) -> Activity {
+        self.parts[part].1
+    }
+
+    /// How many parts there are.
+    pub fn len(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// True without parts.
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// Raises a part's own watermark; true when that part's watermark moved.
+    pub fn propose(&mut self, part: usize, watermark: EventTime) -> bool {
+        let moved = watermark.0 > self.parts[part].0;
+        if moved {
+            self.parts[part].0 = watermark.0;
+        }
+        moved
+    }
+
+    /// Notes what a part is doing; true when that changed.
+    pub fn set_activity(&mut self, part: usize, activity: Activity) -> bool {
+        std::mem::replace(&mut self.parts[part].1, activity) != activity
+    }
+
+    /// The new watermark over all parts, if it moved.
+    pub fn advance(&mut self) -> Option<EventTime> {
+        let active = self.parts.iter().filter(|p| p.1 == Activity::Active);
+        let least = active.map(|p| p.0).min()?;
+        (least > self.current).then(|| {
+            self.current = least;
+            EventTime(least)
+        })
+    }
+
+    /// Moves to the end of time: nothing will come any more.
+    pub fn finish(&mut self) -> Option<EventTime> {
+        (self.current < i64::MAX).then(|| {
+            self.current = i64::MAX;
+            EventTime::MAX
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_slowest_active_partition_holds_the_rest() {
+        let mut w = MinWatermark::new(2);
+        assert!(w.propose(0, EventTime(10)));
+        assert_eq!(w.advance(), None, "partition 1 has said nothing");
+        assert!(w.propose(1, EventTime(4)));
+        assert_eq!(w.advance(), Some(EventTime(4)));
+        assert!(!w.propose(1, EventTime(3)), "a watermark never falls");
+        assert!(w.set_activity(1, Activity::Idle));
+        assert_eq!(w.advance(), Some(EventTime(10)));
+        w.set_activity(1, Activity::Active);
+        assert_eq!(w.advance(), None, "waking up does not take the watermark back");
+        w.set_activity(0, Activity::Idle);
+        w.set_activity(1, Activity::Idle);
+        assert_eq!(w.advance(), None, "all idle: it stays");
+        assert_eq!(w.finish(), Some(EventTime::MAX));
+    }
+}

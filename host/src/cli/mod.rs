@@ -1,0 +1,127 @@
+//! The command line: arguments, what each command does, exit codes.
+
+mod bench;
+mod check;
+mod console;
+mod explain;
+mod help;
+mod input;
+mod progress;
+mod run;
+mod sinks;
+mod trace;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use highwater::job::EngineKind;
+
+use console::Console;
+
+/// Runs streaming SQL with WebAssembly operators.
+#[derive(Parser)]
+#[command(name = "highwater", version, about, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a scenario or an SQL script and print its rows
+    Run(run::RunArgs),
+    /// Simulate a job and print everything that happens in it
+    Trace(trace::TraceArgs),
+    /// Run scenarios and compare them with their `expect` blocks (UPDATE_EXPECT=1 rewrites these)
+    Check(check::CheckArgs),
+    /// Print how a job would be run
+    Explain(explain::ExplainArgs),
+    /// Measure keyed tumbling windows beside a hand-written loop
+    Bench(bench::BenchArgs),
+    /// Print help: of a command, or on a topic (`help sql`)
+    Help(help::HelpArgs),
+}
+
+/// What runs the job and how; the same for all commands that run one.
+#[derive(Args, Clone)]
+struct JobArgs {
+    /// The engine: compiled into this command, or engine.wasm under wasmtime
+    #[arg(long, value_enum, default_value = "native")]
+    engine: EngineChoice,
+    /// Where engine.wasm is, if not where the build puts it
+    #[arg(long, value_name = "PATH")]
+    engine_wasm: Option<PathBuf>,
+    /// The seed of the schedule and of generators (default: the script's)
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Into how many subtasks keyed operators are split (default: the script's)
+    #[arg(long, value_name = "N")]
+    parallelism: Option<u32>,
+    /// How many rows travel together (default: the script's)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    batch_rows: Option<u32>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum EngineChoice {
+    Native,
+    Wasm,
+}
+
+impl JobArgs {
+    fn engine(&self) -> EngineKind {
+        match self.engine {
+            EngineChoice::Native => EngineKind::Native,
+            EngineChoice::Wasm => EngineKind::Wasm(self.engine_wasm.clone()),
+        }
+    }
+
+    fn options(&self) -> highwater_engine::session::Options {
+        highwater_engine::session::Options {
+            seed: self.seed,
+            parallelism: self.parallelism,
+            batch_rows: self.batch_rows,
+        }
+    }
+}
+
+/// How a command ended, other than well.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// An expectation does not hold; said already.
+    Check,
+    /// Usage or bad input; said already.
+    Input,
+    /// Nobody reads our output any more: no failure, but nothing left to do.
+    Closed,
+}
+
+/// The result of a command.
+pub(crate) type Done<T = ()> = Result<T, Failure>;
+
+/// Runs the command named by the process's arguments.
+pub(crate) fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to stdout and are no errors. Nobody to tell when printing fails.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let mut console = Console::new();
+    let done = match cli.command {
+        Command::Run(args) => run::run(&args, &mut console),
+        Command::Trace(args) => trace::trace(&args, &mut console),
+        Command::Check(args) => check::check(&args, &mut console),
+        Command::Explain(args) => explain::explain(&args, &mut console),
+        Command::Bench(args) => bench::bench(&args, &mut console),
+        Command::Help(args) => help::help(&args, &mut console),
+    };
+    match done.and_then(|()| console.flush()) {
+        Ok(()) | Err(Failure::Closed) => ExitCode::SUCCESS,
+        Err(Failure::Check) => ExitCode::from(1),
+        Err(Failure::Input) => ExitCode::from(2),
+    }
+}

@@ -1,0 +1,124 @@
+//! `highwater run`: rows out.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use highwater::escape::visible_lines;
+use highwater::files::write_atomically;
+use highwater::job::{Job, Ran};
+
+use super::console::Console;
+use super::input::{Input, read};
+use super::progress::Progress;
+use super::{Done, Failure, JobArgs, sinks};
+
+/// How many steps the simulation does between two looks at the terminal.
+const STEPS: u32 = 20_000;
+
+#[derive(Args)]
+pub(super) struct RunArgs {
+    /// A scenario (.md) or a script (.sql)
+    file: PathBuf,
+    #[command(flatten)]
+    job: JobArgs,
+    /// `sim`: virtual time, seeded schedule, faults, trace; `runner`: as fast as the machine goes
+    /// (default: sim for .md, runner for .sql, sim with --hash)
+    #[arg(long, value_enum)]
+    driver: Option<Driver>,
+    /// How rows are printed
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+    /// Print the hash of the trace as the last line: `trace` and 32 hexadecimal digits
+    #[arg(long)]
+    hash: bool,
+    /// Write the rows to a file instead of stdout; an existing file is replaced as a whole
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Driver {
+    Sim,
+    Runner,
+}
+
+/// How rows are printed.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// Aligned columns for people
+    Table,
+    /// One JSON object a row
+    Jsonl,
+}
+
+pub(super) fn run(args: &RunArgs, console: &mut Console) -> Done {
+    let input = read(&args.file, console)?;
+    let driver = args.driver.unwrap_or(if input.script.is_scenario() || args.hash {
+        Driver::Sim
+    } else {
+        Driver::Runner
+    });
+    if args.hash && driver == Driver::Runner {
+        console.say("error: --hash needs a trace, and only `--driver sim` makes one");
+        return Err(Failure::Input);
+    }
+    let ran = match driver {
+        Driver::Sim => simulate(args, &input, console)?,
+        Driver::Runner => {
+            let progress = Progress::new("records");
+            let ran =
+                Job::run(&input.script, &args.job.engine(), &args.job.options(), &mut |records| {
+                    progress.at(records)
+                });
+            drop(progress);
+            ran.map_err(|e| console.errors(&e, &input.sources))?
+        }
+    };
+    deliver(args, &input, &ran, console)
+}
+
+fn simulate(args: &RunArgs, input: &Input, console: &mut Console) -> Done<Ran> {
+    let mut job = input.open(&args.job, console)?;
+    let progress = Progress::new("events");
+    let mut finish = || {
+        loop {
+            let status = job.step(STEPS)?;
+            progress.at(status.events);
+            if status.finished || status.failed.is_some() {
+                return job.ran(&status);
+            }
+        }
+    };
+    let ran = finish();
+    drop(progress);
+    ran.map_err(|e| console.errors(&e, &input.sources))
+}
+
+/// Prints the rows, writes the files, says what else there is to say.
+fn deliver(args: &RunArgs, input: &Input, ran: &Ran, console: &mut Console) -> Done {
+    console.warnings(&ran.warnings, &input.sources);
+    if let Some(explanation) = &ran.explanation {
+        return console.print(&visible_lines(explanation));
+    }
+    let mut rows = sinks::printed(&ran.tables, args.format);
+    if let Some(path) = &args.output {
+        if ran.failed.is_none() {
+            write_atomically(path, rows.as_bytes())
+                .map_err(|e| console.error(&e, &input.sources))?;
+        }
+        rows.clear();
+    }
+    console.print(&rows)?;
+    if let Some(failed) = &ran.failed {
+        return Err(console.error(failed, &input.sources));
+    }
+    sinks::write_files(&input.script, &ran.tables)
+        .map_err(|e| console.error(&e, &input.sources))?;
+    for line in ran.notes() {
+        console.say(&line);
+    }
+    if args.hash {
+        console.print(&format!("trace {}\n", ran.hash.as_deref().unwrap_or_default()))?;
+    }
+    Ok(())
+}

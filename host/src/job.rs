@@ -1,0 +1,335 @@
+//! A job, whichever engine runs it: the one compiled in, or `engine.wasm` under wasmtime.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use highwater_engine::error::Diagnostic;
+use highwater_engine::session::{self, Fast, Files, NeedKind, Session};
+use highwater_engine::trace::{Chunk, What};
+
+use crate::files::{self, Script};
+use crate::sandbox::WasmtimeSandbox;
+use crate::table::Table;
+use crate::wasm_engine::{Handle, Outcome, WasmEngine, locate};
+
+pub use highwater_engine::session::{Options, Status};
+
+/// How many events are looked at together.
+const EVENTS: u32 = 4_096;
+/// How many malformed records are described one by one.
+const DESCRIBED: usize = 5;
+
+/// Which engine runs a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EngineKind {
+    /// The one compiled into this program.
+    Native,
+    /// `engine.wasm`, at a path or where the build puts it.
+    Wasm(Option<PathBuf>),
+}
+
+/// An open, simulated job.
+pub struct Job(Inner);
+
+enum Inner {
+    Native(Box<Session>),
+    Wasm(Box<WasmEngine>, Handle),
+}
+
+/// What a finished job leaves.
+#[derive(Clone, Debug, Default)]
+pub struct Ran {
+    /// What every sink has received.
+    pub tables: Vec<Table>,
+    /// Why it stopped before its end, if it did.
+    pub failed: Option<Diagnostic>,
+    /// Worth knowing about the script.
+    pub warnings: Vec<Diagnostic>,
+    /// The hash of the trace, if there is a trace.
+    pub hash: Option<String>,
+    /// The plan, when the script asks for it and nothing else.
+    pub explanation: Option<String>,
+    /// Records left out because they came too late.
+    pub late: u64,
+    /// Records left out because they could not be read.
+    pub bad: u64,
+    /// The first of those, described.
+    pub described: Vec<String>,
+}
+
+impl Ran {
+    /// What was left out and why, a line each; no lines when nothing was.
+    pub fn notes(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        let s = |n: u64| if n == 1 { "" } else { "s" };
+        if self.bad > 0 {
+            lines.push(format!("note: {} malformed record{} left out", self.bad, s(self.bad)));
+            lines.extend(self.described.iter().map(|d| format!("  {d}")));
+        }
+        if self.late > 0 {
+            lines.push(format!("note: {} late record{} dropped", self.late, s(self.late)));
+        }
+        lines
+    }
+
+    fn count(&mut self, chunk: &Chunk) {
+        for event in &chunk.events {
+            match &event.what {
+                What::Late { .. } | What::JoinLate { .. } => self.late += 1,
+                What::BadRecord { line, column, reason, .. } => {
+                    self.bad += 1;
+                    let task = chunk.header.tasks.get(usize::from(event.task));
+                    if self.described.len() < DESCRIBED {
+                        let name = task.map_or("", |t| t.name.as_str());
+                        self.described.push(format!("{name}:{line}:{column}: {reason}"));
+                    }
+                }
+                // After a crash the same records are read, and left out, once more.
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Reads all files a script asks for.
+///
+/// # Errors
+/// What is wrong with the script, and each file that cannot be read.
+pub fn files(script: &Script) -> Outcome<Files> {
+    let mut files = Files::default();
+    let mut errors = Vec::new();
+    for need in session::needs(script.short_name(), &script.text)? {
+        let read = match need.kind {
+            NeedKind::Guest => script.guest(&need.path).map(|b| files.insert(&need.path, b)),
+            NeedKind::Data => data(script, &need.path, &mut files),
+        };
+        errors.extend(read.err().map(|e| *e));
+    }
+    if errors.is_empty() { Ok(files) } else { Err(errors) }
+}
+
+/// Reads a data file, or all files of a folder.
+fn data(script: &Script, path: &str, files: &mut Files) -> highwater_engine::error::Result<()> {
+    let place = script.resolve(path);
+    if !place.is_dir() {
+        files.insert(path, files::read(&place)?);
+        return Ok(());
+    }
+    for name in files::folder(&place)? {
+        let bytes = files::read(&place.join(&name))?;
+        files.insert(&format!("{}/{name}", path.trim_end_matches('/')), bytes);
+    }
+    Ok(())
+}
+
+/// Loads `engine.wasm` and gives it a script's files.
+fn load(script: &Script, path: Option<&Path>) -> Outcome<WasmEngine> {
+    let one = |e: highwater_engine::error::Error| vec![*e];
+    let bytes = files::read(&locate(path).map_err(one)?).map_err(one)?;
+    let mut engine = WasmEngine::load(&bytes, Rc::new(WasmtimeSandbox::default()))?;
+    let files = files(script)?;
+    for path in files.paths() {
+        if let Some(bytes) = files.get(path) {
+            engine.file(path, &bytes)?;
+        }
+    }
+    Ok(engine)
+}
+
+impl Job {
+    /// Opens a script with all its files.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn open(script: &Script, engine: &EngineKind, options: &Options) -> Outcome<Job> {
+        match engine {
+            EngineKind::Native => {
+                let files = files(script)?;
+                let sandbox = Rc::new(WasmtimeSandbox::default());
+                let name = script.short_name();
+                let session = Session::open(name, &script.text, &files, sandbox, options)?;
+                Ok(Job(Inner::Native(Box::new(session))))
+            }
+            EngineKind::Wasm(path) => {
+                let mut engine = load(script, path.as_deref())?;
+                let handle = engine.open(script.short_name(), &script.text, options)?;
+                Ok(Job(Inner::Wasm(Box::new(engine), handle)))
+            }
+        }
+    }
+
+    /// Runs a script to its end with the fast runner. `progress` hears how many records have been read.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the script; a job that fails later says so in [`Ran::failed`].
+    pub fn run(
+        script: &Script,
+        engine: &EngineKind,
+        options: &Options,
+        progress: &mut dyn FnMut(u64),
+    ) -> Outcome<Ran> {
+        match engine {
+            EngineKind::Native => run_native(script, options, progress),
+            EngineKind::Wasm(path) => {
+                let mut engine = load(script, path.as_deref())?;
+                let handle = engine.open(script.short_name(), &script.text, options)?;
+                let status = engine.run(handle)?;
+                let tables = engine.output(handle)?;
+                Ok(Ran { tables, failed: status.failed, ..Ran::default() })
+            }
+        }
+    }
+
+    /// Simulates at most `steps` steps more.
+    ///
+    /// # Errors
+    /// When `engine.wasm` dies.
+    pub fn step(&mut self, steps: u32) -> Outcome<Status> {
+        match &mut self.0 {
+            Inner::Native(session) => Ok(session.step(u64::from(steps))),
+            Inner::Wasm(engine, handle) => engine.step(*handle, steps),
+        }
+    }
+
+    /// Goes to the state right after a step.
+    ///
+    /// # Errors
+    /// When `engine.wasm` dies.
+    pub fn seek(&mut self, step: u64) -> Outcome<Status> {
+        match &mut self.0 {
+            Inner::Native(session) => Ok(session.seek(step)),
+            Inner::Wasm(engine, handle) => engine.seek(*handle, step),
+        }
+    }
+
+    /// Injects a fault, such as `at now crash window/1`.
+    ///
+    /// # Errors
+    /// When the line is no fault.
+    pub fn inject(&mut self, fault: &str) -> Outcome<()> {
+        match &mut self.0 {
+            Inner::Native(session) => session.inject(fault).map_err(|e| vec![*e]),
+            Inner::Wasm(engine, handle) => engine.inject(*handle, fault),
+        }
+    }
+
+    /// At most `max` events of the trace from position `first` on.
+    ///
+    /// # Errors
+    /// When `engine.wasm` dies.
+    pub fn trace(&mut self, first: u64, max: u32) -> Outcome<Chunk> {
+        match &mut self.0 {
+            Inner::Native(session) => Ok(session.trace(first, max)),
+            Inner::Wasm(engine, handle) => engine.trace(*handle, first, max),
+        }
+    }
+
+    /// What every sink has committed.
+    ///
+    /// # Errors
+    /// When `engine.wasm` dies.
+    pub fn tables(&mut self) -> Outcome<Vec<Table>> {
+        match &mut self.0 {
+            Inner::Native(session) => Ok(session.tables().iter().map(Table::from_rows).collect()),
+            Inner::Wasm(engine, handle) => engine.output(*handle),
+        }
+    }
+
+    /// The newest completed checkpoint, if there is one.
+    ///
+    /// # Errors
+    /// When `engine.wasm` dies.
+    pub fn snapshot(&mut self) -> Outcome<Option<Vec<u8>>> {
+        match &mut self.0 {
+            Inner::Native(session) => Ok(session.snapshot()),
+            Inner::Wasm(engine, handle) => engine.snapshot(*handle),
+        }
+    }
+
+    /// Starts the job anew from a snapshot, made by either engine.
+    ///
+    /// # Errors
+    /// When the bytes are no snapshot of this job.
+    pub fn restore(&mut self, snapshot: &[u8]) -> Outcome<()> {
+        match &mut self.0 {
+            Inner::Native(session) => session.restore(snapshot).map_err(|e| vec![*e]),
+            Inner::Wasm(engine, handle) => engine.restore(*handle, snapshot),
+        }
+    }
+
+    /// The plan as `EXPLAIN` prints it.
+    ///
+    /// # Errors
+    /// When `engine.wasm` dies.
+    pub fn explain(&mut self) -> Outcome<String> {
+        match &mut self.0 {
+            Inner::Native(session) => Ok(session.explain()),
+            Inner::Wasm(engine, handle) => engine.explain(*handle),
+        }
+    }
+
+    /// Worth knowing about the script; `engine.wasm` does not tell.
+    pub fn warnings(&self) -> Vec<Diagnostic> {
+        match &self.0 {
+            Inner::Native(session) => session.warnings().to_vec(),
+            Inner::Wasm(..) => Vec::new(),
+        }
+    }
+
+    /// What the job leaves in the state of `status`.
+    ///
+    /// # Errors
+    /// When `engine.wasm` dies.
+    pub fn ran(&mut self, status: &Status) -> Outcome<Ran> {
+        let mut ran = Ran {
+            tables: self.tables()?,
+            failed: status.failed.clone(),
+            warnings: self.warnings(),
+            hash: Some(status.hash.clone()),
+            ..Ran::default()
+        };
+        if let Inner::Native(session) = &self.0
+            && session.explain_only()
+        {
+            ran.explanation = Some(session.explain());
+        }
+        let mut seen = 0;
+        while seen < status.events {
+            let chunk = self.trace(seen, EVENTS)?;
+            if chunk.events.is_empty() {
+                break;
+            }
+            seen += chunk.events.len() as u64;
+            ran.count(&chunk);
+        }
+        Ok(ran)
+    }
+}
+
+fn run_native(script: &Script, options: &Options, progress: &mut dyn FnMut(u64)) -> Outcome<Ran> {
+    let files = files(script)?;
+    let sandbox = Rc::new(WasmtimeSandbox::default());
+    let job = Fast::open(script.short_name(), &script.text, &files, sandbox, options)?;
+    let warnings = job.warnings().to_vec();
+    if job.explain_only() {
+        return Ok(Ran { warnings, explanation: Some(job.explain()), ..Ran::default() });
+    }
+    let mut tables: Vec<Table> = job.sinks().iter().map(Table::from_rows).collect();
+    let mut ran = Ran { warnings, ..Ran::default() };
+    let done = job.run(
+        &mut |sink, batch| {
+            // Nobody looks at what a black hole takes in.
+            if tables[sink].connector != "blackhole" {
+                tables[sink].extend(&batch);
+            }
+            Ok(())
+        },
+        progress,
+    );
+    match done {
+        Ok(report) => (ran.late, ran.bad) = (report.late, report.bad),
+        Err(error) => ran.failed = Some(*error),
+    }
+    ran.tables = tables;
+    Ok(ran)
+}

@@ -1,0 +1,12 @@
+//! Highwater's host: the engine embedded beside wasmtime, as a library and as the `highwater` command.
+
+pub mod bench;
+pub mod escape;
+pub mod files;
+pub mod job;
+pub mod report;
+pub mod sandbox;
+pub mod table;
+pub mod wasm_engine;
+
+mod runtime;

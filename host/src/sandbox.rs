@@ -1,0 +1,234 @@
+//! Runs guests under wasmtime: no clock, no files, no randomness, only a log.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use highwater_engine::error::{Diagnostic, Result};
+use highwater_engine::udf::{Instance, LogLine, Sandbox, Trap};
+use wasmtime::{
+    Caller, Extern, Func, Linker, Memory, Store, StoreLimits, StoreLimitsBuilder, Val, ValType,
+};
+
+use crate::runtime::{TICK, compile, engine};
+
+/// The most memory an instance may have, in bytes. The meter's own cap, lower and equal on all hosts,
+/// is what guests meet; this one holds should the meter ever fail.
+const MEMORY_BYTES: usize = 64 << 20;
+/// The most elements of a guest's table.
+const TABLE_ELEMENTS: usize = 10_000;
+/// The longest line of a guest's log, in bytes.
+const LOG_LINE_BYTES: usize = 1024;
+/// The most lines kept between two [`Instance::take_log`].
+const LOG_LINES: usize = 64;
+/// The level of a message given to `hw.abort`.
+const ABORT_LEVEL: u8 = 255;
+
+/// The host's sandbox. All of a process's sandboxes share one engine and its compiled modules.
+#[derive(Clone, Debug)]
+pub struct WasmtimeSandbox {
+    timeout: Duration,
+}
+
+impl Default for WasmtimeSandbox {
+    /// A sandbox whose calls may last 10 seconds: thousands of times what the meter's fuel allows.
+    fn default() -> WasmtimeSandbox {
+        WasmtimeSandbox { timeout: Duration::from_secs(10) }
+    }
+}
+
+impl WasmtimeSandbox {
+    /// A sandbox that ends a call after about `timeout` of wall-clock time. The meter's fuel must run out
+    /// before, or results depend on the machine.
+    pub fn with_timeout(timeout: Duration) -> WasmtimeSandbox {
+        WasmtimeSandbox { timeout }
+    }
+
+    fn ticks(&self) -> u64 {
+        let ticks = self.timeout.as_millis() / TICK.as_millis();
+        u64::try_from(ticks).unwrap_or(u64::MAX >> 1).saturating_add(1)
+    }
+}
+
+impl Sandbox for WasmtimeSandbox {
+    fn instantiate(&self, metered: &[u8]) -> Result<Box<dyn Instance>> {
+        let module = compile(metered)?;
+        let limits = StoreLimitsBuilder::new()
+            .memory_size(MEMORY_BYTES)
+            .table_elements(TABLE_ELEMENTS)
+            .instances(1)
+            .tables(1)
+            .memories(1)
+            .trap_on_grow_failure(true)
+            .build();
+        let mut store = Store::new(engine()?, GuestState { limits, log: Vec::new() });
+        store.limiter(|state| &mut state.limits);
+        store.set_epoch_deadline(self.ticks());
+        let instance = linker()?.instantiate(&mut store, &module).map_err(refused)?;
+        let memory = instance.get_memory(&mut store, "memory").ok_or_else(|| {
+            Diagnostic::new("host.refused-module", "the guest exports no memory called `memory`")
+        })?;
+        let ticks = self.ticks();
+        Ok(Box::new(WasmtimeInstance { store, instance, memory, ticks, exports: BTreeMap::new() }))
+    }
+}
+
+fn refused(error: wasmtime::Error) -> highwater_engine::error::Error {
+    Diagnostic::new("host.refused-module", format!("wasmtime cannot start the guest: {error:#}"))
+}
+
+/// What a guest's imports see of the host.
+struct GuestState {
+    limits: StoreLimits,
+    log: Vec<LogLine>,
+}
+
+impl GuestState {
+    fn say(&mut self, level: u8, text: &str) {
+        if self.log.len() < LOG_LINES {
+            let text = text[..text.floor_char_boundary(LOG_LINE_BYTES)].to_owned();
+            self.log.push(LogLine { level, text });
+        }
+    }
+}
+
+/// The imports of every guest, defined once.
+fn linker() -> Result<&'static Linker<GuestState>> {
+    static LINKER: OnceLock<std::result::Result<Linker<GuestState>, String>> = OnceLock::new();
+    let engine = engine()?;
+    let linker = LINKER.get_or_init(|| {
+        let mut linker = Linker::new(engine);
+        define(&mut linker).map_err(|e| format!("{e:#}"))?;
+        Ok(linker)
+    });
+    linker.as_ref().map_err(|reason| {
+        Diagnostic::new("host.no-wasm", format!("wasmtime refuses the guest's imports: {reason}"))
+    })
+}
+
+fn define(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
+    type Guest<'a> = Caller<'a, GuestState>;
+    linker.func_wrap("hw", "log", |mut guest: Guest<'_>, level: i32, ptr: i32, len: i32| {
+        let text = text_at(&mut guest, ptr, len)?;
+        // Levels above the known ones would pass for an abort.
+        guest.data_mut().say(level.clamp(0, 4) as u8, &text);
+        wasmtime::Result::Ok(())
+    })?;
+    linker.func_wrap("hw", "abort", |mut guest: Guest<'_>, ptr: i32, len: i32| {
+        let text = text_at(&mut guest, ptr, len)?;
+        guest.data_mut().say(ABORT_LEVEL, &text);
+        wasmtime::Result::<()>::Err(wasmtime::Error::msg("the guest called hw.abort"))
+    })?;
+    linker.func_wrap(
+        "env",
+        "abort",
+        |mut guest: Guest<'_>, message: i32, file: i32, line: i32, column: i32| {
+            let message = assemblyscript_text(&mut guest, message);
+            let file = assemblyscript_text(&mut guest, file);
+            guest.data_mut().say(ABORT_LEVEL, &format!("{message} ({file}:{line}:{column})"));
+            wasmtime::Result::<()>::Err(wasmtime::Error::msg("the guest called env.abort"))
+        },
+    )?;
+    Ok(())
+}
+
+fn memory_of<'a>(guest: &'a mut Caller<'_, GuestState>) -> wasmtime::Result<&'a [u8]> {
+    match guest.get_export("memory") {
+        Some(Extern::Memory(memory)) => Ok(memory.data(guest)),
+        _ => Err(wasmtime::Error::msg("the guest exports no memory")),
+    }
+}
+
+/// A text in the guest's memory, at most one line of the log long. A range outside memory is a trap.
+fn text_at(guest: &mut Caller<'_, GuestState>, ptr: i32, len: i32) -> wasmtime::Result<String> {
+    let memory = memory_of(guest)?;
+    // i32 bit patterns are u32 addresses; as usize their sum cannot wrap.
+    let (start, len) = (ptr as u32 as usize, len as u32 as usize);
+    let bytes = start
+        .checked_add(len)
+        .and_then(|end| memory.get(start..end))
+        .ok_or_else(|| wasmtime::Error::msg("a log text outside the guest's memory"))?;
+    Ok(String::from_utf8_lossy(&bytes[..bytes.len().min(LOG_LINE_BYTES)]).into_owned())
+}
+
+/// An AssemblyScript string: UTF-16, its length in bytes in the four bytes before it. Empty when it
+/// lies outside memory: the guest is dying anyway.
+fn assemblyscript_text(guest: &mut Caller<'_, GuestState>, ptr: i32) -> String {
+    let mut read = || {
+        let memory = memory_of(guest).ok()?;
+        let start = ptr as u32 as usize;
+        let length = memory.get(start.checked_sub(4)?..start)?;
+        let length = u32::from_le_bytes(length.try_into().ok()?) as usize;
+        let bytes = memory.get(start..start.checked_add(length)?)?;
+        let bytes = &bytes[..bytes.len().min(LOG_LINE_BYTES)];
+        let units: Vec<u16> =
+            bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+        Some(String::from_utf16_lossy(&units))
+    };
+    read().unwrap_or_default()
+}
+
+/// A guest alive in its own store.
+struct WasmtimeInstance {
+    store: Store<GuestState>,
+    instance: wasmtime::Instance,
+    memory: Memory,
+    ticks: u64,
+    /// Exports looked up so far, `None` for what is no function of `i32`s.
+    exports: BTreeMap<String, Option<Export>>,
+}
+
+/// A callable export and how many results it has, 0 or 1.
+#[derive(Clone, Copy)]
+struct Export {
+    func: Func,
+    results: usize,
+}
+
+impl WasmtimeInstance {
+    fn export(&mut self, name: &str) -> Option<Export> {
+        if let Some(found) = self.exports.get(name) {
+            return *found;
+        }
+        let found = self.instance.get_func(&mut self.store, name).and_then(|func| {
+            let ty = func.ty(&self.store);
+            let mut types = ty.params().chain(ty.results());
+            let results = ty.results().len();
+            (results <= 1 && types.all(|t| matches!(t, ValType::I32)))
+                .then_some(Export { func, results })
+        });
+        self.exports.insert(name.to_owned(), found);
+        found
+    }
+}
+
+impl Instance for WasmtimeInstance {
+    fn call(&mut self, export: &str, args: &[i32]) -> std::result::Result<i32, Trap> {
+        let Export { func, results: count } = self.export(export).ok_or(Trap)?;
+        self.store.set_epoch_deadline(self.ticks);
+        let args: Vec<Val> = args.iter().map(|a| Val::I32(*a)).collect();
+        let mut results = [Val::I32(0)];
+        match func.call(&mut self.store, &args, &mut results[..count]) {
+            Ok(()) => Ok(results[0].unwrap_i32()),
+            Err(error) => {
+                if matches!(error.downcast_ref(), Some(wasmtime::Trap::Interrupt)) {
+                    let text = "ended by the host's clock: the meter did not stop it in time";
+                    self.store.data_mut().say(ABORT_LEVEL, text);
+                }
+                Err(Trap)
+            }
+        }
+    }
+
+    fn read(&mut self, address: u32, into: &mut [u8]) -> bool {
+        self.memory.read(&self.store, address as usize, into).is_ok()
+    }
+
+    fn write(&mut self, address: u32, bytes: &[u8]) -> bool {
+        self.memory.write(&mut self.store, address as usize, bytes).is_ok()
+    }
+
+    fn take_log(&mut self) -> Vec<LogLine> {
+        std::mem::take(&mut self.store.data_mut().log)
+    }
+}

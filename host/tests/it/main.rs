@@ -1,0 +1,4 @@
+//! The host from outside: the sandbox, `engine.wasm`'s ABI, the command.
+
+mod sandbox;
+mod wasm_engine;

@@ -1,0 +1,129 @@
+//! Writing an answer row by row into the output region.
+
+use highwater_abi::{Column, Output, status, types};
+
+/// A table being written into an output region. Rows beyond its room are only counted; then the answer
+/// is to ask for more.
+pub struct Table<'a> {
+    region: &'a mut [u8],
+    out_off: u32,
+    types: &'a [u8],
+    room: usize,
+    rows: usize,
+}
+
+/// A value a table can hold: its little-endian bytes, one byte for a BOOLEAN.
+pub trait Fixed: Copy {
+    /// The bytes, the first `len` of eight.
+    fn bytes(self) -> [u8; 8];
+}
+
+macro_rules! numbers {
+    ($($type:ty),*) => {$(
+        impl Fixed for $type {
+            fn bytes(self) -> [u8; 8] {
+                let mut bytes = [0; 8];
+                bytes[..size_of::<$type>()].copy_from_slice(&self.to_le_bytes());
+                bytes
+            }
+        }
+    )*};
+}
+
+numbers!(i32, i64, f32, f64);
+
+impl Fixed for bool {
+    fn bytes(self) -> [u8; 8] {
+        [u8::from(self), 0, 0, 0, 0, 0, 0, 0]
+    }
+}
+
+fn width(of: u8) -> usize {
+    match of {
+        types::BOOLEAN => 0,
+        types::INT | types::FLOAT | types::DATE => 4,
+        _ => 8,
+    }
+}
+
+fn bits(rows: usize) -> usize {
+    rows.div_ceil(8).next_multiple_of(8)
+}
+
+fn data(of: u8, rows: usize) -> usize {
+    if of == types::BOOLEAN { bits(rows) } else { (rows * width(of)).next_multiple_of(8) }
+}
+
+impl<'a> Table<'a> {
+    /// An empty table of these types, [`highwater_abi::types`].
+    pub fn new(region: &'a mut [u8], out_off: u32, types: &'a [u8]) -> Table<'a> {
+        let mut table = Table { region, out_off, types, room: 0, rows: 0 };
+        let row_bits: usize = types.iter().map(|t| 8 * width(*t).max(1) + 1).sum();
+        let mut room = table.region.len() * 8 / row_bits.max(1);
+        while room > 0 && table.size(room) > table.region.len() {
+            room -= 1;
+        }
+        table.room = room;
+        table
+    }
+
+    fn head(&self) -> usize {
+        (Output::LEN + self.types.len() * Column::LEN).next_multiple_of(8)
+    }
+
+    fn size(&self, rows: usize) -> usize {
+        self.head() + self.types.iter().map(|t| bits(rows) + data(*t, rows)).sum::<usize>()
+    }
+
+    /// Where a column's validity begins in the region; its values follow.
+    fn column_at(&self, column: usize) -> usize {
+        let before = &self.types[..column];
+        self.head() + before.iter().map(|t| bits(self.room) + data(*t, self.room)).sum::<usize>()
+    }
+
+    /// Sets a cell of the row being written.
+    pub fn set<T: Fixed>(&mut self, column: usize, value: Option<T>) {
+        let (Some(value), true) = (value, self.rows < self.room) else { return };
+        let (row, of) = (self.rows, self.types[column]);
+        let at = self.column_at(column);
+        self.region[at + row / 8] |= 1 << (row % 8);
+        let values = at + bits(self.room);
+        let bytes = value.bytes();
+        match width(of) {
+            0 => self.region[values + row / 8] |= bytes[0] << (row % 8),
+            4 => self.region[values + row * 4..][..4].copy_from_slice(&bytes[..4]),
+            _ => self.region[values + row * 8..][..8].copy_from_slice(&bytes),
+        }
+    }
+
+    /// Ends the row being written.
+    pub fn end_row(&mut self) {
+        self.rows += 1;
+    }
+
+    /// Writes the heads; the status to return.
+    pub fn finish(self) -> i32 {
+        if self.rows > self.room || self.region.len() < self.head() {
+            let need = self.size(self.rows) as u32;
+            let head = Output { status: status::NEED_MORE, need, rows: 0, columns: 0 };
+            head.write(self.region);
+            return status::NEED_MORE;
+        }
+        for (i, of) in self.types.iter().enumerate() {
+            let at = self.column_at(i);
+            let column = Column {
+                data_type: *of,
+                flags: 0,
+                validity_off: self.out_off + at as u32,
+                data_off: self.out_off + (at + bits(self.room)) as u32,
+                data_len: data(*of, self.room) as u32,
+                offsets_off: 0,
+                rows: self.rows as u32,
+            };
+            column.write(self.region, Output::LEN + i * Column::LEN);
+        }
+        let columns = self.types.len() as u16;
+        Output { status: status::OK, need: 0, rows: self.rows as u32, columns }.write(self.region);
+        status::OK
+    }
+}

@@ -1,0 +1,106 @@
+//! The engine's module gives in the browser what the native engine gave: trace, rows, snapshot, fuel.
+
+use std::fs;
+
+use serde_json::{Map, Value, json};
+
+use super::webdriver::Browser;
+use super::{Check, Site};
+use crate::failure::{Failure, Result};
+use crate::workspace;
+
+pub const CHECK: Check = Check { name: "runs on engine.wasm equal the native ones", run };
+
+/// The worker's script, served beside the page.
+pub const WORKER: (&str, &str) = ("verify/replay.js", include_str!("replay.js"));
+
+/// Starts a worker, hands it one run, and answers what it answers.
+const ASK: &str = "
+    const [url, run, done] = arguments;
+    const worker = new Worker(url, { type: 'module' });
+    const end = (answer) => { worker.terminate(); done(answer); };
+    worker.onmessage = (event) => end(event.data);
+    worker.onerror = (event) => end({ error: event.message || 'the worker did not start' });
+    worker.postMessage(run);
+";
+
+/// What the native runs gave, written by the host's tests:
+/// `{"runs": [{"example", "options", "injections": [{"step", "fault"}], "result": {…}}]}`,
+/// where `result` holds any of `step`, `hash`, `fuel`, `committed_rows`, `failed`, and as SHA-256 in hex
+/// `rows` (the jsonl bytes) and `snapshot` (the newest, or null).
+const EXPECTED: &str = "replay.json";
+
+fn run(browser: &Browser, site: &Site) -> Result<()> {
+    let path = workspace::output().join(EXPECTED);
+    let text = fs::read_to_string(&path).map_err(|cause| {
+        Failure::new(format!("{}, which the host's tests write: {cause}", path.display()))
+    })?;
+    let expected: Value =
+        serde_json::from_str(&text).map_err(|cause| Failure::while_doing(path.display(), cause))?;
+    let runs = expected["runs"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if runs.is_empty() {
+        return Err(Failure::new(format!("{} lists no run", path.display())));
+    }
+    browser.go(&site.url())?;
+    for (index, run) in runs.iter().enumerate() {
+        let name = run["example"].as_str().unwrap_or_default();
+        let found = ask(browser, site, run)
+            .map_err(|cause| Failure::while_doing(format_args!("run {index}, {name}"), cause))?;
+        let differing = differences(&run["result"], &found);
+        if !differing.is_empty() {
+            let faults = &run["injections"];
+            let differing = differing.join("; ");
+            return Err(Failure::new(format!("run {index}, {name} with {faults}: {differing}")));
+        }
+    }
+    eprintln!("{} runs are equal", runs.len());
+    Ok(())
+}
+
+fn ask(browser: &Browser, site: &Site, run: &Value) -> Result<Value> {
+    let object = |value: &Value| if value.is_null() { json!({}) } else { value.clone() };
+    let list = |value: &Value| if value.is_null() { json!([]) } else { value.clone() };
+    let order = json!({
+        "base": site.url(),
+        "example": run["example"],
+        "options": object(&run["options"]),
+        "injections": list(&run["injections"]),
+    });
+    let url = format!("{}{}", site.url(), WORKER.0);
+    let mut answer = browser.execute_async(ASK, &[url.into(), order])?;
+    match answer["error"].as_str() {
+        Some(error) => Err(Failure::new(error)),
+        None => Ok(answer["result"].take()),
+    }
+}
+
+/// Each expected value that was not found, in words. Nothing expected is a difference too.
+fn differences(expected: &Value, found: &Value) -> Vec<String> {
+    let none = Map::new();
+    let expected = expected.as_object().unwrap_or(&none);
+    if expected.is_empty() {
+        return vec!["nothing is expected of it".to_owned()];
+    }
+    let differing = expected.iter().filter(|(name, value)| found[name.as_str()] != **value);
+    differing
+        .map(|(name, value)| format!("{name} is {}, natively {value}", found[name.as_str()]))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_single_differing_digit_is_a_difference() {
+        let found = json!({ "hash": "0a", "fuel": 7, "snapshot": null });
+        assert!(differences(&json!({ "hash": "0a", "fuel": 7 }), &found).is_empty());
+        assert!(differences(&json!({ "snapshot": null }), &found).is_empty());
+        assert_eq!(
+            differences(&json!({ "hash": "0b", "fuel": 7 }), &found),
+            ["hash is \"0a\", natively \"0b\""]
+        );
+        assert_eq!(differences(&json!({ "rows": "1" }), &found), ["rows is null, natively \"1\""]);
+        assert_eq!(differences(&json!({}), &found).len(), 1);
+    }
+}
