@@ -62,6 +62,8 @@ pub enum Msg {
     Inspect(Option<usize>),
     /// Look at the next record, or an earlier one.
     InspectBy(i64),
+    /// Show the windows of one operator.
+    Operator(String),
     /// Show the windows of one key.
     Key(Option<String>),
     /// Change what the list of events shows.
@@ -136,6 +138,7 @@ pub fn update(m: &mut Model, msg: Msg) -> Vec<Command> {
         Msg::Frame(ms) => frame(m, ms),
         Msg::Inspect(_)
         | Msg::InspectBy(_)
+        | Msg::Operator(_)
         | Msg::Key(_)
         | Msg::FilterName(_)
         | Msg::FilterTask(_)
@@ -193,7 +196,7 @@ fn fresh(m: &mut Model) {
     m.queued_seek = false;
     m.queued_fault = None;
     m.inspected = None;
-    m.key = None;
+    (m.operator, m.key) = (None, None);
     m.announced = 0;
     m.filter = Filter::default();
 }
@@ -455,6 +458,7 @@ fn look(m: &mut Model, msg: Msg) {
                 None => last,
             });
         }
+        Msg::Operator(name) => (m.operator, m.key) = (Some(name), None),
         Msg::Key(key) => m.key = key,
         Msg::FilterName(name) => m.filter = Filter { name, ..reset(&m.filter) },
         Msg::FilterTask(task) => m.filter = Filter { task, ..reset(&m.filter) },

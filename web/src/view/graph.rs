@@ -64,7 +64,8 @@ fn task(
 ) -> impl IntoView {
     let (x, y) = centre(place, columns);
     let node = Memo::new(move |_| graph.with(|g| g.nodes.get(i).cloned()));
-    let of = move |f: fn(&Node) -> String| move || node.with(|n| n.as_ref().map(f).unwrap_or_default());
+    let of =
+        move |f: fn(&Node) -> String| move || node.with(|n| n.as_ref().map(f).unwrap_or_default());
     let down = move || node.with(|n| n.as_ref().is_some_and(|n| n.down));
     let counters = move || {
         let list = node.with(|n| n.as_ref().map(|n| n.counters.clone()).unwrap_or_default());

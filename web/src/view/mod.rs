@@ -183,9 +183,9 @@ impl App {
     fn follow_address(self) {
         let changed = Closure::<dyn FnMut()>::new(move || {
             if let Some(file) = address()
-                && self.model.with_untracked(|m| {
-                    m.file != file && m.examples.iter().any(|e| e.file == file)
-                })
+                && self
+                    .model
+                    .with_untracked(|m| m.file != file && m.examples.iter().any(|e| e.file == file))
             {
                 self.send(Msg::Choose(file));
             }
