@@ -190,9 +190,8 @@ impl App {
                 self.send(Msg::Choose(file));
             }
         });
-        let target: &web_sys::EventTarget = window().unchecked_ref();
         let listener = changed.as_ref().unchecked_ref();
-        let _ = target.add_event_listener_with_callback("hashchange", listener);
+        let _ = window().add_event_listener_with_callback("hashchange", listener);
         changed.forget();
     }
 }
