@@ -1,20 +1,116 @@
 //! `highwater bench`: the engine beside a hand-written loop.
 
-use clap::Args;
+use std::process::Command;
 
-use super::Done;
+use clap::Args;
+use highwater::bench::{Measurement, Subject, measure};
+use highwater::report::Sources;
+use serde_json::{Value as Json, json};
+
 use super::console::Console;
+use super::{Done, Failure};
 
 #[derive(Args)]
 pub(super) struct BenchArgs {
     /// How many records
     #[arg(long, value_name = "N", default_value_t = 10_000_000)]
     records: u64,
-    /// Print JSON
+    /// How many runs; the median counts
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    repeats: u32,
+    /// Print one JSON object instead of a table
     #[arg(long)]
     json: bool,
+    /// Measure one subject in this process: what the command starts for each
+    #[arg(long, hide = true)]
+    only: Option<String>,
 }
 
-pub(super) fn bench(_args: &BenchArgs, _console: &mut Console) -> Done {
-    Ok(())
+pub(super) fn bench(args: &BenchArgs, console: &mut Console) -> Done {
+    if let Some(name) = &args.only {
+        let Some(subject) = Subject::named(name) else {
+            console.say(&format!("error: nothing called `{name}` is measured"));
+            return Err(Failure::Input);
+        };
+        let measured =
+            measure(subject, args.records, args.repeats).map_err(|e| wrong(&e, console))?;
+        return console.print(&format!("{}\n", measured.to_json()));
+    }
+    let mut measured = Vec::new();
+    for subject in Subject::ALL {
+        console.say(&format!("measuring {} …", subject.name()));
+        measured.push(child(subject, args, console)?);
+    }
+    let text = if args.json { json_report(&measured) } else { table(&measured) };
+    console.print(&text)
+}
+
+/// Wrong results are a failed check, not a mistake of the caller.
+fn wrong(error: &highwater_engine::error::Diagnostic, console: &mut Console) -> Failure {
+    match console.error(error, &Sources::default()) {
+        Failure::Input if error.code == "bench.wrong-totals" => Failure::Check,
+        other => other,
+    }
+}
+
+/// Measures in a process of its own: peak memory is a process's.
+fn child(subject: Subject, args: &BenchArgs, console: &mut Console) -> Done<Measurement> {
+    let run = || {
+        Command::new(std::env::current_exe()?)
+            .args(["bench", "--only", subject.name()])
+            .args(["--records", &args.records.to_string()])
+            .args(["--repeats", &args.repeats.to_string()])
+            .output()
+    };
+    let output = match run() {
+        Ok(output) => output,
+        Err(error) => {
+            console.say(&format!("error: cannot start a measuring process: {error}"));
+            return Err(Failure::Input);
+        }
+    };
+    let line = String::from_utf8_lossy(&output.stdout);
+    let json: Option<Json> = serde_json::from_str(&line).ok();
+    json.as_ref().and_then(Measurement::from_json).ok_or_else(|| {
+        console.say(String::from_utf8_lossy(&output.stderr).trim_end());
+        console.say(&format!("error: measuring {} failed", subject.name()));
+        if output.status.code() == Some(1) { Failure::Check } else { Failure::Input }
+    })
+}
+
+fn json_report(measured: &[Measurement]) -> String {
+    let yardstick = measured[0].rate();
+    let subjects: Vec<Json> = measured
+        .iter()
+        .map(|m| {
+            json!({
+                "subject": m.subject,
+                "seconds": m.seconds,
+                "million_per_second": m.rate(),
+                "ratio": m.rate() / yardstick,
+                "peak_bytes": m.peak_bytes,
+            })
+        })
+        .collect();
+    format!("{}\n", json!({ "records": measured[0].records, "subjects": subjects }))
+}
+
+fn table(measured: &[Measurement]) -> String {
+    let yardstick = measured[0].rate();
+    let mut out = format!(
+        "{} records, tumbling 10 s, count, sum and max per key, one thread\n\n\
+         {:<10} {:>10} {:>12} {:>8} {:>12}\n",
+        measured[0].records, "", "seconds", "M records/s", "ratio", "peak MiB"
+    );
+    for m in measured {
+        let mebibytes = m.peak_bytes as f64 / f64::from(1 << 20);
+        out += &format!(
+            "{:<10} {:>10.3} {:>12.1} {:>8.2} {mebibytes:>12.0}\n",
+            m.subject,
+            m.seconds,
+            m.rate(),
+            m.rate() / yardstick,
+        );
+    }
+    out
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 
-use highwater::escape::visible_lines;
+use highwater::escape::{visible, visible_lines};
 use highwater::report::{Severity, Sources, render};
 use highwater_engine::error::Diagnostic;
 
@@ -12,6 +12,8 @@ use super::{Done, Failure};
 pub(super) struct Console {
     out: BufWriter<io::Stdout>,
     colour: bool,
+    /// Whether stdout is a terminal.
+    terminal: bool,
 }
 
 impl Console {
@@ -20,6 +22,7 @@ impl Console {
             && std::env::var_os("TERM").is_none_or(|v| v != "dumb");
         Console {
             out: BufWriter::with_capacity(1 << 16, io::stdout()),
+            terminal: io::stdout().is_terminal(),
             colour: wanted && io::stderr().is_terminal(),
         }
     }
@@ -27,6 +30,16 @@ impl Console {
     /// Prints to stdout.
     pub(super) fn print(&mut self, text: &str) -> Done {
         self.out.write_all(text.as_bytes()).map_err(failed)
+    }
+
+    /// Prints a line that must stay byte for byte what it is, unless a person's terminal would obey it.
+    pub(super) fn print_exact(&mut self, line: &str) -> Done {
+        if self.terminal {
+            self.print(&visible(line))?
+        } else {
+            self.print(line)?
+        }
+        self.print("\n")
     }
 
     /// Hands what was printed to the system.

@@ -1,6 +1,10 @@
 //! `highwater help`: of a command, or on a topic.
 
 use clap::{Args, CommandFactory as _};
+use highwater_engine::aggregate::Function as Aggregate;
+use highwater_engine::expr::functions;
+use highwater_engine::sql::connector::CONNECTORS;
+use highwater_engine::sql::settings::SETTINGS;
 
 use super::console::Console;
 use super::{Cli, Done, Failure};
@@ -34,5 +38,51 @@ pub(super) fn help(args: &HelpArgs, console: &mut Console) -> Done {
 
 /// The language as the engine's own lists have it.
 fn sql() -> String {
-    String::new()
+    let mut out = String::from(INTRODUCTION);
+    out += "\nCONNECTORS (CREATE TABLE … WITH ('connector' = '…'))\n";
+    for connector in CONNECTORS {
+        let uses = match (connector.reads, connector.writes) {
+            (true, true) => "reads and writes",
+            (true, false) => "reads",
+            _ => "writes",
+        };
+        out += &format!("\n  {} ({uses})  {}\n", connector.name, connector.doc);
+        for option in connector.options {
+            let required = if option.required { ", required" } else { "" };
+            let value = option.value.describe();
+            out += &format!("    {} ({value}{required})  {}\n", option.key, option.doc);
+        }
+    }
+    out += "\nSETTINGS (SET 'key' = 'value')\n\n";
+    for setting in SETTINGS {
+        out += &format!("  {} ({})  {}\n", setting.key, setting.value.describe(), setting.doc);
+    }
+    let aggregates: Vec<&str> = Aggregate::ALL.iter().map(|f| f.name()).collect();
+    out += &format!("\nAGGREGATES\n\n  {}\n", aggregates.join(", "));
+    out += "\nFUNCTIONS AND OPERATORS\n\n";
+    for function in functions() {
+        out += &format!("  {}  {}\n", function.syntax, function.doc);
+    }
+    out
 }
+
+const INTRODUCTION: &str = "\
+SQL in the dialect of Apache Flink
+
+  CREATE TABLE name (column TYPE, computed AS expression,
+    WATERMARK FOR column AS column - INTERVAL '5' SECOND) WITH ('connector' = '…', …);
+  CREATE FUNCTION name AS 'guest.wasm' LANGUAGE WASM;
+  CREATE VIEW name AS SELECT …;
+  SET 'key' = 'value';
+  INSERT INTO table SELECT …;
+  EXPLAIN SELECT …;
+  SELECT …;                          a last SELECT prints its rows
+
+  TABLE(TUMBLE(TABLE t, DESCRIPTOR(time), INTERVAL '10' MINUTES))
+  TABLE(SESSION(TABLE t PARTITION BY key, DESCRIPTOR(time), INTERVAL '5' MINUTES))
+
+TYPES
+
+  BOOLEAN, INT, BIGINT, FLOAT, DOUBLE, DECIMAL(p, s), STRING, BYTES, DATE, TIMESTAMP(3),
+  TIMESTAMP_LTZ(3)
+";

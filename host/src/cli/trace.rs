@@ -57,8 +57,7 @@ pub(super) fn trace(args: &TraceArgs, console: &mut Console) -> Done {
                 kept.events.append(&mut chunk.events);
             } else {
                 for event in &chunk.events {
-                    console.print(&event.line(&chunk.header))?;
-                    console.print("\n")?;
+                    console.print_exact(&event.line(&chunk.header))?;
                 }
             }
         }

@@ -1,4 +1,5 @@
 //! The host from outside: the sandbox, `engine.wasm`'s ABI, the command.
 
+mod cli;
 mod sandbox;
 mod wasm_engine;

@@ -1,0 +1,314 @@
+//! The command as a user meets it: exit codes, what goes where, what it says when things are wrong.
+
+use std::io::{Read as _, Write as _};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+/// Three windows of a key each, and one late record: the watermark is 12:00:29 when it comes.
+const RECORDS: &str = r#"{"k":"a","v":1,"ts":"2024-01-01 12:00:01"}
+{"k":"b","v":10,"ts":"2024-01-01 12:00:02"}
+{"k":"a","v":2,"ts":"2024-01-01 12:00:11"}
+{"k":"a","v":3,"ts":"2024-01-01 12:00:30"}
+{"k":"a","v":4,"ts":"2024-01-01 12:00:05"}
+"#;
+
+const TABLE: &str = "CREATE TABLE t (k STRING, v DECIMAL(6, 2), ts TIMESTAMP(3),
+  WATERMARK FOR ts AS ts - INTERVAL '1' SECOND)
+WITH ('connector' = 'filesystem', 'path' = 'in.jsonl', 'format' = 'json');
+";
+
+const QUERY: &str = "SELECT k, window_start, SUM(v) AS s
+FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND))
+GROUP BY k, window_start, window_end;
+";
+
+/// What anybody can add up from the records above.
+const ROWS: &str = r#"{"k":"a","window_start":"2024-01-01 12:00:00.000","s":"1.00"}
+{"k":"b","window_start":"2024-01-01 12:00:00.000","s":"10.00"}
+{"k":"a","window_start":"2024-01-01 12:00:10.000","s":"2.00"}
+{"k":"a","window_start":"2024-01-01 12:00:30.000","s":"3.00"}
+"#;
+
+fn folder(script: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("in.jsonl"), RECORDS).expect("written");
+    std::fs::write(folder.path().join("job.sql"), script).expect("written");
+    folder
+}
+
+fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_highwater"));
+    command.args(args).env_remove("UPDATE_EXPECT").env_remove("HIGHWATER_ENGINE_WASM");
+    command
+}
+
+fn highwater(folder: &Path, args: &[&str]) -> Output {
+    command(args).current_dir(folder).output().expect("the command starts")
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("UTF-8")
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("UTF-8")
+}
+
+#[test]
+fn both_drivers_print_the_rows_and_tell_of_late_records() {
+    let folder = folder(&format!("{TABLE}{QUERY}"));
+    for driver in ["runner", "sim"] {
+        for more in [&["--parallelism", "2"][..], &["--batch-rows", "1"], &["--seed", "9"]] {
+            let mut args = vec!["run", "job.sql", "--format", "jsonl", "--driver", driver];
+            args.extend(more);
+            let output = highwater(folder.path(), &args);
+            assert_eq!(out(&output), ROWS, "{args:?}: {}", err(&output));
+            assert_eq!(output.status.code(), Some(0));
+            assert_eq!(err(&output), "note: 1 late record dropped\n");
+        }
+    }
+}
+
+#[test]
+fn paths_start_from_the_scripts_folder() {
+    let folder = folder(&format!("{TABLE}{QUERY}"));
+    let script = folder.path().join("job.sql");
+    let output =
+        highwater(Path::new("/"), &["run", script.to_str().expect("UTF-8"), "--format", "jsonl"]);
+    assert_eq!(out(&output), ROWS, "{}", err(&output));
+}
+
+#[test]
+fn the_hash_is_the_last_line_and_stays_the_same() {
+    let folder = folder(&format!("{TABLE}{QUERY}"));
+    let hash = |args: &[&str]| {
+        let output = highwater(folder.path(), args);
+        let text = out(&output);
+        let line = text.lines().last().expect("a line").to_owned();
+        let hex = line.strip_prefix("trace ").unwrap_or_else(|| panic!("{line}"));
+        assert!(hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_hexdigit()), "{line}");
+        line
+    };
+    let first = hash(&["run", "job.sql", "--hash"]);
+    assert_eq!(first, hash(&["run", "job.sql", "--hash", "--format", "jsonl"]));
+    assert_eq!(first, hash(&["trace", "job.sql", "--hash", "--to", "2"]));
+    std::fs::rename(folder.path().join("job.sql"), folder.path().join("moved.sql")).expect("moved");
+    assert_eq!(first, hash(&["trace", "moved.sql", "--hash"]), "a name is no part of a run");
+    let output = highwater(folder.path(), &["run", "moved.sql", "--hash", "--driver", "runner"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn traces_can_be_cut_and_kept_in_binary() {
+    let folder = folder(&format!("{TABLE}{QUERY}"));
+    let all = out(&highwater(folder.path(), &["trace", "job.sql"]));
+    let late = out(&highwater(folder.path(), &["trace", "job.sql", "--grep", "late,finish"]));
+    let expected: Vec<&str> =
+        all.lines().filter(|l| l.contains(" late ") || l.ends_with(" finish")).collect();
+    assert_eq!(late.lines().collect::<Vec<_>>(), expected);
+    assert_eq!(expected.len(), 2);
+    let some = out(&highwater(folder.path(), &["trace", "job.sql", "--from", "2", "--to", "3"]));
+    assert!(!some.is_empty() && all.contains(&some));
+    assert!(some.lines().all(|l| l.starts_with("2 ") || l.starts_with("3 ")), "{some}");
+    let output = highwater(folder.path(), &["trace", "job.sql", "--binary", "t.bin"]);
+    assert_eq!((output.status.code(), out(&output).as_str()), (Some(0), ""));
+    let bytes = std::fs::read(folder.path().join("t.bin")).expect("written");
+    let chunk = highwater_engine::trace::decode(&bytes).expect("a trace");
+    let lines: String = chunk.events.iter().map(|e| e.line(&chunk.header) + "\n").collect();
+    assert_eq!(lines, all);
+}
+
+#[test]
+fn sinks_get_headings_and_files_are_replaced_whole() {
+    let script = format!(
+        "{TABLE}CREATE TABLE p (k STRING, s DECIMAL(38, 2)) WITH ('connector' = 'print');
+         CREATE TABLE f (k STRING, s DECIMAL(38, 2))
+           WITH ('connector' = 'filesystem', 'path' = 'out.csv', 'format' = 'csv');
+         CREATE VIEW w AS {}
+         INSERT INTO p SELECT k, s FROM w;
+         INSERT INTO f SELECT k, s FROM w;",
+        QUERY
+    );
+    let folder = folder(&script);
+    std::fs::write(folder.path().join("out.csv"), "old").expect("written");
+    let output = highwater(folder.path(), &["run", "job.sql"]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let expected = "p (4 rows)\nk      s\n-  -----\na   1.00\nb  10.00\na   2.00\na   3.00\n";
+    assert_eq!(out(&output), expected);
+    let read = || std::fs::read_to_string(folder.path().join("out.csv")).expect("written");
+    assert_eq!(read(), "a,1.00\nb,10.00\na,2.00\na,3.00\n");
+    // A job that fails leaves the old file as it was.
+    std::fs::write(folder.path().join("in.jsonl"), format!("{RECORDS}{{\"k\"\n")).expect("written");
+    let output = highwater(folder.path(), &["run", "job.sql"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("in.jsonl"), "{}", err(&output));
+    assert_eq!(read(), "a,1.00\nb,10.00\na,2.00\na,3.00\n");
+}
+
+#[test]
+fn output_goes_to_a_file_when_asked() {
+    let folder = folder(&format!("{TABLE}{QUERY}"));
+    let output = highwater(
+        folder.path(),
+        &["run", "job.sql", "--format", "jsonl", "--output", "rows.jsonl"],
+    );
+    assert_eq!((output.status.code(), out(&output).as_str()), (Some(0), ""));
+    let rows = std::fs::read_to_string(folder.path().join("rows.jsonl")).expect("written");
+    assert_eq!(rows, ROWS);
+    let output =
+        highwater(folder.path(), &["run", "job.sql", "--output", "no/such/folder/rows.jsonl"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn mistakes_are_shown_where_they_are_without_colours() {
+    let folder = folder(&format!("{TABLE}SELECT kk, v FROM t;"));
+    for args in [&["run", "job.sql"][..], &["explain", "job.sql"], &["trace", "job.sql"]] {
+        let output = highwater(folder.path(), args);
+        let text = err(&output);
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert_eq!(out(&output), "");
+        assert!(text.contains("job.sql:4:8"), "{text}");
+        assert!(text.contains("4 | SELECT kk, v FROM t;\n"), "{text}");
+        assert!(text.contains(" ^^\n"), "{text}");
+        assert!(text.contains("help: "), "{text}");
+        assert!(!text.contains('\u{1b}'), "{text:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_an_error_and_never_a_panic() {
+    let folder = folder(&format!("{TABLE}{QUERY}"));
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("empty.sql"), "").expect("written");
+    std::fs::write(at("bytes.sql"), b"SELECT '\xff'").expect("written");
+    std::fs::write(at("text.txt"), "SELECT 1").expect("written");
+    std::fs::create_dir(at("dir.sql")).expect("made");
+    std::fs::write(at("lost.sql"), TABLE.replace("in.jsonl", "gone.jsonl") + QUERY)
+        .expect("written");
+    let guest = "CREATE FUNCTION f AS 'none.wasm' LANGUAGE WASM; SELECT 1;";
+    std::fs::write(at("guest.sql"), guest).expect("written");
+    for (args, part) in [
+        (&["run", "none.sql"][..], "there is no file `none.sql`"),
+        (&["run", "empty.sql"], "is empty"),
+        (&["run", "bytes.sql"], "byte 0xff at offset 8"),
+        (&["run", "text.txt"], "neither a scenario"),
+        (&["run", "dir.sql"], "is a folder"),
+        (&["run", "lost.sql"], "gone.jsonl"),
+        (&["run", "guest.sql"], "none.wasm"),
+        (
+            &["run", "job.sql", "--engine", "wasm", "--engine-wasm", "in.jsonl"],
+            "refuses the module",
+        ),
+        (&["run", "job.sql", "--engine", "wasm", "--engine-wasm", "none"], "no engine.wasm"),
+        (&["run", "job.sql", "--batch-rows", "0"], "--batch-rows"),
+        (&["run", "job.sql", "--format", "xml"], "--format"),
+        (&["check", "job.sql", "none.md"], "none.md"),
+        (&["help", "nothing"], "nothing"),
+        (&["sail"], "sail"),
+        (&[], "Usage"),
+    ] {
+        let output = highwater(folder.path(), args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", err(&output));
+        assert!(err(&output).contains(part), "{args:?}: {}", err(&output));
+    }
+}
+
+#[test]
+fn control_characters_never_arrive_raw() {
+    let folder = folder(&format!("{TABLE}SELECT k, v FROM t;"));
+    let hostile =
+        "{\"k\":\"\\u001b[2J\\u009b31m\\n\\u202e\",\"v\":1,\"ts\":\"2024-01-01 12:00:01\"}\n";
+    std::fs::write(folder.path().join("in.jsonl"), hostile).expect("written");
+    for args in
+        [&["run", "job.sql"][..], &["run", "job.sql", "--format", "jsonl"], &["trace", "job.sql"]]
+    {
+        let text = out(&highwater(folder.path(), args));
+        let raw = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
+        assert!(!text.contains(raw), "{args:?}: {text:?}");
+        assert!(text.contains("[2J"), "{args:?}: {text:?}");
+    }
+    let text = out(&highwater(folder.path(), &["run", "job.sql", "--format", "jsonl"]));
+    let row: serde_json::Value = serde_json::from_str(&text).expect("one JSON line");
+    assert_eq!(row["k"], "\u{1b}[2J\u{9b}31m\n\u{202e}");
+}
+
+#[test]
+fn checks_show_differences_and_rewrite_when_asked() {
+    let folder = folder("SELECT 1;");
+    let scenario = format!(
+        "# A lesson\n\n```sql\n{TABLE}{QUERY}```\n\nThe rows:\n\n```expect rows result\nk | wrong\n```\n\nEnd.\n"
+    );
+    let path = folder.path().join("lesson.md");
+    std::fs::write(&path, &scenario).expect("written");
+    let output = highwater(folder.path(), &["check", "lesson.md"]);
+    assert_eq!(output.status.code(), Some(1), "{}", err(&output));
+    let text = out(&output);
+    assert!(text.contains("  -k | wrong\n"), "{text}");
+    assert!(text.contains("  +a"), "{text}");
+    assert!(text.ends_with("lesson.md: 1 of 1 failed\n"), "{text}");
+    assert_eq!(std::fs::read_to_string(&path).expect("read"), scenario, "untouched");
+    let update = command(&["check", "lesson.md"])
+        .current_dir(folder.path())
+        .env("UPDATE_EXPECT", "1")
+        .output()
+        .expect("starts");
+    assert_eq!(update.status.code(), Some(0), "{}", err(&update));
+    let rewritten = std::fs::read_to_string(&path).expect("read");
+    assert!(rewritten.contains("10.00") && rewritten.ends_with("```\n\nEnd.\n"), "{rewritten}");
+    let output = highwater(folder.path(), &["check", "lesson.md"]);
+    assert_eq!(out(&output), "lesson.md: 1 ok\n");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let folder = folder(
+        "CREATE TABLE g (n BIGINT) WITH ('connector' = 'datagen', 'number-of-rows' = '200000',
+           'fields.n.kind' = 'sequence', 'fields.n.start' = '1', 'fields.n.end' = '200000');
+         SELECT n FROM g;",
+    );
+    let mut child = command(&["run", "job.sql", "--format", "jsonl"])
+        .current_dir(folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let mut first = [0; 8];
+    let mut stdout = child.stdout.take().expect("piped");
+    stdout.read_exact(&mut first).expect("a line");
+    assert_eq!(&first, b"{\"n\":1}\n");
+    drop(stdout);
+    let output = child.wait_with_output().expect("ends");
+    assert_eq!((output.status.code(), err(&output).as_str()), (Some(0), ""));
+}
+
+#[test]
+fn help_knows_the_language() {
+    let output = highwater(Path::new("."), &["help", "sql"]);
+    let text = out(&output);
+    for word in [
+        "filesystem",
+        "csv.ignore-parse-errors",
+        "execution.checkpointing.interval",
+        "COALESCE",
+        "AVG",
+    ] {
+        assert!(text.contains(word), "{word} is missing:\n{text}");
+    }
+    assert_eq!(output.status.code(), Some(0));
+    assert!(out(&highwater(Path::new("."), &["help", "run"])).contains("--driver"));
+}
+
+#[test]
+fn the_benchmark_checks_its_results() {
+    let output =
+        highwater(Path::new("."), &["bench", "--records", "50000", "--repeats", "1", "--json"]);
+    let json: serde_json::Value =
+        serde_json::from_str(&out(&output)).unwrap_or_else(|e| panic!("{e}: {}", err(&output)));
+    let subjects = json["subjects"].as_array().expect("a list");
+    assert_eq!(subjects[0]["subject"], "loop");
+    assert_eq!(subjects[1]["subject"], "native");
+    assert!(subjects.iter().all(|s| s["seconds"].as_f64().is_some_and(|t| t > 0.0)));
+    let _ = std::io::stderr().flush();
+}
