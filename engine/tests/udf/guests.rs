@@ -14,6 +14,7 @@ use highwater_engine::value::Value;
 
 use crate::{admit, sandbox};
 
+#[allow(clippy::disallowed_methods, reason = "a test reads what it has built")]
 /// Builds a guest as a user would and reads it.
 fn built(name: &str) -> Vec<u8> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

@@ -45,6 +45,19 @@ const PROGRAMS: &[(&str, &str)] = &[
       (func $p (param i32) (result i32) (call $two (local.get 0)) (i32.wrap_i64) (i32.add))",
     ),
     (
+        "many early ways out",
+        "(func $q (param i32) (result i32)
+        (block (br_if 0 (i32.and (local.get 0) (i32.const 1))) (return (call $r (i32.const 1))))
+        (br_if 0 (call $r (i32.const 2)) (i32.and (local.get 0) (i32.const 2)))
+        (drop) (block (result i32) (br_table 0 1 (i32.const 7) (i32.const 1))))
+      (func $r (param i32) (result i32) (local.get 0))
+      (func $p (param i32) (result i32) (local $i i32) (local $sum i32)
+        (loop $next
+          (local.set $sum (i32.add (local.get $sum) (call $q (local.get $i))))
+          (br_if $next (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 9000))))
+        (local.get $sum))",
+    ),
+    (
         "dead code",
         "(func $p (param i32) (result i32)
         (block $b (br $b) (f64.store (i32.const 0) (f64.const 1)) (unreachable)
@@ -199,7 +212,11 @@ fn no_bits_of_a_nan_get_through() {
         ),
         (
             "a sign",
-            "(i32.sub (i32.const 0x7ff80001) (i32.trunc_f64_s (f64.copysign (f64.const 1) (f64.neg (f64.div (local.get $z) (local.get $z))))))",
+            "(i32.sub (i32.const 0x7ff80001) (i32.trunc_f64_s (f64.copysign (f64.const 1) (f64.const -nan))))",
+        ),
+        (
+            "a written sign",
+            "(i32.wrap_i64 (i64.shr_u (i64.reinterpret_f64 (f64.const -nan)) (i64.const 32)))",
         ),
     ];
     for (name, text) in makes {

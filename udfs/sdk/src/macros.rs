@@ -351,15 +351,21 @@ macro_rules! __export {
 #[macro_export]
 macro_rules! __shim {
     ($name:ident, |$frame:ident, $p:ident| $body:expr) => {
-        #[cfg(target_arch = "wasm32")]
         const _: () = {
+            fn run($frame: &mut [u8], $p: Parameters) -> i32 {
+                $body
+            }
+
+            #[cfg(target_arch = "wasm32")]
             #[unsafe(no_mangle)]
             extern "C" fn $name(frame: *mut u8) -> i32 {
                 // SAFETY: the engine passes the address of a frame.
-                let $frame = unsafe { $crate::wasm::frame(frame) };
-                let $p = PARAMETERS.get();
-                $body
+                run(unsafe { $crate::wasm::frame(frame) }, PARAMETERS.get())
             }
+
+            // Natively nothing calls it, but its types are checked all the same.
+            #[cfg(not(target_arch = "wasm32"))]
+            const _: fn(&mut [u8], Parameters) -> i32 = run;
         };
     };
 }
