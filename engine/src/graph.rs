@@ -401,21 +401,27 @@ fn stages(plan: &Plan, parallelism: u32) -> Vec<Stage> {
     stages
 }
 
-/// A stage that merges channels must hear how far each has come, and so must all before it.
+/// A stage that merges channels must hear how far each has come, and so must all before it, which pass
+/// it on; and all behind it, because what a merge lets through is complete only a moment later.
 fn mark_progress(stages: &mut [Stage]) {
+    let merges: Vec<bool> = stages
+        .iter()
+        .map(|stage| {
+            let widths = stage.inputs.iter().map(|&(from, _)| stages[from].parallelism);
+            if stage.kind == "map" { false } else { widths.sum::<u32>() > 1 }
+        })
+        .collect();
+    let mut behind = merges.clone();
+    for s in 0..stages.len() {
+        behind[s] |= stages[s].inputs.iter().any(|&(from, _)| behind[from]);
+    }
+    let mut before = merges;
     for s in (0..stages.len()).rev() {
-        let stage = &stages[s];
-        let channels: u32 = stage
-            .inputs
-            .iter()
-            .map(|&(from, _)| {
-                let width = stages[from].parallelism;
-                if stage.kind == "map" { 1 } else { width }
-            })
-            .sum();
-        let behind = stages
-            .iter()
-            .any(|other| other.progress && other.inputs.iter().any(|&(from, _)| from == s));
-        stages[s].progress = channels > 1 || behind;
+        for &(from, _) in &stages[s].inputs {
+            before[from] |= before[s];
+        }
+    }
+    for (s, stage) in stages.iter_mut().enumerate() {
+        stage.progress = behind[s] || before[s];
     }
 }
