@@ -107,8 +107,9 @@ pub fn marks(view: &PlaneView, size: (u32, u32), frame: &Frame, p: &Palette) -> 
     ideal(view, frame, p, &mut c);
     boxes(view, frame, p, &mut c);
     moments(view, frame, p, &mut c);
-    stairs(view, frame, p, &mut c);
     records(view, frame, p, &mut c);
+    stairs(view, frame, p, &mut c);
+    inspected(view, frame, p, &mut c);
     c.unclip();
     labels(view, frame, p, &mut c);
     c
@@ -128,7 +129,7 @@ fn boxes(view: &PlaneView, f: &Frame, p: &Palette, c: &mut Commands) {
     for kind in [BoxKind::Lost, BoxKind::Fired, BoxKind::Open] {
         let (color, fill) = match kind {
             BoxKind::Fired => (p.on_time, 0.045),
-            BoxKind::Open => (p.open, 0.10),
+            BoxKind::Open => (p.open, 0.06),
             BoxKind::Lost => (p.late, 0.0),
         };
         c.fill(&translucent(color, fill));
@@ -156,7 +157,7 @@ fn moments(view: &PlaneView, f: &Frame, p: &Palette, c: &mut Commands) {
     let [left, _, right, _] = f.pixels;
     for (at, complete) in &view.checkpoints {
         let y = f.y(*at);
-        c.stroke(&translucent(p.checkpoint, if *complete { 0.75 } else { 0.4 }), 1.0, !complete);
+        c.stroke(&translucent(p.checkpoint, if *complete { 0.3 } else { 0.6 }), 1.0, !complete);
         c.path(&[(left, y), (right, y)]);
     }
     for (at, back) in &view.crashes {
@@ -204,16 +205,26 @@ fn records(view: &PlaneView, f: &Frame, p: &Palette, c: &mut Commands) {
         let wanted = view.points.iter().filter(|q| q.shape == shape && q.again == again);
         wanted.map(|q| f.place(q.x, q.y)).collect()
     };
-    let half = if view.points.len() > 3000 { 1.5 } else { 2.25 };
+    let half = match view.points.len() {
+        0..=60 => 4.0,
+        61..=400 => 3.0,
+        401..=1000 => 2.25,
+        1001..=3000 => 1.75,
+        _ => 1.5,
+    };
     for again in [false, true] {
         let alpha = if again { 0.45 } else { 1.0 };
         c.fill(&translucent(p.on_time, 0.8 * alpha));
         c.squares(half, &of(Shape::Square, again));
         c.stroke(&translucent(p.open, alpha), 1.5, false);
-        c.rings(half + 1.0, &of(Shape::Ring, again));
-        c.stroke(&translucent(p.late, alpha), 1.75, false);
-        c.crosses(half + 1.25, &of(Shape::Cross, again));
+        c.rings(half + 0.5, &of(Shape::Ring, again));
+        c.stroke(&translucent(p.late, alpha), 1.5, false);
+        c.crosses(half + 0.5, &of(Shape::Cross, again));
     }
+}
+
+/// A ring and two threads to the axes.
+fn inspected(view: &PlaneView, f: &Frame, p: &Palette, c: &mut Commands) {
     if let Some(q) = view.inspected.as_ref() {
         let at = f.place(q.x, q.y);
         c.stroke(p.ink, 2.0, false);
@@ -240,7 +251,7 @@ fn labels(view: &PlaneView, f: &Frame, p: &Palette, c: &mut Commands) {
     for (i, (at, _)) in view.checkpoints.iter().enumerate() {
         let y = f.y(*at);
         // Labels that would touch the one before are left out.
-        if last - y > 14.0 && y > top + 8.0 && y < bottom {
+        if last - y > 26.0 && y > top + 8.0 && y < bottom {
             c.text(
                 &format!("{}", view.first_checkpoint + i as u64),
                 (right - 4.0, y + 1.0),

@@ -75,12 +75,7 @@ pub fn build(m: &Model) -> GraphView {
         column: places[i].0,
         row: places[i].1,
         rows: filled[places[i].0],
-        watermark: m
-            .run
-            .tasks
-            .all
-            .get(i)
-            .map_or("−∞".into(), |t| words::event_time(t.watermark())),
+        watermark: m.run.tasks.all.get(i).map_or("−∞".into(), |t| words::short(t.watermark())),
         counters: counters(m, i, &info.kind),
         down: down && m.run.recovery.crashes.last().is_some_and(|c| usize::from(c.task) == i),
     };

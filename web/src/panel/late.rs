@@ -30,7 +30,7 @@ pub struct LateLine {
 pub struct LateView {
     /// Newest first.
     pub lines: Vec<LateLine>,
-    /// All there are.
+    /// All of the shown operator.
     pub total: usize,
     /// Records that could not be read: place and reason.
     pub bad: Vec<(String, String)>,
@@ -55,17 +55,28 @@ pub fn build(m: &Model, limit: usize) -> LateView {
         let place = format!("{} line {}, column {}", run.task_name(b.task), b.line, b.column);
         (place, b.reason.clone())
     };
-    let total = run.late.len();
+    let of = |name: &str| run.late.iter().filter(|l| run.operator_of(l.task) == name).count();
+    let shown = m.shown_operator().unwrap_or_default();
+    let total = of(shown);
     let read = run.marks.all.len();
     let share = if read == 0 { 0.0 } else { total as f64 * 100.0 / read as f64 };
+    let others: Vec<String> = run
+        .waiting_operators()
+        .into_iter()
+        .filter(|o| *o != shown && of(o) > 0)
+        .map(|o| format!("{} at {o}", words::number(of(o) as u64)))
+        .collect();
+    let others =
+        if others.is_empty() { String::new() } else { format!(" ({})", others.join(", ")) };
+    let here = run.late.iter().rev().filter(|l| run.operator_of(l.task) == shown);
     LateView {
-        lines: run.late.iter().rev().take(limit).map(line).collect(),
+        lines: here.take(limit).map(line).collect(),
         total,
         bad: run.bad.iter().rev().take(limit).map(bad).collect(),
         summary: match total {
-            0 => "No record has been dropped.".to_owned(),
+            0 => format!("No record has been dropped at {shown}{others}."),
             n => format!(
-                "{} so far, {share:.1} for every 100 records read.",
+                "{} at {shown}, {share:.1} for every 100 records read{others}.",
                 words::count(n as u64, "late drop")
             ),
         },
