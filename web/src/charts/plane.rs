@@ -174,13 +174,19 @@ fn moments(view: &PlaneView, f: &Frame, p: &Palette, c: &mut Commands) {
 fn stairs(view: &PlaneView, f: &Frame, p: &Palette, c: &mut Commands) {
     let line = |stair: &[(f64, f64)], c: &mut Commands| {
         let mut points: Vec<(f32, f32)> = Vec::with_capacity(stair.len() * 2);
-        for &(x, y) in stair {
+        for (i, &(x, y)) in stair.iter().enumerate() {
+            if x <= i64::MIN as f64 {
+                // A job that starts again knows nothing of time: the stair begins anew.
+                c.path(&std::mem::take(&mut points));
+                continue;
+            }
             let at = f.place(x, y);
             match points.last() {
                 // A stair within one pixel is a point.
                 Some(l) if (l.0 - at.0).abs() < 0.4 && (l.1 - at.1).abs() < 0.4 => {}
                 Some(&l) => points.extend([(l.0, at.1), at]),
-                None => points.extend([(f.pixels[0], at.1), at]),
+                None if i == 0 => points.extend([(f.pixels[0], at.1), at]),
+                None => points.push(at),
             }
         }
         c.path(&points);
