@@ -5,7 +5,7 @@ use plotters::drawing::IntoDrawingArea;
 use plotters::style::{Color, IntoFont, RGBColor, TextStyle};
 
 use super::axis::TimeAxis;
-use super::canvas::{Canvas, Commands};
+use super::canvas::{Canvas, Commands, text_width};
 use super::palette::{Palette, rgb, translucent};
 use crate::panel::plane::{BoxKind, PlaneView, Shape};
 
@@ -67,6 +67,8 @@ pub fn axes(view: &PlaneView, width: u32, height: u32, p: &Palette) -> (Commands
     let y_ticks = (height as usize / 56).max(2);
     let x_axis = TimeAxis::new(x0..x1, x_ticks);
     let y_axis = TimeAxis::new(y0..y1, y_ticks);
+    let widest = text_width(&y_axis.label(y0 + 1.0), 12.0).max(text_width(&y_axis.label(y1), 12.0));
+    let label_room = widest.ceil() as u32 + 8;
     {
         let area = Canvas(&mut commands).into_drawing_area();
         let label = TextStyle::from(("sans-serif", 12).into_font()).color(&faint);
@@ -75,7 +77,7 @@ pub fn axes(view: &PlaneView, width: u32, height: u32, p: &Palette) -> (Commands
             .margin_right(if narrow { 10 } else { 18 })
             .margin_left(4)
             .x_label_area_size(if narrow { 24 } else { 40 })
-            .y_label_area_size(if narrow { 44 } else { 66 })
+            .y_label_area_size(label_room + if narrow { 8 } else { 26 })
             .build_cartesian_2d(x_axis, y_axis);
         if let Ok(mut chart) = built {
             let mut draw = chart.configure_mesh();
