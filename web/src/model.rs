@@ -259,7 +259,7 @@ pub struct Model {
 impl Model {
     /// The state of a page that has just been loaded.
     pub fn new() -> Model {
-        Model { speed: 60.0, ..Model::default() }
+        Model { speed: 100.0, ..Model::default() }
     }
 
     /// The step on the screen.

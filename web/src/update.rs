@@ -9,6 +9,7 @@ use crate::words;
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "each variant's sentence says what its fields are")]
 pub enum Msg {
     /// The gallery was read, and the file the address asks for.
     Gallery { examples: Vec<Example>, wanted: Option<String> },
@@ -78,6 +79,7 @@ pub enum Msg {
 
 /// What the page must do.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "each variant's sentence says what its fields are")]
 pub enum Command {
     /// Read an example's text.
     Fetch(String),

@@ -41,6 +41,21 @@ pub fn virtual_time(us: u64) -> String {
     }
 }
 
+/// A time where there is little room: without year and fraction.
+pub fn short(ms: i64) -> String {
+    let text = event_time(ms);
+    let seconds = text.split_once('.').map_or(text.as_str(), |(s, _)| s);
+    match seconds.split_once('-') {
+        Some((year, rest)) if year.len() == 4 => rest.to_owned(),
+        _ => seconds.to_owned(),
+    }
+}
+
+/// A virtual time where there is little room.
+pub fn short_virtual(us: u64) -> String {
+    short(i64::try_from(us / 1000).unwrap_or(i64::MAX))
+}
+
 /// Start and end of a window; the end's date is left out when it is the start's.
 pub fn window(start: i64, end: i64) -> String {
     let (from, to) = (event_time(start), event_time(end));
@@ -108,6 +123,8 @@ mod tests {
         assert_eq!(event_time(1_517_365_101_235), "2018-01-31 02:18:21.235");
         assert_eq!(event_time(1_517_364_000_000), "2018-01-31 02:00:00");
         assert_eq!(event_time(i64::MAX), "+∞");
+        assert_eq!(short(1_517_365_101_235), "01-31 02:18:21");
+        assert_eq!(short(i64::MIN), "−∞");
         assert_eq!(window(1_517_364_000_000, 1_517_367_600_000), "2018-01-31 02:00:00 – 03:00:00");
         assert_eq!(number(1_234_567), "1\u{202f}234\u{202f}567");
         assert_eq!(count(1, "row"), "1 row");

@@ -5,7 +5,7 @@ use plotters::drawing::IntoDrawingArea;
 use plotters::style::{Color, IntoFont, RGBColor, TextStyle};
 
 use super::axis::TimeAxis;
-use super::canvas::{Canvas, Commands};
+use super::canvas::{Canvas, Commands, text_width};
 use super::palette::{Palette, rgb, translucent};
 use crate::panel::plane::{BoxKind, PlaneView, Shape};
 
@@ -67,6 +67,8 @@ pub fn axes(view: &PlaneView, width: u32, height: u32, p: &Palette) -> (Commands
     let y_ticks = (height as usize / 56).max(2);
     let x_axis = TimeAxis::new(x0..x1, x_ticks);
     let y_axis = TimeAxis::new(y0..y1, y_ticks);
+    let widest = text_width(&y_axis.label(y0 + 1.0), 12.0).max(text_width(&y_axis.label(y1), 12.0));
+    let label_room = widest.ceil() as u32 + 8;
     {
         let area = Canvas(&mut commands).into_drawing_area();
         let label = TextStyle::from(("sans-serif", 12).into_font()).color(&faint);
@@ -75,7 +77,7 @@ pub fn axes(view: &PlaneView, width: u32, height: u32, p: &Palette) -> (Commands
             .margin_right(if narrow { 10 } else { 18 })
             .margin_left(4)
             .x_label_area_size(if narrow { 24 } else { 40 })
-            .y_label_area_size(if narrow { 44 } else { 66 })
+            .y_label_area_size(label_room + if narrow { 8 } else { 26 })
             .build_cartesian_2d(x_axis, y_axis);
         if let Ok(mut chart) = built {
             let mut draw = chart.configure_mesh();
@@ -107,8 +109,9 @@ pub fn marks(view: &PlaneView, size: (u32, u32), frame: &Frame, p: &Palette) -> 
     ideal(view, frame, p, &mut c);
     boxes(view, frame, p, &mut c);
     moments(view, frame, p, &mut c);
-    stairs(view, frame, p, &mut c);
     records(view, frame, p, &mut c);
+    stairs(view, frame, p, &mut c);
+    inspected(view, frame, p, &mut c);
     c.unclip();
     labels(view, frame, p, &mut c);
     c
@@ -128,7 +131,7 @@ fn boxes(view: &PlaneView, f: &Frame, p: &Palette, c: &mut Commands) {
     for kind in [BoxKind::Lost, BoxKind::Fired, BoxKind::Open] {
         let (color, fill) = match kind {
             BoxKind::Fired => (p.on_time, 0.045),
-            BoxKind::Open => (p.open, 0.10),
+            BoxKind::Open => (p.open, 0.06),
             BoxKind::Lost => (p.late, 0.0),
         };
         c.fill(&translucent(color, fill));
@@ -156,7 +159,7 @@ fn moments(view: &PlaneView, f: &Frame, p: &Palette, c: &mut Commands) {
     let [left, _, right, _] = f.pixels;
     for (at, complete) in &view.checkpoints {
         let y = f.y(*at);
-        c.stroke(&translucent(p.checkpoint, if *complete { 0.75 } else { 0.4 }), 1.0, !complete);
+        c.stroke(&translucent(p.checkpoint, if *complete { 0.3 } else { 0.6 }), 1.0, !complete);
         c.path(&[(left, y), (right, y)]);
     }
     for (at, back) in &view.crashes {
@@ -173,13 +176,19 @@ fn moments(view: &PlaneView, f: &Frame, p: &Palette, c: &mut Commands) {
 fn stairs(view: &PlaneView, f: &Frame, p: &Palette, c: &mut Commands) {
     let line = |stair: &[(f64, f64)], c: &mut Commands| {
         let mut points: Vec<(f32, f32)> = Vec::with_capacity(stair.len() * 2);
-        for &(x, y) in stair {
+        for (i, &(x, y)) in stair.iter().enumerate() {
+            if x <= i64::MIN as f64 {
+                // A job that starts again knows nothing of time: the stair begins anew.
+                c.path(&std::mem::take(&mut points));
+                continue;
+            }
             let at = f.place(x, y);
             match points.last() {
                 // A stair within one pixel is a point.
                 Some(l) if (l.0 - at.0).abs() < 0.4 && (l.1 - at.1).abs() < 0.4 => {}
                 Some(&l) => points.extend([(l.0, at.1), at]),
-                None => points.extend([(f.pixels[0], at.1), at]),
+                None if i == 0 => points.extend([(f.pixels[0], at.1), at]),
+                None => points.push(at),
             }
         }
         c.path(&points);
@@ -204,16 +213,26 @@ fn records(view: &PlaneView, f: &Frame, p: &Palette, c: &mut Commands) {
         let wanted = view.points.iter().filter(|q| q.shape == shape && q.again == again);
         wanted.map(|q| f.place(q.x, q.y)).collect()
     };
-    let half = if view.points.len() > 3000 { 1.5 } else { 2.25 };
+    let half = match view.points.len() {
+        0..=60 => 4.0,
+        61..=400 => 3.0,
+        401..=1000 => 2.25,
+        1001..=3000 => 1.75,
+        _ => 1.5,
+    };
     for again in [false, true] {
         let alpha = if again { 0.45 } else { 1.0 };
         c.fill(&translucent(p.on_time, 0.8 * alpha));
         c.squares(half, &of(Shape::Square, again));
         c.stroke(&translucent(p.open, alpha), 1.5, false);
-        c.rings(half + 1.0, &of(Shape::Ring, again));
-        c.stroke(&translucent(p.late, alpha), 1.75, false);
-        c.crosses(half + 1.25, &of(Shape::Cross, again));
+        c.rings(half + 0.5, &of(Shape::Ring, again));
+        c.stroke(&translucent(p.late, alpha), 1.5, false);
+        c.crosses(half + 0.5, &of(Shape::Cross, again));
     }
+}
+
+/// A ring and two threads to the axes.
+fn inspected(view: &PlaneView, f: &Frame, p: &Palette, c: &mut Commands) {
     if let Some(q) = view.inspected.as_ref() {
         let at = f.place(q.x, q.y);
         c.stroke(p.ink, 2.0, false);
@@ -240,7 +259,7 @@ fn labels(view: &PlaneView, f: &Frame, p: &Palette, c: &mut Commands) {
     for (i, (at, _)) in view.checkpoints.iter().enumerate() {
         let y = f.y(*at);
         // Labels that would touch the one before are left out.
-        if last - y > 14.0 && y > top + 8.0 && y < bottom {
+        if last - y > 26.0 && y > top + 8.0 && y < bottom {
             c.text(
                 &format!("{}", view.first_checkpoint + i as u64),
                 (right - 4.0, y + 1.0),

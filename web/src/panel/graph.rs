@@ -75,12 +75,7 @@ pub fn build(m: &Model) -> GraphView {
         column: places[i].0,
         row: places[i].1,
         rows: filled[places[i].0],
-        watermark: m
-            .run
-            .tasks
-            .all
-            .get(i)
-            .map_or("−∞".into(), |t| words::event_time(t.watermark())),
+        watermark: watermark(m, i, &info.kind),
         counters: counters(m, i, &info.kind),
         down: down && m.run.recovery.crashes.last().is_some_and(|c| usize::from(c.task) == i),
     };
@@ -95,6 +90,15 @@ pub fn build(m: &Model) -> GraphView {
             words::count(count as u64, "task"),
             words::count(header.channels.len() as u64, "channel")
         ),
+    }
+}
+
+/// Sinks let watermarks pass without a word.
+fn watermark(m: &Model, task: usize, kind: &str) -> String {
+    match m.run.tasks.all.get(task).map(|t| t.watermark()) {
+        Some(i64::MIN) | None if kind == "sink" => String::new(),
+        Some(at) => words::short(at),
+        None => words::short(i64::MIN),
     }
 }
 

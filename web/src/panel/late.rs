@@ -17,7 +17,7 @@ pub struct LateLine {
     pub key: String,
     /// Its event time.
     pub event_time: String,
-    /// How far it was behind what would have been in time.
+    /// How far it was behind the watermark.
     pub late_by: String,
     /// The whole reason.
     pub why: String,
@@ -30,7 +30,7 @@ pub struct LateLine {
 pub struct LateView {
     /// Newest first.
     pub lines: Vec<LateLine>,
-    /// All there are.
+    /// All of the shown operator.
     pub total: usize,
     /// Records that could not be read: place and reason.
     pub bad: Vec<(String, String)>,
@@ -55,30 +55,44 @@ pub fn build(m: &Model, limit: usize) -> LateView {
         let place = format!("{} line {}, column {}", run.task_name(b.task), b.line, b.column);
         (place, b.reason.clone())
     };
-    let total = run.late.len();
+    let of = |name: &str| run.late.iter().filter(|l| run.operator_of(l.task) == name).count();
+    let shown = m.shown_operator().unwrap_or_default();
+    let total = of(shown);
     let read = run.marks.all.len();
     let share = if read == 0 { 0.0 } else { total as f64 * 100.0 / read as f64 };
+    let others: Vec<String> = run
+        .waiting_operators()
+        .into_iter()
+        .filter(|o| *o != shown && of(o) > 0)
+        .map(|o| format!("{} at {o}", words::number(of(o) as u64)))
+        .collect();
+    let others =
+        if others.is_empty() { String::new() } else { format!(" ({})", others.join(", ")) };
+    let here = run.late.iter().rev().filter(|l| run.operator_of(l.task) == shown);
     LateView {
-        lines: run.late.iter().rev().take(limit).map(line).collect(),
+        lines: here.take(limit).map(line).collect(),
         total,
         bad: run.bad.iter().rev().take(limit).map(bad).collect(),
         summary: match total {
-            0 => "No record has been dropped.".to_owned(),
+            0 => format!("No record has been dropped at {shown}{others}."),
             n => format!(
-                "{} so far, {share:.1} for every 100 records read.",
+                "{} at {shown}, {share:.1} for every 100 records read{others}.",
                 words::count(n as u64, "late drop")
             ),
         },
     }
 }
 
-/// How much longer the watermark would have had to wait, in milliseconds.
+/// How far behind the watermark the record was, in milliseconds.
 pub fn late_by(l: &LateDrop) -> i64 {
-    match l.window {
-        // A window fires when the watermark reaches its end minus one millisecond.
-        Some((_, end)) => l.watermark.saturating_sub(end.saturating_sub(2)),
-        None => l.watermark.saturating_sub(l.event_time),
-    }
+    l.watermark.saturating_sub(l.event_time)
+}
+
+/// How much further back the watermark would have had to stay to keep the record, in milliseconds.
+pub fn missed_by(l: &LateDrop) -> Option<i64> {
+    // A window fires when the watermark reaches its end minus one millisecond.
+    let (_, end) = l.window?;
+    Some(l.watermark.saturating_sub(end.saturating_sub(2)))
 }
 
 /// The reason in words.
@@ -89,7 +103,7 @@ pub fn why(m: &Model, l: &LateDrop) -> String {
     if l.watermark == i64::MAX {
         return format!("Late at {task}: dropped, because the input had already ended.");
     }
-    let Some((start, end)) = l.window else {
+    let (Some((start, end)), Some(missed)) = (l.window, missed_by(l)) else {
         return format!(
             "Late by {by} at {task}: dropped, because the watermark was already at {watermark} and the rows it could match had been freed."
         );
@@ -99,8 +113,9 @@ pub fn why(m: &Model, l: &LateDrop) -> String {
         None => "was past, though it held no record".to_owned(),
     };
     format!(
-        "Late by {by} at {task}: dropped, because its window {} {fired}; the watermark was already at {watermark}.",
-        words::window(start, end)
+        "Late by {by} at {task}: dropped, because its window {} {fired}; the watermark was already at {watermark}. Waiting {} longer would have kept it.",
+        words::window(start, end),
+        words::span(missed)
     )
 }
 
@@ -126,12 +141,13 @@ mod tests {
     }
 
     #[test]
-    fn late_by_is_what_a_more_patient_watermark_would_have_needed() {
+    fn a_more_patient_watermark_would_have_kept_it() {
         // The window [0 s, 120 s) fires at 119,999: a watermark one millisecond behind would have kept it.
-        assert_eq!(late_by(&drop(119_999, Some((0, 120_000)))), 1);
-        assert_eq!(late_by(&drop(150_000, Some((0, 120_000)))), 30_002);
+        assert_eq!(missed_by(&drop(119_999, Some((0, 120_000)))), Some(1));
+        assert_eq!(missed_by(&drop(150_000, Some((0, 120_000)))), Some(30_002));
+        assert_eq!(missed_by(&drop(63_000, None)), None);
+        assert!(missed_by(&drop(i64::MAX, Some((0, i64::MIN)))) > Some(0), "no overflow");
         assert_eq!(late_by(&drop(63_000, None)), 2_000);
-        assert!(late_by(&drop(i64::MAX, Some((0, i64::MIN)))) > 0, "no overflow");
     }
 
     #[test]

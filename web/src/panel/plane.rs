@@ -150,13 +150,13 @@ fn domain(m: &Model) -> [f64; 4] {
         return [now, now + 60_000.0, now, now + 60_000.0];
     };
     let [x0, x1] = widen(e.event_time.0 as f64, e.event_time.1 as f64);
-    let [y0, y1] = widen(ms(e.arrival.0), ms(e.arrival.1.max(m.now().min(e.arrival.1 * 2))));
+    let [y0, y1] = widen(ms(e.arrival.0), ms(e.arrival.1));
     [x0, x1, y0, y1]
 }
 
 fn widen(from: f64, to: f64) -> [f64; 2] {
     let length = (to - from).max(1000.0);
-    let step = round_step(length, 8.0);
+    let step = round_step(length, 20.0);
     [((from - length * 0.02) / step).floor() * step, ((to + length * 0.04) / step).ceil() * step]
 }
 
@@ -206,9 +206,9 @@ fn stair(log: &[StairPoint], now: f64) -> Vec<(f64, f64)> {
 
 fn summary(m: &Model, view: &PlaneView) -> String {
     let of = |shape| view.points.iter().filter(|p| p.shape == shape).count() as u64;
-    let watermark = words::event_time(m.run.tasks.watermark());
+    let watermark = words::short(m.run.tasks.watermark());
     format!(
-        "{} read, {} in open windows, {} dropped as late; watermark {watermark}.",
+        "{} read, {} in open windows, {} late; watermark {watermark}",
         words::count(view.points.len() as u64, "record"),
         words::number(of(Shape::Ring)),
         words::number(of(Shape::Cross)),
@@ -302,7 +302,7 @@ mod tests {
         let [x0, x1, y0, y1] = view.domain;
         assert!(view.points.iter().all(|p| x0 <= p.x && p.x <= x1 && y0 <= p.y && p.y <= y1));
         assert_eq!(view.crashes.len(), 1);
-        assert!(view.summary.contains("dropped as late"));
+        assert!(view.summary.contains(" late; watermark +∞"), "{}", view.summary);
     }
 
     #[test]

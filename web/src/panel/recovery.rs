@@ -81,7 +81,7 @@ fn checkpoint(m: &Model, c: &Checkpoint) -> Entry {
         step: c.step,
         kind,
         title: format!("Checkpoint {}", c.id),
-        at: words::virtual_time(c.at),
+        at: words::short_virtual(c.at),
         lines,
         progress: (kind == "running").then_some((c.snapshots.len(), tasks)),
     }
@@ -119,7 +119,7 @@ fn crash(m: &Model, c: &Crash) -> Entry {
         step: c.step,
         kind: "crash",
         title: format!("{task} crashed"),
-        at: words::virtual_time(c.at),
+        at: words::short_virtual(c.at),
         lines,
         progress: None,
     }

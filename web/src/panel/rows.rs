@@ -64,7 +64,7 @@ pub fn build(m: &Model, limit: usize) -> Vec<SinkView> {
                 pos: row.pos,
                 step: row.step,
                 kind: ["+I", "−U", "+U", "−D"][usize::from(row.kind & 3)],
-                cells: cells(&row.text, &view.columns),
+                cells: cells(&row.text, view.columns.len()),
                 state: row.state(),
                 again: row.again,
             });
@@ -96,27 +96,30 @@ fn table_of<'a>(m: &'a Model, row: &SinkRow) -> &'a str {
     name.rsplit_once('/').map_or(name, |(table, _)| table)
 }
 
-/// A row's text, `name=value` pairs joined by `, `, as cells. The names tell a comma between values
-/// from a comma in one.
-fn cells(text: &str, names: &[String]) -> Vec<Option<String>> {
-    let whole = || vec![Some(text.to_owned())];
-    let mut rest = text;
-    let mut out = Vec::with_capacity(names.len());
-    for (i, name) in names.iter().enumerate() {
-        let Some(value) = rest.strip_prefix(name).and_then(|r| r.strip_prefix('=')) else {
-            return whole();
-        };
-        let end = match names.get(i + 1) {
-            Some(next) => match value.find(&format!(", {next}=")) {
-                Some(end) => end,
-                None => return whole(),
-            },
-            None => value.len(),
-        };
-        out.push((&value[..end] != "NULL").then(|| value[..end].to_owned()));
-        rest = value.get(end + 2..).unwrap_or_default();
+/// A row's text, `name=value` pairs joined by `, `, as cells: `count` of them, or the whole text as one.
+///
+/// The names are the query's own and need not be the table's. A comma within a value is told from one
+/// between values by the name that must follow.
+fn cells(text: &str, count: usize) -> Vec<Option<String>> {
+    let named = |part: &str| {
+        part.split_once('=').is_some_and(|(name, _)| {
+            !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "_$".contains(c))
+        })
+    };
+    let mut values: Vec<String> = Vec::with_capacity(count);
+    for part in text.split(", ") {
+        match values.last_mut() {
+            Some(last) if !named(part) => {
+                last.push_str(", ");
+                last.push_str(part);
+            }
+            _ => values.push(part.split_once('=').map_or(part, |(_, v)| v).to_owned()),
+        }
     }
-    if out.is_empty() { whole() } else { out }
+    if values.len() != count {
+        return vec![Some(text.to_owned())];
+    }
+    values.into_iter().map(|v| (v != "NULL").then_some(v)).collect()
 }
 
 #[cfg(test)]
@@ -126,14 +129,13 @@ mod tests {
 
     #[test]
     fn texts_become_cells() {
-        let names = ["a", "b", "c"].map(String::from);
         let cell = |t: &str| Some(t.to_owned());
-        assert_eq!(cells("a=1, b=NULL, c=x", &names), [cell("1"), None, cell("x")]);
-        assert_eq!(cells("a=1, 2, b=, c=x, y=3", &names), [cell("1, 2"), cell(""), cell("x, y=3")]);
-        for odd in ["a=1, c=2", "", "b=1, a=2, c=3"] {
-            assert_eq!(cells(odd, &names), [cell(odd)]);
+        assert_eq!(cells("a=1, EXPR$1=NULL, c=x", 3), [cell("1"), None, cell("x")]);
+        assert_eq!(cells("a=1, 2, b=, c=x = y", 3), [cell("1, 2"), cell(""), cell("x = y")]);
+        assert_eq!(cells("a=5km N of X, CA", 1), [cell("5km N of X, CA")]);
+        for odd in ["a=1, c=2", "", "a=1, b=2, c=3, d=4"] {
+            assert_eq!(cells(odd, 3), [cell(odd)]);
         }
-        assert_eq!(cells("a=1", &[]), [cell("a=1")]);
     }
 
     #[test]

@@ -95,7 +95,7 @@ enum Corner {
 fn Tables() -> impl IntoView {
     let app = app();
     let corner = RwSignal::new(Corner::Late);
-    let late = app.table(|m| m.run.late.len() + m.run.bad.len());
+    let late = app.table(|m| crate::panel::late::build(m, 0).total + m.run.bad.len());
     let crashes = app.table(|m| m.run.recovery.crashes.len());
     // A crash is worth looking at.
     Effect::new(move |before: Option<usize>| {

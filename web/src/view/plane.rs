@@ -228,7 +228,7 @@ fn Inspector() -> impl IntoView {
         }
         .into_any(),
         Some(i) => view! {
-            <p><strong>{i.title}</strong>" "<code>{i.row}</code></p>
+            <p class="line" title=i.row.clone()><strong>{i.title}</strong>" "<code>{i.row.clone()}</code></p>
             <p>{i.lines.join(" ")}</p>
         }
         .into_any(),

@@ -26,13 +26,13 @@ pub(super) fn Transport() -> impl IntoView {
             <Scrubber />
             <div class="controls">
                 <div class="group">
-                    <Push label="Restart" sign="⏮" off=Signal::derive(idle) does=move || app.send(Msg::Restart) />
-                    <Push label="Step back" sign="◀" off=Signal::derive(idle) does=move || app.send(Msg::StepBy(-1)) />
+                    <Push label="Restart" sign="❙◀◀" off=Signal::derive(idle) does=move || app.send(Msg::Restart) />
+                    <Push label="Step back" sign="❙◀" off=Signal::derive(idle) does=move || app.send(Msg::StepBy(-1)) />
                     <button type="button" class="main play" disabled=idle on:click=toggle>
                         {move || if playing.get() { "❚❚ Pause" } else { "▶ Play" }}
                     </button>
                     <Push label="Step" sign="▶❙" off=Signal::derive(idle) does=move || app.send(Msg::StepBy(1)) />
-                    <Push label="Run to the end" sign="⏭" off=Signal::derive(idle) does=move || app.send(Msg::ToEnd) />
+                    <Push label="Run to the end" sign="▶▶❙" off=Signal::derive(idle) does=move || app.send(Msg::ToEnd) />
                 </div>
                 <Speed />
                 <Crash />
@@ -149,7 +149,7 @@ fn Speed() -> impl IntoView {
     let app = app();
     // Each notch is a tenth of a power of ten: from 1 to 10,000 steps a second.
     let notch = app.memo(|m| (m.speed.log10() * 10.0).round().to_string());
-    let text = app.memo(|m| format!("{} a second", words::count(m.speed.round() as u64, "step")));
+    let text = app.memo(|m| format!("{} steps/s", words::number(m.speed.round() as u64)));
     let changed = move |e| {
         if let Ok(notch) = event_target_value(&e).parse::<f64>() {
             app.send(Msg::Speed(10_f64.powf(notch / 10.0).round()));
