@@ -30,4 +30,5 @@ pub mod runner;
 pub mod sim;
 pub mod scenario;
 pub mod session;
+#[cfg(feature = "embed")]
 pub mod embed;

@@ -155,6 +155,9 @@ pub fn parse_duration_micros(text: &str) -> Option<u64> {
         _ => return None,
     };
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    if !fraction.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
     let mut micros = whole.parse::<u64>().ok()?.checked_mul(scale)?;
     let mut place = scale;
     for digit in fraction.bytes() {
@@ -190,5 +193,6 @@ mod tests {
         assert_eq!(parse_duration_micros("250"), Some(250_000));
         assert_eq!(parse_duration_micros("2 weeks"), None);
         assert_eq!(parse_duration_micros(""), None);
+        assert_eq!(parse_duration_micros("1.2.3"), None);
     }
 }

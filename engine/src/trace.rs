@@ -93,7 +93,7 @@ pub enum What {
     JoinMatch { side: u8, seq: u64, candidates: u32, matched: Vec<u64> },
     /// The watermark freed rows of a join's buffer.
     JoinExpire { side: u8, seqs: Vec<u64> },
-    /// A record reached a join after its whole time range had been freed.
+    /// A record met nothing in a join and came too late to be kept for later ones.
     JoinLate { side: u8, seq: u64, event_time: i64, watermark: i64, row: String },
     /// A guest ran: fuel used and its memory's size.
     GuestCall { export: String, rows: u32, fuel: u64, pages: u32 },

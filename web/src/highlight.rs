@@ -170,7 +170,8 @@ fn run(text: &str, inside: impl Fn(char) -> bool) -> usize {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "# Title\n\nProse with SELECT.\n\n```sql\nSELECT 'a b', 12 FROM t -- why\n```\n지진 끝";
+    const TEXT: &str =
+        "# Title\n\nProse with SELECT.\n\n```sql\nSELECT 'a b', 12 FROM t -- why\n```\n지진 끝";
 
     fn joined(pieces: &[Piece]) -> String {
         pieces.iter().map(|p| p.text.as_str()).collect()
@@ -182,7 +183,8 @@ mod tests {
 
     #[test]
     fn nothing_is_lost_whatever_the_text() {
-        for text in [TEXT, "", "\n", "```", "```sql\n'open", "```sql\n--", "\"", "```x\n\"a", "é'ü"] {
+        for text in [TEXT, "", "\n", "```", "```sql\n'open", "```sql\n--", "\"", "```x\n\"a", "é'ü"]
+        {
             for sql in [false, true] {
                 assert_eq!(joined(&pieces(text, sql, &[])), text);
                 let wrong = Problem { place: Some([1, 1, 9, 9]), ..Problem::default() };

@@ -146,7 +146,8 @@ mod tests {
     fn links_go_only_where_they_may() {
         assert_eq!(target("https://a.org"), Target::Web("https://a.org".into()));
         assert_eq!(target("first-window.md"), Target::Example("first-window.md".into()));
-        for bad in ["javascript:alert(1)", "data:text/html,x", "../x.md", "//evil.org/x.md", "/etc"] {
+        for bad in ["javascript:alert(1)", "data:text/html,x", "../x.md", "//evil.org/x.md", "/etc"]
+        {
             assert_eq!(target(bad), Target::Nowhere, "{bad}");
         }
     }

@@ -242,6 +242,8 @@ pub struct Model {
     pub restarts: u32,
     /// The record looked at: a position in the run's marks.
     pub inspected: Option<usize>,
+    /// The operator whose windows and verdicts the plane shows; `None`: the first.
+    pub operator: Option<String>,
     /// The key whose windows are shown; `None`: all.
     pub key: Option<String>,
     /// The events panel's filter.
@@ -284,6 +286,18 @@ impl Model {
     pub fn command_line(&self) -> String {
         let seed = self.seed.unwrap_or(self.run.header.seed);
         format!("highwater run examples/{} --seed {seed} --hash", self.file)
+    }
+
+    /// The operator whose windows and verdicts the plane shows.
+    pub fn shown_operator(&self) -> Option<&str> {
+        let all = self.run.waiting_operators();
+        let chosen = self.operator.as_deref().filter(|o| all.contains(o));
+        chosen.or(all.first().copied())
+    }
+
+    /// Whether a task is one of that operator's.
+    pub fn shows_task(&self, task: u16) -> bool {
+        self.shown_operator().is_none_or(|o| o == self.run.operator_of(task))
     }
 
     /// Virtual time on the screen, microseconds.

@@ -75,8 +75,8 @@ pub fn run(records: &[Record], plan: &Plan) -> Chunk {
             sim.step += 1;
             sim.at += 60_000_000;
             sim.tell(COORDINATOR, What::Restore { checkpoint: checkpoint.1 });
-            let (offset, from) = (saved.next as u64, state.next as u64);
-            sim.tell(SOURCE, What::Replay { partition: 0, offset, from, until: from });
+            let (from, until) = (saved.next as u64, state.next as u64 - 1);
+            sim.tell(SOURCE, What::Replay { partition: 0, offset: from, from, until });
             state = saved.clone();
         }
     }
@@ -153,7 +153,7 @@ fn advance(sim: &mut Sim, state: &mut State, watermark: i64, seq: u64) {
             What::WindowFire { window: id, key: key.clone(), start, end, rows: 1 },
         );
         let text = highwater_engine::time::format_timestamp(start);
-        let row = format!("[\"{key}\",\"{text}\",{count}]");
+        let row = format!("net={key}, window_start={text}, quakes={count}");
         state.staged.push(row.clone());
         sim.tell(SINK, What::Stage { row, kind: 0, seq });
     }

@@ -62,6 +62,8 @@ pub enum Msg {
     Inspect(Option<usize>),
     /// Look at the next record, or an earlier one.
     InspectBy(i64),
+    /// Show the windows of one operator.
+    Operator(String),
     /// Show the windows of one key.
     Key(Option<String>),
     /// Change what the list of events shows.
@@ -115,7 +117,8 @@ pub fn update(m: &mut Model, msg: Msg) -> Vec<Command> {
                 None => broken(m, "there are no examples beside this page"),
             }
         }
-        Msg::Choose(file) => choose(m, file),
+        Msg::Choose(file) if m.examples.iter().any(|e| e.file == file) => choose(m, file),
+        Msg::Choose(_) => Vec::new(),
         Msg::Text { file, text } if file == m.file => {
             m.original.clone_from(&text);
             m.text = text;
@@ -135,6 +138,7 @@ pub fn update(m: &mut Model, msg: Msg) -> Vec<Command> {
         Msg::Frame(ms) => frame(m, ms),
         Msg::Inspect(_)
         | Msg::InspectBy(_)
+        | Msg::Operator(_)
         | Msg::Key(_)
         | Msg::FilterName(_)
         | Msg::FilterTask(_)
@@ -192,7 +196,7 @@ fn fresh(m: &mut Model) {
     m.queued_seek = false;
     m.queued_fault = None;
     m.inspected = None;
-    m.key = None;
+    (m.operator, m.key) = (None, None);
     m.announced = 0;
     m.filter = Filter::default();
 }
@@ -448,11 +452,13 @@ fn look(m: &mut Model, msg: Msg) {
         Msg::Inspect(i) => m.inspected = i.filter(|i| *i < m.run.marks.all.len()),
         Msg::InspectBy(by) => {
             let last = m.run.marks.all.len().checked_sub(1);
+            let by = isize::try_from(by).unwrap_or(if by < 0 { isize::MIN } else { isize::MAX });
             m.inspected = last.map(|last| match m.inspected {
-                Some(i) => i.saturating_add_signed(by as isize).min(last),
+                Some(i) => i.saturating_add_signed(by).min(last),
                 None => last,
             });
         }
+        Msg::Operator(name) => (m.operator, m.key) = (Some(name), None),
         Msg::Key(key) => m.key = key,
         Msg::FilterName(name) => m.filter = Filter { name, ..reset(&m.filter) },
         Msg::FilterTask(task) => m.filter = Filter { task, ..reset(&m.filter) },

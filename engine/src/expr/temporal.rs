@@ -63,6 +63,10 @@ fn to_date(args: &Args<'_>) -> Outcome<ArrayRef> {
 
 fn unix_timestamp(args: &Args<'_>) -> Outcome<ArrayRef> {
     let text = args.text(0);
+    if !args.has(1) {
+        // A fraction of a second is read and cut.
+        return Ok(args.each_option(|row| Some(parse_timestamp(text.at(row))?.div_euclid(1_000))));
+    }
     let mut patterns = Patterns::new(args, 1, SECONDS);
     args.try_each(|row| Ok(patterns.at(row)?.read(text.at(row)).map(|ms| ms.div_euclid(1_000))))
 }

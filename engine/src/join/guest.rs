@@ -3,7 +3,8 @@
 //! A left and a right record are a candidate pair when their event times lie within the bounds
 //! (`lower <= right - left <= upper`). The later of the two to arrive finds the earlier one in its buffer,
 //! unless the watermark has freed it. A late record still meets what is buffered; it is not kept itself
-//! once no record behind the watermark could meet it.
+//! once no record behind the watermark could meet it, and only when it meets nothing either is it a late
+//! drop.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -133,15 +134,17 @@ impl GuestJoin {
         }
         let frees_at = self.frees_at(side, time);
         if frees_at <= self.watermark.0 {
-            out.late += 1;
-            let watermark = self.watermark.0;
-            out.note(|| What::JoinLate {
-                side: side as u8,
-                seq,
-                event_time: time,
-                watermark,
-                row: batch.row_text(row),
-            });
+            if candidates.is_empty() {
+                out.late += 1;
+                let watermark = self.watermark.0;
+                out.note(|| What::JoinLate {
+                    side: side as u8,
+                    seq,
+                    event_time: time,
+                    watermark,
+                    row: batch.row_text(row),
+                });
+            }
             return Ok(());
         }
         out.note(|| What::JoinBuffer { side: side as u8, seq, event_time: time, frees_at });

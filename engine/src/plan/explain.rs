@@ -103,11 +103,11 @@ fn describe_source(node: &Node, source: &SourceSpec) -> String {
         }
     }
     if let Some(watermark) = &source.watermark {
-        parts.push(format!(
-            "watermark=[{}: {}]",
-            name(&node.schema, watermark.column),
-            watermark.expr.to_sql(&node.schema)
-        ));
+        let column = name(&node.schema, watermark.column);
+        parts.push(match watermark.delay {
+            Some(delay) => format!("watermark=[{column} - {}]", format_duration(delay)),
+            None => format!("watermark=[{column}: {}]", watermark.expr.to_sql(&node.schema)),
+        });
     }
     format!("Source({})", parts.join(", "))
 }

@@ -112,6 +112,7 @@ fn drain(reader: &mut dyn Reader, spec: &SourceSpec, max_rows: usize) -> Vec<Str
             }
         };
         assert!(chunk.rows + chunk.bad.len() <= max_rows);
+        assert!(chunk.columns.iter().all(|c| c.len() == chunk.rows), "a broken row is undone");
         let mut bad = chunk.bad.iter().peekable();
         for i in 0..=chunk.rows {
             while let Some(b) = bad.next_if(|b| b.before_row == i) {
@@ -205,6 +206,26 @@ fn bytes_that_are_no_text_and_lines_that_are_too_long() {
             "BAD 1 2:1 @1000 the line is longer than 1 MiB",
         ]
     );
+}
+
+#[test]
+fn a_week_of_earthquakes_reads_as_the_standard_parser_reads_it() {
+    let bytes = include_bytes!("../../../examples/data/earthquakes.jsonl");
+    let columns =
+        [("seen_time", BIG), ("net", TEXT), ("mag", DataType::Double), ("event_time", BIG)];
+    let t = table(&columns, &[("path", "q"), ("format", "json")], &[("q", bytes)])
+        .set("arrival", "seen_time");
+    let lines = t.lines(100).remove(0);
+    let text = std::str::from_utf8(bytes).expect("text");
+    assert_eq!((lines.len(), text.lines().count()), (1707, 1707));
+    for (i, (line, text)) in lines.iter().zip(text.lines()).enumerate() {
+        let record: serde_json::Value = serde_json::from_str(text).expect("a record");
+        let seen = record["seen_time"].as_i64().expect("a time");
+        let mag = record["mag"].as_f64().map_or("NULL".into(), |m| format!("{m:?}"));
+        let net = record["net"].as_str().expect("a name");
+        let event = record["event_time"].as_i64().expect("a time");
+        assert_eq!(*line, format!("{i} {} @{} {seen}|{net}|{mag}|{event}", i + 1, seen * 1000));
+    }
 }
 
 #[test]
@@ -431,6 +452,6 @@ fn splitmix_is_the_published_one() {
     // The first outputs for the seed 1234567, as published with the reference implementation.
     let expected: [u64; 3] = [6457827717110365317, 3203168211198807973, 9817491932198370423];
     for (k, expected) in (0..).zip(expected) {
-        assert_eq!(super::datagen::draw(1_234_567, k), expected);
+        assert_eq!(datagen::draw(1_234_567, k), expected);
     }
 }

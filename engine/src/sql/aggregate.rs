@@ -197,7 +197,10 @@ impl Planner<'_> {
         }
         let mut grouped =
             Grouped { input, keys: bound, calls: Vec::new(), windowed: None, base: 0, span: at };
-        grouped.windowed = self.windowed(&grouped)?;
+        grouped.windowed = self.windowed(&grouped).map_err(|error| match at {
+            Some(at) => error.at(at),
+            None => error,
+        })?;
         grouped.layout();
         Ok(grouped)
     }

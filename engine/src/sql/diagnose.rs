@@ -64,7 +64,7 @@ pub(super) fn unknown<'a>(
 /// The candidate nearest to a name by edit distance, if one is near enough to be meant.
 pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted: Vec<char> = name.to_lowercase().chars().take(64).collect();
-    let limit = (wanted.len() / 3).max(1);
+    let limit = ((wanted.len() + 1) / 3).max(1);
     let mut best: Option<(usize, &str)> = None;
     for candidate in known {
         let letters: Vec<char> = candidate.to_lowercase().chars().take(64).collect();
@@ -140,6 +140,12 @@ fn lower_first(text: &str) -> String {
     }
 }
 
+/// Words that are hardly meant as names.
+const CLAUSES: [&str; 12] = [
+    "FROM", "WHERE", "GROUP", "HAVING", "SELECT", "AS", "WITH", "INSERT", "CREATE", "AND", "OR",
+    "THEN",
+];
+
 fn syntax_hint(text: &str, found: Option<&str>) -> Option<String> {
     if text.contains("Unterminated string literal") {
         return Some("close the string with a single quote; a quote inside is written ''".into());
@@ -154,6 +160,12 @@ fn syntax_hint(text: &str, found: Option<&str>) -> Option<String> {
             Some("strings take single quotes '…', names take backticks `…`".into())
         }
         "`" => Some("names are quoted with a backtick at both ends".into()),
+        _ if text.contains("Expected: )") => {
+            Some("is a parenthesis not closed before this?".into())
+        }
+        f if CLAUSES.contains(&f.to_ascii_uppercase().as_str()) => {
+            Some("something before it is missing or too much".into())
+        }
         f if f.chars().all(|c| c.is_alphanumeric() || c == '_') && !f.is_empty() => Some(format!(
             "if `{f}` is a name, put it in backticks; else something before it is missing or too much"
         )),

@@ -125,7 +125,7 @@ impl Binder<'_> {
                 .located(ast));
         }
         self.depth += 1;
-        let bound = match self.names.whole(ast)? {
+        let bound = match self.names.whole(ast).map_err(|e| e.located(ast))? {
             Some(bound) => Ok(bound),
             None => self.dispatch(ast),
         };

@@ -6,8 +6,6 @@ use crate::schema::DataType;
 use crate::udf::manifest::{GuestInput, GuestKind, Parameter, Typed};
 use crate::value::Value;
 
-mod plans;
-
 /// Two guests: a window `swarm.wasm`, a join `aftershocks.wasm`.
 pub(super) struct Guests;
 
@@ -79,3 +77,7 @@ pub(super) fn explained(script: &str) -> String {
         }
     }
 }
+
+mod fuzz;
+mod mistakes;
+mod plans;

@@ -172,3 +172,126 @@ impl<'a> Answer<'a> {
         Ok(Arc::new(StringArray::from_iter(texts)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::frame::{Frame, FrameWriter};
+    use super::*;
+
+    const TYPES: [DataType; 9] = [
+        DataType::Boolean,
+        DataType::Int,
+        DataType::BigInt,
+        DataType::Float,
+        DataType::Double,
+        DataType::String,
+        DataType::Bytes,
+        DataType::Date,
+        DataType::TimestampLtz,
+    ];
+    /// A frame's descriptors stand behind 48 bytes, an answer's behind 16: an answer that begins 32 bytes
+    /// into a frame has the same.
+    const SHIFT: u32 = 32;
+
+    fn columns() -> Vec<ArrayRef> {
+        let payload = f64::from_bits(0xfff8_0000_0000_0123);
+        vec![
+            Arc::new(BooleanArray::from(vec![Some(true), None, Some(false), Some(true)])),
+            Arc::new(Int32Array::from(vec![Some(i32::MIN), Some(2), None, Some(4)])),
+            Arc::new(Int64Array::from(vec![1, i64::MAX, 3, 4])),
+            Arc::new(Float32Array::from(vec![Some(1.5), None, Some(-0.0), Some(0.1)])),
+            Arc::new(Float64Array::from(vec![Some(payload), Some(-0.0), None, Some(0.1)])),
+            Arc::new(StringArray::from(vec![Some("물결"), Some(""), None, Some("abc")])),
+            Arc::new(BinaryArray::from(vec![Some(&b"\xff\0"[..]), None, Some(b""), Some(b"z")])),
+            Arc::new(Date32Array::from(vec![Some(0), Some(-1), None, Some(20_000)])),
+            Arc::new(
+                TimestampMillisecondArray::from(vec![Some(i64::MIN), None, Some(0), Some(9)])
+                    .with_timezone("UTC"),
+            ),
+        ]
+    }
+
+    fn frame(rows: &[u32]) -> Frame {
+        let mut writer = FrameWriter::new(TYPES.len() as u16, rows.len() as u32);
+        for (data_type, column) in TYPES.iter().zip(columns()) {
+            writer.array(*data_type, &column, rows);
+        }
+        let mut frame = writer.finish(16).expect("small");
+        let head =
+            Output { status: 0, need: 0, rows: rows.len() as u32, columns: TYPES.len() as u16 };
+        head.write(&mut frame.bytes[SHIFT as usize..]);
+        frame
+    }
+
+    fn decode(bytes: &[u8]) -> Result<(usize, Vec<ArrayRef>), Lie> {
+        Answer { region: &bytes[SHIFT as usize..], out_off: SHIFT }.columns(&TYPES, 100)
+    }
+
+    #[test]
+    fn what_is_written_is_read_nulls_and_all() {
+        let (rows, back) = decode(&frame(&[0, 1, 2, 3]).bytes).expect("a good answer");
+        assert_eq!(rows, 4);
+        for (i, (is, was)) in back.iter().zip(columns()).enumerate() {
+            assert_eq!(is.data_type(), was.data_type());
+            if i != 4 {
+                assert_eq!(is, &was, "column {i}");
+            }
+        }
+        use arrow_array::Array as _;
+        let doubles = back[4].as_any().downcast_ref::<Float64Array>().expect("doubles");
+        assert_eq!(doubles.value(0).to_bits(), 0x7ff8_0000_0000_0000, "the one NaN");
+        assert_eq!(doubles.value(1).to_bits(), 0x8000_0000_0000_0000, "the sign of zero stays");
+        assert!(doubles.is_null(2));
+    }
+
+    #[test]
+    fn a_selection_of_rows_is_gathered() {
+        let (_, back) = decode(&frame(&[3, 0, 0]).bytes).expect("a good answer");
+        assert_eq!(
+            back[5].as_ref(),
+            &StringArray::from(vec!["abc", "물결", "물결"]) as &dyn arrow_array::Array
+        );
+        assert_eq!(back[2].as_ref(), &Int64Array::from(vec![4, 1, 1]) as &dyn arrow_array::Array);
+        assert_eq!(decode(&frame(&[]).bytes).expect("no rows").0, 0);
+    }
+
+    #[test]
+    fn lies_are_found() {
+        let good = frame(&[0, 1, 2, 3]).bytes;
+        let descriptor = |column: usize| 48 + column * Column::LEN;
+        let set = |at: usize, value: u32| {
+            let mut bytes = good.clone();
+            bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+            decode(&bytes).expect_err("a lie")
+        };
+        let text = Column::read(&good, descriptor(5)).expect("a descriptor");
+        let cases = [
+            (40, 5, "it has 4 rows, not 5"),
+            (40, 101, "101 rows, at most 100"),
+            (44, 8, "8 columns, 9 are promised"),
+            (descriptor(1), 3, "type code"),
+            (descriptor(1) + 4, u32::MAX, "validity bits"),
+            (descriptor(2) + 8, u32::MAX - 7, "values"),
+            (descriptor(2) + 8, 0, "leave the output region"),
+            (descriptor(2) + 12, u32::MAX, "leave the output region"),
+            (descriptor(2) + 12, 31, "take 32 bytes, it has 31"),
+            (descriptor(0) + 12, 0, "take 1 bytes, it has 0"),
+            (descriptor(5) + 16, u32::MAX - 3, "offsets"),
+            (descriptor(2) + 20, 3, "it has 3 rows, not 4"),
+            (text.offsets_off as usize, u32::MAX, "negative"),
+            (text.offsets_off as usize + 8, 1, "fall"),
+            (text.offsets_off as usize + 16, 1 << 20, "leaves"),
+            (text.offsets_off as usize + 4, 5, "not UTF-8"),
+            (text.data_off as usize, 0xffff_ffff, "not UTF-8"),
+        ];
+        for (at, value, message) in cases {
+            let lie = set(at, value);
+            assert!(lie.contains(message), "{at} = {value}: {lie}");
+        }
+        for cut in 0..good.len() - SHIFT as usize {
+            let region = &good[SHIFT as usize..SHIFT as usize + cut];
+            // Shorter regions must be refused or decode; never panic.
+            let _ = Answer { region, out_off: SHIFT }.columns(&TYPES, 100);
+        }
+    }
+}

@@ -223,7 +223,7 @@ impl Live {
         }
         Err(Diagnostic::new(
             "guest.memory-limit",
-            format!("the guest has no room for a frame of {bytes} bytes"),
+            format!("`{}` has no room for a frame of {bytes} bytes", export::ARENA),
         )
         .hint(
             "raise the memory's declared maximum in the guest, or what its `hw_arena` sets aside",

@@ -46,7 +46,7 @@ pub(super) fn admit(module: &[u8], limits: &Limits) -> Result<Admitted> {
         return Err(too_large("the module", module.len() as u64, MAX_MODULE as u64));
     }
     is_wasm(module)?;
-    let shape = read(module)?;
+    let shape = read(module).map_err(|error| told_apart(module, error))?;
     check_imports(module, &shape)?;
     check_memory(&shape, limits)?;
     if shape.start {
@@ -83,12 +83,24 @@ fn is_wasm(module: &[u8]) -> Result<()> {
 pub(super) fn invalid(error: &wasmparser::Error) -> Error {
     let message = format!("{} (at byte {})", error.message(), error.offset());
     if error.missing_wasm_feature().is_some() || error.message().contains("SIMD") {
-        return Diagnostic::new("guest.feature", message).hint(
-            "guests run without SIMD, threads, exceptions, tail calls, garbage collection, 64-bit or \
-             several memories",
-        );
+        return missing_feature(message);
     }
     Diagnostic::new("guest.invalid", message)
+}
+
+fn missing_feature(message: String) -> Error {
+    Diagnostic::new("guest.feature", message).hint(
+        "guests run without SIMD, threads, exceptions, tail calls, garbage collection, 64-bit or \
+         several memories",
+    )
+}
+
+/// What is valid WebAssembly elsewhere is not called invalid.
+fn told_apart(module: &[u8], error: Error) -> Error {
+    if error.code == "guest.invalid" && Validator::new().validate_all(module).is_ok() {
+        return missing_feature(error.message);
+    }
+    error
 }
 
 fn too_large(what: &str, is: u64, most: u64) -> Error {

@@ -315,7 +315,7 @@ impl Guest {
         &mut self,
         range: Range<usize>,
         calls: &mut Vec<Call>,
-        call: &mut dyn FnMut(&mut Caller, Range<usize>, &mut Vec<Call>) -> Result<()>,
+        call: &mut Attempt<'_>,
     ) -> std::result::Result<(), Failure> {
         if range.is_empty() {
             return Ok(());
@@ -353,6 +353,9 @@ fn write_rows(
         writer.array(input.data_type, column, rows);
     }
 }
+
+/// One try at a range of rows. It changes nothing unless it succeeds.
+type Attempt<'a> = dyn FnMut(&mut Caller, Range<usize>, &mut Vec<Call>) -> Result<()> + 'a;
 
 type Checked<T> = std::result::Result<T, Lie>;
 

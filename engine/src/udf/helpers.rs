@@ -31,7 +31,9 @@ pub(super) fn all(at: &Indices, types: &mut Types, shape: &Shape, limits: &Limit
     let cap = shape.memories.first().and_then(|m| m.1).unwrap_or(0);
     let helper = |of, export, locals: &[(u32, ValType)], code: &[I<'static>]| {
         let mut function = Function::new(locals.iter().copied());
-        code.iter().for_each(|i| drop(function.instruction(i)));
+        for instruction in code {
+            function.instruction(instruction);
+        }
         function.instruction(&I::End);
         Helper { of, export, body: function.into_raw_body() }
     };

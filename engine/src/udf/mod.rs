@@ -10,6 +10,7 @@ mod gate;
 pub mod guest;
 mod helpers;
 pub mod manifest;
+mod manifest_json;
 mod meter;
 mod module;
 mod registry;

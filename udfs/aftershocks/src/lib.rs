@@ -31,8 +31,7 @@ fn distance_km(lat1: f64, lon1: f64, lat2: f64, lon2: f64) -> f64 {
     let radians = |degrees: f64| degrees * core::f64::consts::PI / 180.0;
     let half = |from: f64, to: f64| libm::sin((radians(to) - radians(from)) / 2.0);
     let (across, along) = (half(lat1, lat2), half(lon1, lon2));
-    let a = across * across
-        + libm::cos(radians(lat1)) * libm::cos(radians(lat2)) * along * along;
+    let a = across * across + libm::cos(radians(lat1)) * libm::cos(radians(lat2)) * along * along;
     let root = libm::sqrt(a);
     2.0 * EARTH_KM * libm::asin(if root > 1.0 { 1.0 } else { root })
 }

@@ -127,3 +127,50 @@ impl<'a> Table<'a> {
         status::OK
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fill(region: &mut [u8], rows: i32) -> i32 {
+        let types = [types::INT, types::BOOLEAN, types::DOUBLE];
+        let mut table = Table::new(region, 1000, &types);
+        for i in 0..rows {
+            table.set(0, Some(i));
+            table.set(1, (i % 3 != 0).then_some(i % 2 == 0));
+            table.set(2, Some(f64::from(i) / 2.0));
+            table.end_row();
+        }
+        table.finish()
+    }
+
+    #[test]
+    fn a_table_too_large_says_how_much_it_needs_and_that_is_enough() {
+        for rows in [0, 1, 7, 8, 9, 64, 65] {
+            let mut small = [0u8; 16];
+            let status = fill(&mut small, rows);
+            assert_eq!(status, status::NEED_MORE);
+            let need = Output::read(&small).expect("a head").need as usize;
+            let mut region = [0u8; 4096];
+            assert_eq!(fill(&mut region[..need], rows), status::OK, "{rows} rows in {need} bytes");
+            assert_eq!(Output::read(&region).map(|o| o.rows), Some(rows as u32));
+        }
+    }
+
+    #[test]
+    fn cells_stand_where_the_descriptors_say() {
+        let mut region = [0u8; 512];
+        assert_eq!(fill(&mut region, 10), status::OK);
+        let column =
+            |i| Column::read(&region, Output::LEN + i * Column::LEN).expect("a descriptor");
+        let at = |offset: u32| offset as usize - 1000;
+        assert_eq!(region[at(column(0).data_off) + 4 * 9], 9);
+        // Rows 0, 3, 6 and 9 are NULL; of the others 2, 4 and 8 are TRUE.
+        let valid = at(column(1).validity_off);
+        assert_eq!(region[valid..valid + 2], [0b1011_0110, 0b01]);
+        let bits = at(column(1).data_off);
+        assert_eq!(region[bits..bits + 2], [0b0001_0100, 0b01]);
+        let last = at(column(2).data_off) + 8 * 9;
+        assert_eq!(region[last..last + 8], 4.5f64.to_le_bytes());
+    }
+}

@@ -110,4 +110,3 @@ pub mod wasm {
         }
     }
 }
-

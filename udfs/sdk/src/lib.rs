@@ -42,11 +42,11 @@ pub mod shim;
 
 pub use answer::{Fixed, Table};
 pub use frame::{Cell, Input, Parts};
-#[doc(hidden)]
-pub use highwater_abi as abi;
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 pub use guest::wasm;
+#[doc(hidden)]
+pub use highwater_abi as abi;
 
 /// Start and end of a window, milliseconds since 1970, the end exclusive.
 pub type Window = (i64, i64);

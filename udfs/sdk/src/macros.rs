@@ -98,8 +98,12 @@ macro_rules! __type {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __name {
-    (TIMESTAMP) => { "TIMESTAMP(3)" };
-    ($type:ident) => { stringify!($type) };
+    (TIMESTAMP) => {
+        "TIMESTAMP(3)"
+    };
+    ($type:ident) => {
+        stringify!($type)
+    };
 }
 
 #[doc(hidden)]
@@ -110,8 +114,13 @@ macro_rules! __field {
     };
     ($n:ident : $t:ident = $d:literal) => {
         concat!(
-            "{\"name\":\"", stringify!($n), "\",\"type\":\"", $crate::__name!($t),
-            "\",\"default\":", stringify!($d), "}"
+            "{\"name\":\"",
+            stringify!($n),
+            "\",\"type\":\"",
+            $crate::__name!($t),
+            "\",\"default\":",
+            stringify!($d),
+            "}"
         )
     };
 }
@@ -131,8 +140,12 @@ macro_rules! __fields {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __default {
-    () => { Default::default() };
-    ($d:literal) => { $d };
+    () => {
+        Default::default()
+    };
+    ($d:literal) => {
+        $d
+    };
 }
 
 #[doc(hidden)]
@@ -164,11 +177,21 @@ macro_rules! __parameters {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __parameter_default {
-    ($t:ident, $d:literal) => { $d };
-    (BOOLEAN) => { false };
-    (FLOAT) => { 0.0 };
-    (DOUBLE) => { 0.0 };
-    ($t:ident) => { 0 };
+    ($t:ident, $d:literal) => {
+        $d
+    };
+    (BOOLEAN) => {
+        false
+    };
+    (FLOAT) => {
+        0.0
+    };
+    (DOUBLE) => {
+        0.0
+    };
+    ($t:ident) => {
+        0
+    };
 }
 
 #[doc(hidden)]
@@ -285,42 +308,64 @@ macro_rules! __guest {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export {
-    (assign) => { $crate::__shim!(win_assign, |frame, p| {
-        $crate::shim::assign(frame, |row: &Row<'_>| assign(&p, row))
-    }); };
-    (merge_windows) => { $crate::__shim!(win_merge_windows, |frame, p| {
-        $crate::shim::merge_windows(frame, |a, b| merge_windows(&p, a, b))
-    }); };
-    (init) => { $crate::__shim!(win_init, |frame, p| {
-        $crate::shim::init(frame, || init(&p))
-    }); };
-    (accumulate) => { $crate::__shim!(win_accumulate, |frame, p| {
-        $crate::shim::accumulate(frame, |row: &Row<'_>, state: &mut State| accumulate(&p, row, state))
-    }); };
-    (merge) => { $crate::__shim!(win_merge, |frame, p| {
-        $crate::shim::merge(frame, |state: &mut State, other: &State| merge(&p, state, other))
-    }); };
-    (result) => { $crate::__shim!(win_result, |frame, p| {
-        $crate::shim::result(frame, |window, state: &State| result(&p, window, state))
-    }); };
-    (join, $left:ident, $right:ident) => { $crate::__shim!(join_match, |frame, p| {
-        $crate::shim::join(frame, |left: &$left<'_>, right: &$right<'_>| matches(&p, left, right))
-    }); };
+    (assign) => {
+        $crate::__shim!(win_assign, |frame, p| {
+            $crate::shim::assign(frame, |row: &Row<'_>| assign(&p, row))
+        });
+    };
+    (merge_windows) => {
+        $crate::__shim!(win_merge_windows, |frame, p| {
+            $crate::shim::merge_windows(frame, |a, b| merge_windows(&p, a, b))
+        });
+    };
+    (init) => {
+        $crate::__shim!(win_init, |frame, p| { $crate::shim::init(frame, || init(&p)) });
+    };
+    (accumulate) => {
+        $crate::__shim!(win_accumulate, |frame, p| {
+            $crate::shim::accumulate(frame, |row: &Row<'_>, state: &mut State| {
+                accumulate(&p, row, state)
+            })
+        });
+    };
+    (merge) => {
+        $crate::__shim!(win_merge, |frame, p| {
+            $crate::shim::merge(frame, |state: &mut State, other: &State| merge(&p, state, other))
+        });
+    };
+    (result) => {
+        $crate::__shim!(win_result, |frame, p| {
+            $crate::shim::result(frame, |window, state: &State| result(&p, window, state))
+        });
+    };
+    (join, $left:ident, $right:ident) => {
+        $crate::__shim!(join_match, |frame, p| {
+            $crate::shim::join(frame, |left: &$left<'_>, right: &$right<'_>| {
+                matches(&p, left, right)
+            })
+        });
+    };
 }
 
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __shim {
     ($name:ident, |$frame:ident, $p:ident| $body:expr) => {
-        #[cfg(target_arch = "wasm32")]
         const _: () = {
+            fn run($frame: &mut [u8], $p: Parameters) -> i32 {
+                $body
+            }
+
+            #[cfg(target_arch = "wasm32")]
             #[unsafe(no_mangle)]
             extern "C" fn $name(frame: *mut u8) -> i32 {
                 // SAFETY: the engine passes the address of a frame.
-                let $frame = unsafe { $crate::wasm::frame(frame) };
-                let $p = PARAMETERS.get();
-                $body
+                run(unsafe { $crate::wasm::frame(frame) }, PARAMETERS.get())
             }
+
+            // Natively nothing calls it, but its types are checked all the same.
+            #[cfg(not(target_arch = "wasm32"))]
+            const _: fn(&mut [u8], Parameters) -> i32 = run;
         };
     };
 }

@@ -137,7 +137,8 @@ mod tests {
 
     #[test]
     fn the_order_of_records_and_merges_does_not_matter() {
-        let quakes = [quake(3, 2.0, 1.1), quake(1, 4.5, 0.7), quake(2, 4.5, 33.33), quake(9, 1.0, 5.0)];
+        let quakes =
+            [quake(3, 2.0, 1.1), quake(1, 4.5, 0.7), quake(2, 4.5, 33.33), quake(9, 1.0, 5.0)];
         let mut forward = State::default();
         quakes.iter().for_each(|q| accumulate(&P, q, &mut forward));
         let (mut left, mut right) = (State::default(), State::default());

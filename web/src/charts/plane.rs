@@ -227,6 +227,10 @@ fn records(view: &PlaneView, f: &Frame, p: &Palette, c: &mut Commands) {
 /// Words on the plot where there is room for them.
 fn labels(view: &PlaneView, f: &Frame, p: &Palette, c: &mut Commands) {
     let [left, top, right, bottom] = f.pixels;
+    if !view.hint.is_empty() {
+        c.fill(p.faint);
+        c.text(view.hint, ((left + right) / 2.0, (top + bottom) / 2.0), 15.0, (1, 1), false);
+    }
     c.fill(p.late);
     for (at, _) in &view.crashes {
         c.text("crash", (right - 6.0, f.y(*at) - 3.0), 12.0, (2, 2), false);

@@ -97,6 +97,8 @@ pub struct PlaneView {
     pub now: f64,
     /// The inspected record.
     pub inspected: Option<Inspected>,
+    /// Said in the middle while there is nothing to see.
+    pub hint: &'static str,
     /// The picture in one sentence.
     pub summary: String,
 }
@@ -122,7 +124,19 @@ pub fn build(m: &Model) -> PlaneView {
     let back = |c: &crate::run::Crash| (ms(c.at), c.restore.map(|r| ms(r.1)));
     view.crashes = recovery.crashes.iter().map(back).collect();
     view.summary = summary(m, &view);
+    if view.points.is_empty() && m.phase == crate::model::Phase::Ready {
+        view.hint = "Press Play, or step once.";
+    }
     view
+}
+
+/// For each task whether its windows and verdicts are shown.
+pub fn shown_tasks(m: &Model) -> Vec<bool> {
+    (0..m.run.header.tasks.len()).map(|t| u16::try_from(t).is_ok_and(|t| m.shows_task(t))).collect()
+}
+
+fn is(counted: &[bool], task: u16) -> bool {
+    counted.get(usize::from(task)).copied().unwrap_or(false)
 }
 
 fn ms(us: u64) -> f64 {
@@ -148,8 +162,9 @@ fn widen(from: f64, to: f64) -> [f64; 2] {
 
 fn points(m: &Model) -> Vec<Point> {
     let marks = &m.run.marks;
+    let counted = shown_tasks(m);
     let point = |(i, mark): (usize, &Mark)| {
-        let shape = match marks.state(mark, &m.run.windows) {
+        let shape = match marks.state(mark, &m.run.windows, |t| is(&counted, t)) {
             MarkState::OnTime => Shape::Square,
             MarkState::Open => Shape::Ring,
             MarkState::Late => Shape::Cross,
@@ -161,7 +176,9 @@ fn points(m: &Model) -> Vec<Point> {
 }
 
 fn boxes(m: &Model, now: f64) -> Vec<WindowBox> {
-    let shown = |w: &&Window| m.key.as_ref().is_none_or(|k| *k == w.key);
+    let counted = shown_tasks(m);
+    let key = m.key.as_ref();
+    let shown = |w: &&Window| is(&counted, w.task) && key.is_none_or(|k| *k == w.key);
     let of = |w: &Window| {
         let (from, to) = w.span();
         let at = |time: u64| ms(time);
@@ -216,7 +233,7 @@ pub fn inspect(m: &Model, index: usize) -> Option<Inspected> {
     for (_, w) in &mark.windows {
         lines.extend(m.run.windows.all.get(*w as usize).map(|w| fate(m, w)));
     }
-    if mark.late.is_some() {
+    if !mark.late.is_empty() {
         let drops = m.run.late.iter().filter(|l| l.seq == mark.seq && l.pos >= mark.pos);
         lines.extend(drops.map(|l| super::late::why(m, l)));
     }
@@ -252,8 +269,9 @@ fn fate(m: &Model, w: &Window) -> String {
 /// The records as a table, newest first: number, event time, arrival, fate.
 pub fn table(m: &Model, limit: usize) -> Vec<[String; 4]> {
     let marks = &m.run.marks;
+    let counted = shown_tasks(m);
     let row = |mark: &Mark| {
-        let fate = match marks.state(mark, &m.run.windows) {
+        let fate = match marks.state(mark, &m.run.windows, |t| is(&counted, t)) {
             MarkState::OnTime => "on time",
             MarkState::Open => "in an open window",
             MarkState::Late => "late",
@@ -298,7 +316,7 @@ mod tests {
     #[test]
     fn a_late_record_says_why() {
         let m = sample::model(u64::MAX);
-        let late = m.run.marks.all.iter().position(|k| k.late.is_some()).expect("one is late");
+        let late = m.run.marks.all.iter().position(|k| !k.late.is_empty()).expect("one is late");
         let said = inspect(&m, late).expect("it has an event time");
         assert!(said.lines.iter().any(|l| l.contains("dropped")), "{:?}", said.lines);
     }

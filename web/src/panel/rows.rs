@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use crate::model::Model;
 use crate::run::{Pos, RowState, SinkRow};
 use crate::words;
@@ -62,15 +60,11 @@ pub fn build(m: &Model, limit: usize) -> Vec<SinkView> {
         }
         view.updating |= row.kind != 0;
         if view.lines.len() < limit {
-            let (names, cells) = cells(&row.text);
-            if view.columns.len() != cells.len() && names.len() == cells.len() {
-                view.columns = names;
-            }
             view.lines.push(RowLine {
                 pos: row.pos,
                 step: row.step,
                 kind: ["+I", "−U", "+U", "−D"][usize::from(row.kind & 3)],
-                cells,
+                cells: cells(&row.text, &view.columns),
                 state: row.state(),
                 again: row.again,
             });
@@ -102,18 +96,27 @@ fn table_of<'a>(m: &'a Model, row: &SinkRow) -> &'a str {
     name.rsplit_once('/').map_or(name, |(table, _)| table)
 }
 
-/// A row's text as cells, with their names if the text has them.
-fn cells(text: &str) -> (Vec<String>, Vec<Option<String>>) {
-    let cell = |v: &Value| match v {
-        Value::Null => None,
-        Value::String(s) => Some(s.clone()),
-        other => Some(other.to_string()),
-    };
-    match serde_json::from_str::<Value>(text) {
-        Ok(Value::Object(o)) => (o.keys().cloned().collect(), o.values().map(cell).collect()),
-        Ok(Value::Array(a)) => (Vec::new(), a.iter().map(cell).collect()),
-        _ => (Vec::new(), vec![Some(text.to_owned())]),
+/// A row's text, `name=value` pairs joined by `, `, as cells. The names tell a comma between values
+/// from a comma in one.
+fn cells(text: &str, names: &[String]) -> Vec<Option<String>> {
+    let whole = || vec![Some(text.to_owned())];
+    let mut rest = text;
+    let mut out = Vec::with_capacity(names.len());
+    for (i, name) in names.iter().enumerate() {
+        let Some(value) = rest.strip_prefix(name).and_then(|r| r.strip_prefix('=')) else {
+            return whole();
+        };
+        let end = match names.get(i + 1) {
+            Some(next) => match value.find(&format!(", {next}=")) {
+                Some(end) => end,
+                None => return whole(),
+            },
+            None => value.len(),
+        };
+        out.push((&value[..end] != "NULL").then(|| value[..end].to_owned()));
+        rest = value.get(end + 2..).unwrap_or_default();
     }
+    if out.is_empty() { whole() } else { out }
 }
 
 #[cfg(test)]
@@ -123,11 +126,14 @@ mod tests {
 
     #[test]
     fn texts_become_cells() {
-        let (names, values) = cells(r#"{"a":1,"b":null,"c":"x"}"#);
-        assert_eq!(names, ["a", "b", "c"]);
-        assert_eq!(values, [Some("1".into()), None, Some("x".into())]);
-        assert_eq!(cells("[1,2]").1.len(), 2);
-        assert_eq!(cells("(1, 2)").1, [Some("(1, 2)".to_owned())]);
+        let names = ["a", "b", "c"].map(String::from);
+        let cell = |t: &str| Some(t.to_owned());
+        assert_eq!(cells("a=1, b=NULL, c=x", &names), [cell("1"), None, cell("x")]);
+        assert_eq!(cells("a=1, 2, b=, c=x, y=3", &names), [cell("1, 2"), cell(""), cell("x, y=3")]);
+        for odd in ["a=1, c=2", "", "b=1, a=2, c=3"] {
+            assert_eq!(cells(odd, &names), [cell(odd)]);
+        }
+        assert_eq!(cells("a=1", &[]), [cell("a=1")]);
     }
 
     #[test]

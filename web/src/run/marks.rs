@@ -27,8 +27,8 @@ pub struct Mark {
     pub event_time: Option<i64>,
     /// It was read before, ahead of a crash.
     pub replayed: bool,
-    /// The event that left it out, if one did.
-    pub late: Option<Pos>,
+    /// The events that left it out, and in which task.
+    pub late: Vec<(Pos, u16)>,
     /// The windows it was counted in: the event and the position in [`Windows::all`].
     pub windows: Vec<(Pos, u32)>,
 }
@@ -50,7 +50,8 @@ pub struct Marks {
     /// One entry an arrival; a replayed record has several.
     pub all: Vec<Mark>,
     latest: BTreeMap<u64, u32>,
-    reached: BTreeMap<(u16, u16), u64>,
+    /// One more than the highest number read so far.
+    reached: u64,
 }
 
 impl Marks {
@@ -59,13 +60,16 @@ impl Marks {
         self.all.get(*self.latest.get(&seq)? as usize)
     }
 
-    /// What became of a record so far.
-    pub fn state(&self, mark: &Mark, windows: &Windows) -> MarkState {
-        if mark.late.is_some() {
+    /// What became of a record so far in the tasks that `counts` names.
+    pub fn state(&self, mark: &Mark, windows: &Windows, counts: impl Fn(u16) -> bool) -> MarkState {
+        if mark.late.iter().any(|(_, task)| counts(*task)) {
             return MarkState::Late;
         }
-        let open = mark.windows.iter().any(|(_, w)| windows.state(*w) == WindowState::Open);
-        if open { MarkState::Open } else { MarkState::OnTime }
+        let is_open = |(_, w): &(Pos, u32)| {
+            windows.state(*w) == WindowState::Open
+                && windows.all.get(*w as usize).is_some_and(|w| counts(w.task))
+        };
+        if mark.windows.iter().any(is_open) { MarkState::Open } else { MarkState::OnTime }
     }
 
     pub(super) fn apply(&mut self, pos: Pos, e: &Event, windows: &Windows) {
@@ -81,7 +85,7 @@ impl Marks {
                     seq: *seq,
                     event_time: *event_time,
                     replayed: false,
-                    late: None,
+                    late: Vec::new(),
                     windows: Vec::new(),
                 });
             }
@@ -91,10 +95,8 @@ impl Marks {
                 }
             }
             What::Late { seq, .. } | What::JoinLate { seq, .. } => {
-                if let Some(mark) = self.find(*seq)
-                    && mark.late.is_none()
-                {
-                    mark.late = Some(pos);
+                if let Some(mark) = self.find(*seq) {
+                    mark.late.push((pos, e.task));
                 }
             }
             _ => {}
@@ -105,21 +107,18 @@ impl Marks {
         cut(&mut self.all, n, |m| m.pos);
         let kept = std::mem::take(&mut self.all);
         self.latest.clear();
-        self.reached.clear();
+        self.reached = 0;
         self.all.reserve(kept.len());
         for mut mark in kept {
-            if mark.late.is_some_and(|p| p >= n) {
-                mark.late = None;
-            }
+            cut(&mut mark.late, n, |l| l.0);
             cut(&mut mark.windows, n, |w| w.0);
             self.push(mark);
         }
     }
 
     fn push(&mut self, mut mark: Mark) {
-        let reached = self.reached.entry((mark.task, mark.partition)).or_insert(0);
-        mark.replayed = mark.offset < *reached;
-        *reached = (*reached).max(mark.offset.saturating_add(1));
+        mark.replayed = mark.seq < self.reached;
+        self.reached = self.reached.max(mark.seq.saturating_add(1));
         let index = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
         self.latest.insert(mark.seq, index);
         self.all.push(mark);

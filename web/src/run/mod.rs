@@ -188,6 +188,25 @@ impl Run {
         self.header.tasks.get(usize::from(task)).map_or("coordinator", |t| t.name.as_str())
     }
 
+    /// The name of a task's operator: its own without the subtask.
+    pub fn operator_of(&self, task: u16) -> &str {
+        let name = self.task_name(task);
+        name.rsplit_once('/').map_or(name, |(operator, _)| operator)
+    }
+
+    /// The operators that keep records until the watermark lets go of them, in order.
+    pub fn waiting_operators(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for info in &self.header.tasks {
+            let waits = ["window", "session", "join"].iter().any(|k| info.kind.contains(k));
+            let name = info.name.rsplit_once('/').map_or(info.name.as_str(), |(name, _)| name);
+            if waits && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
     fn apply_next(&mut self) {
         let index = self.applied;
         let Some(e) = self.events.get(index) else { return };

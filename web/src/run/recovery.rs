@@ -43,19 +43,12 @@ pub struct Replay {
     pub task: u16,
     /// The partition.
     pub partition: u16,
-    /// Where it went back to.
+    /// Where in the partition it went back to.
     pub offset: u64,
-    /// Where it had been.
+    /// The first record, over all partitions, that is read again.
     pub from: u64,
-    /// Records before this place are read for a second time.
+    /// The last.
     pub until: u64,
-}
-
-impl Replay {
-    /// How many records are read again.
-    pub fn records(&self) -> u64 {
-        self.until.saturating_sub(self.offset)
-    }
 }
 
 /// One crash and what followed.
@@ -82,9 +75,10 @@ pub struct Crash {
 }
 
 impl Crash {
-    /// How many records are read again, over all sources.
+    /// How many records are read again: the sources went back to one moment together.
     pub fn replayed(&self) -> u64 {
-        self.replays.iter().map(Replay::records).sum()
+        let count = |r: &Replay| r.until.saturating_sub(r.from).saturating_add(1);
+        self.replays.iter().map(count).max().unwrap_or(0)
     }
 }
 

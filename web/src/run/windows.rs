@@ -95,9 +95,10 @@ impl Windows {
             .fired_at()
     }
 
-    /// The keys that have windows, in order, without doubles.
-    pub fn keys(&self) -> Vec<&str> {
-        let mut keys: Vec<&str> = self.by_key.keys().map(|(_, k)| k.as_str()).collect();
+    /// The keys that have windows in the tasks that `counts` names, in order, without doubles.
+    pub fn keys(&self, counts: impl Fn(u16) -> bool) -> Vec<&str> {
+        let wanted = self.by_key.keys().filter(|(task, _)| counts(*task));
+        let mut keys: Vec<&str> = wanted.map(|(_, k)| k.as_str()).collect();
         keys.sort_unstable();
         keys.dedup();
         keys

@@ -2,7 +2,9 @@
 
 use leptos::prelude::*;
 
-use super::{app, editor, events, graph, header, help, late, lesson, plane, recovery, rows, transport};
+use super::{
+    app, editor, events, graph, header, help, late, lesson, plane, recovery, rows, transport,
+};
 use crate::model::Phase;
 
 /// The page.

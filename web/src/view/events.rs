@@ -20,7 +20,8 @@ pub(super) fn Events() -> impl IntoView {
     let top = RwSignal::new(0_i32);
     let height = RwSignal::new(600_i32);
     let count = app.table(total);
-    let first = Memo::new(move |_| usize::try_from(top.get() / LINE).unwrap_or(0).saturating_sub(MARGIN));
+    let first =
+        Memo::new(move |_| usize::try_from(top.get() / LINE).unwrap_or(0).saturating_sub(MARGIN));
     let shown = Memo::new(move |_| {
         app.slow.track();
         let many = usize::try_from(height.get() / LINE).unwrap_or(0) + 2 * MARGIN;
@@ -73,7 +74,8 @@ pub(super) fn Events() -> impl IntoView {
 fn Filters() -> impl IntoView {
     let app = app();
     let kinds = app.table(names);
-    let tasks = app.table(|m| m.run.header.tasks.iter().map(|t| t.name.clone()).collect::<Vec<_>>());
+    let tasks =
+        app.table(|m| m.run.header.tasks.iter().map(|t| t.name.clone()).collect::<Vec<_>>());
     let name = app.memo(|m| m.filter.name.clone().unwrap_or_default());
     let text = app.memo(|m| m.filter.text.clone());
     let some = |v: String| (!v.is_empty()).then_some(v);

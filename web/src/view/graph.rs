@@ -37,8 +37,11 @@ pub(super) fn Graph() -> impl IntoView {
         <figure class="panel graph" aria-label="Pipeline">
             <figcaption class="caption"><h2>"Pipeline"</h2><span class="summary">{summary}</span></figcaption>
             <div class="scroll">
-                <div class="wires" style:--tallest=move || graph.with(|g| g.tallest.max(1).to_string())
-                    style:--columns=move || graph.with(|g| g.columns.max(1).to_string())>
+                <div
+                    class="wires"
+                    style=("--tallest", move || graph.with(|g| g.tallest.max(1).to_string()))
+                    style=("--columns", move || graph.with(|g| g.columns.max(1).to_string()))
+                >
                     <svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">{lines}</svg>
                     <ul>{boxes}</ul>
                 </div>
@@ -61,7 +64,8 @@ fn task(
 ) -> impl IntoView {
     let (x, y) = centre(place, columns);
     let node = Memo::new(move |_| graph.with(|g| g.nodes.get(i).cloned()));
-    let of = move |f: fn(&Node) -> String| move || node.with(|n| n.as_ref().map(f).unwrap_or_default());
+    let of =
+        move |f: fn(&Node) -> String| move || node.with(|n| n.as_ref().map(f).unwrap_or_default());
     let down = move || node.with(|n| n.as_ref().is_some_and(|n| n.down));
     let counters = move || {
         let list = node.with(|n| n.as_ref().map(|n| n.counters.clone()).unwrap_or_default());

@@ -26,7 +26,8 @@ pub(super) fn Help() -> impl IntoView {
             open();
         }
     });
-    let keys = KEYS.map(|(key, does)| view! { <div><dt><kbd>{key}</kbd></dt><dd>{does}</dd></div> });
+    let keys =
+        KEYS.map(|(key, does)| view! { <div><dt><kbd>{key}</kbd></dt><dd>{does}</dd></div> });
     view! {
         <dialog id="help" class="help" aria-labelledby="help-title">
             <form method="dialog">

@@ -183,16 +183,15 @@ impl App {
     fn follow_address(self) {
         let changed = Closure::<dyn FnMut()>::new(move || {
             if let Some(file) = address()
-                && self.model.with_untracked(|m| {
-                    m.file != file && m.examples.iter().any(|e| e.file == file)
-                })
+                && self
+                    .model
+                    .with_untracked(|m| m.file != file && m.examples.iter().any(|e| e.file == file))
             {
                 self.send(Msg::Choose(file));
             }
         });
-        let target: &web_sys::EventTarget = window().unchecked_ref();
         let listener = changed.as_ref().unchecked_ref();
-        let _ = target.add_event_listener_with_callback("hashchange", listener);
+        let _ = window().add_event_listener_with_callback("hashchange", listener);
         changed.forget();
     }
 }

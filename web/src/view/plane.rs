@@ -45,7 +45,7 @@ pub(super) fn Plane() -> impl IntoView {
             <figcaption class="caption">
                 <h2>"Time plane"</h2>
                 <span class="summary">{summary}</span>
-                <KeyChoice />
+                <Choices />
                 <button
                     type="button"
                     class="plain small"
@@ -63,20 +63,34 @@ pub(super) fn Plane() -> impl IntoView {
     }
 }
 
+/// Whose windows are shown.
 #[component]
-fn KeyChoice() -> impl IntoView {
+fn Choices() -> impl IntoView {
     let app = app();
-    let keys = app.table(|m| m.run.windows.keys().into_iter().map(str::to_owned).collect::<Vec<_>>());
-    let chosen = app.memo(|m| m.key.clone().unwrap_or_default());
+    let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect::<Vec<_>>();
+    let operators = app.memo(move |m| owned(m.run.waiting_operators()));
+    let operator = app.memo(|m| m.shown_operator().unwrap_or_default().to_owned());
+    let keys = app.table(move |m| owned(m.run.windows.keys(|t| m.shows_task(t))));
+    let key = app.memo(|m| m.key.clone().unwrap_or_default());
     let choose = move |e| {
         let key = event_target_value(&e);
         app.send(Msg::Key((!key.is_empty()).then_some(key)));
     };
     view! {
+        <Show when=move || operators.with(|o| o.len() > 1)>
+            <label class="key">
+                <span class="hidden">"Operator"</span>
+                <select prop:value=operator on:change=move |e| app.send(Msg::Operator(event_target_value(&e)))>
+                    <For each=move || operators.get() key=Clone::clone let:name>
+                        <option value=name.clone()>{name.clone()}</option>
+                    </For>
+                </select>
+            </label>
+        </Show>
         <Show when=move || keys.with(|k| k.len() > 1)>
             <label class="key">
-                "Windows of "
-                <select on:change=choose prop:value=chosen>
+                <span class="hidden">"Windows of key"</span>
+                <select on:change=choose prop:value=key>
                     <option value="">"all keys"</option>
                     <For each=move || keys.get() key=Clone::clone let:key>
                         <option value=key.clone()>{key.clone()}</option>
@@ -144,7 +158,8 @@ fn draw(
     palette: &Palette,
     (below, above): (&HtmlCanvasElement, &HtmlCanvasElement),
 ) {
-    let same = state.axes.as_ref().is_some_and(|a| (a.0, a.1, a.2) == (view.domain, size, palette.paper));
+    let same =
+        state.axes.as_ref().is_some_and(|a| (a.0, a.1, a.2) == (view.domain, size, palette.paper));
     if !same {
         let (commands, frame) = axes(&view, size.0, size.1, palette);
         show(below, &commands);
@@ -164,7 +179,8 @@ fn watch_size(holder: NodeRef<html::Div>, size: RwSignal<(u32, u32)>) {
         let Some(element) = holder.get() else { return };
         let measured = element.clone();
         let resized = Closure::<dyn FnMut()>::new(move || {
-            let new = (measured.client_width().max(0) as u32, measured.client_height().max(0) as u32);
+            let new =
+                (measured.client_width().max(0) as u32, measured.client_height().max(0) as u32);
             if size.try_get_untracked().is_some_and(|old| old != new) {
                 size.set(new);
             }
@@ -205,7 +221,8 @@ fn keys(app: App, e: &web_sys::KeyboardEvent) {
 fn Inspector() -> impl IntoView {
     let app = app();
     let said = app.memo(|m| m.inspected.and_then(|i| crate::panel::plane::inspect(m, i)));
-    let content = move || match said.get() {
+    let content = move || {
+        match said.get() {
         None => view! {
             <p class="hint">"Point at a record, or walk with the arrow keys, to see what became of it."</p>
         }
@@ -215,6 +232,7 @@ fn Inspector() -> impl IntoView {
             <p>{i.lines.join(" ")}</p>
         }
         .into_any(),
+    }
     };
     view! { <div class="inspector scroll" aria-live="polite">{content}</div> }
 }

@@ -14,11 +14,12 @@ pub(super) fn Rows() -> impl IntoView {
     let app = app();
     let chosen = RwSignal::new(0_usize);
     let sinks = app.table(|m| build(m, limit(m)));
-    let names = Memo::new(move |_| {
-        sinks.with(|s| s.iter().map(|v| v.name.clone()).collect::<Vec<_>>())
-    });
+    let names =
+        Memo::new(move |_| sinks.with(|s| s.iter().map(|v| v.name.clone()).collect::<Vec<_>>()));
     let sink = Memo::new(move |_| {
-        sinks.with(|s| s.get(chosen.get().min(s.len().saturating_sub(1))).cloned().unwrap_or_default())
+        sinks.with(|s| {
+            s.get(chosen.get().min(s.len().saturating_sub(1))).cloned().unwrap_or_default()
+        })
     });
     let tabs = move || {
         let tab = |(i, name): (usize, String)| {

@@ -170,7 +170,9 @@ fn Crash() -> impl IntoView {
     let tasks = app.memo(|m| m.run.header.tasks.iter().map(|t| t.name.clone()).collect::<Vec<_>>());
     let chosen = RwSignal::new(None::<u16>);
     // A task in the middle of the pipeline has most to lose.
-    let victim = move || chosen.get().unwrap_or_else(|| u16::try_from(tasks.with(Vec::len) / 2).unwrap_or(0));
+    let victim = move || {
+        chosen.get().unwrap_or_else(|| u16::try_from(tasks.with(Vec::len) / 2).unwrap_or(0))
+    };
     let possible = app.memo(|m| m.phase == Phase::Ready && !m.at_end() && m.step() > 0);
     view! {
         <div class="group crash">

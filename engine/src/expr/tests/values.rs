@@ -319,6 +319,7 @@ fn times_are_read_printed_moved_and_measured() {
         ("FROM_UNIXTIME(-1)", "1969-12-31 23:59:59"),
         ("FROM_UNIXTIME(0, 'yyyy')", "1970"),
         ("UNIX_TIMESTAMP('1970-01-01', 'yyyy-MM-dd')", "0"),
+        ("UNIX_TIMESTAMP('2020-09-11 13:14:29.153')", "1599830069"),
         ("EXTRACT(WEEK FROM DATE '2021-01-03')", "53"),
         ("EXTRACT(WEEK FROM DATE '2020-12-28')", "53"),
         ("EXTRACT(WEEK FROM DATE '2024-12-30')", "1"),

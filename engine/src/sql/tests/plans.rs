@@ -1,24 +1,261 @@
-//! Good scripts and the plans they must become.
+//! Good scripts and the plans they must become, reasoned from what Flink does with them.
 
-use super::explained;
+use super::{Guests, TABLES, explained};
+use crate::plan::Plan;
+use crate::sql::{NeedKind, needs, plan};
 
-/// The source lines of the tables of the tests.
+/// The tables of the tests as sources.
 const QUAKES: &str = "quakes: Source(filesystem, 'quakes.jsonl', [id STRING, net STRING, mag DECIMAL(4, 2), \
     depth DOUBLE, event_ms BIGINT, event_time TIMESTAMP_LTZ(3) *ROWTIME*], event_time = \
-    TO_TIMESTAMP_LTZ(event_ms, 3), watermark=[event_time: event_time - INTERVAL '4' HOUR])";
+    TO_TIMESTAMP_LTZ(event_ms, 3), watermark=[event_time - 4 h])";
 const PLAIN: &str = "plain: Source(inline, [a INT, b BIGINT, s STRING, ts TIMESTAMP(3)])";
+const TUMBLE: &str = "TABLE(TUMBLE(TABLE quakes, DESCRIPTOR(event_time), INTERVAL '6' HOURS))";
+const SESSION: &str = "TABLE(SESSION(DATA => TABLE quakes PARTITION BY net, TIMECOL => DESCRIPTOR(event_time), GAP => INTERVAL '90' MINUTE))";
+const ENDS: &str = "window_start TIMESTAMP(3), window_end TIMESTAMP(3)";
+
+/// The lines of a plan without indentation, the sink first.
+fn lines(script: &str) -> Vec<String> {
+    explained(script).lines().map(|l| l.trim_start().trim_start_matches("+- ").to_owned()).collect()
+}
+
+fn check(script: &str, wanted: &[&str]) {
+    let found = lines(script);
+    assert_eq!(found, wanted, "{script}");
+}
+
+fn planned(script: &str) -> Plan {
+    plan(&format!("{TABLES}{script}"), &Guests).unwrap_or_else(|e| panic!("{script}: {e:#?}"))
+}
 
 #[test]
-fn show() {
-    for s in [
-        "SELECT a, b FROM plain",
+fn rows_are_filtered_and_projected() {
+    check(
         "SELECT * FROM plain WHERE a > 1 AND s IS NOT NULL",
-        "SELECT net, window_start, window_end, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE quakes, DESCRIPTOR(event_time), INTERVAL '6' HOURS)) GROUP BY net, window_start, window_end",
-        "INSERT INTO out2 SELECT s, SUM(a) / COUNT(*) FROM plain GROUP BY s HAVING COUNT(*) > 2",
-        "SELECT * FROM TABLE(swarm(TABLE quakes PARTITION BY net, DESCRIPTOR(event_time), base_gap => 30))",
-        "SELECT * FROM TABLE(aftershocks(mainshock => TABLE quakes PARTITION BY net, aftershock => TABLE quakes PARTITION BY net, UPPER => INTERVAL '3' DAY, km => 100))",
-    ] {
-        println!("{}\n{}", s, explained(s));
+        &[
+            "result: Sink(collect, [a INT, b BIGINT, s STRING, ts TIMESTAMP(3)])",
+            "filter: Filter(a > 1 AND s IS NOT NULL)",
+            PLAIN,
+        ],
+    );
+    check(
+        "SELECT a, b, s, ts FROM plain AS p",
+        &["result: Sink(collect, [a INT, b BIGINT, s STRING, ts TIMESTAMP(3)])", PLAIN],
+    );
+    check(
+        "SELECT p.a AS x, a + 1, 1.50 AS c, a FROM plain p",
+        &[
+            "result: Sink(collect, [x INT, EXPR$1 INT, c DECIMAL(3, 2), a INT])",
+            "project: Project(a AS x, a + 1 AS EXPR$1, 1.50 AS c, a)",
+            PLAIN,
+        ],
+    );
+    check(
+        "SELECT a, a FROM plain",
+        &["result: Sink(collect, [a INT, a0 INT])", "project: Project(a, a AS a0)", PLAIN],
+    );
+}
+
+#[test]
+fn windows_are_aggregated_by_both_their_ends() {
+    check(
+        &format!(
+            "SELECT net, window_start, window_end, COUNT(*) AS n FROM {TUMBLE} GROUP BY net, window_start, window_end"
+        ),
+        &[
+            &format!("result: Sink(collect, [net STRING, {ENDS}, n BIGINT])"),
+            "project: Project(net, window_start, window_end, count_0 AS n)",
+            "window: WindowAggregate(TUMBLE 6 h, time=[event_time], keys=[net], aggregates=[COUNT(*)])",
+            QUAKES,
+        ],
+    );
+    check(
+        &format!(
+            "SELECT window_end, MAX(mag) AS top FROM {SESSION} GROUP BY window_end, net, window_start"
+        ),
+        &[
+            "result: Sink(collect, [window_end TIMESTAMP(3), top DECIMAL(4, 2)])",
+            "project: Project(window_end, max_0 AS top)",
+            "window: WindowAggregate(SESSION gap 90 min, time=[event_time], keys=[net], aggregates=[MAX(mag)])",
+            QUAKES,
+        ],
+    );
+    check(
+        "SELECT COUNT(*) AS n FROM TABLE(TUMBLE(TABLE quakes, DESCRIPTOR(event_time), INTERVAL '1' DAY, \
+         INTERVAL '8' HOUR)) WHERE mag > 3 GROUP BY window_start, window_end",
+        &[
+            "result: Sink(collect, [n BIGINT])",
+            "project: Project(count_0 AS n)",
+            "window: WindowAggregate(TUMBLE 1 d offset 8 h, time=[event_time], keys=[], aggregates=[COUNT(*)])",
+            "filter: Filter(mag > 3)",
+            QUAKES,
+        ],
+    );
+}
+
+#[test]
+fn a_window_is_aggregated_through_a_view() {
+    check(
+        &format!(
+            "CREATE VIEW w AS SELECT net AS n, window_start, window_end FROM {TUMBLE} WHERE net <> 'ak';
+             SELECT n, COUNT(*) AS c FROM w GROUP BY n, window_start, window_end"
+        ),
+        &[
+            "result: Sink(collect, [n STRING, c BIGINT])",
+            "project-2: Project(n, count_0 AS c)",
+            "window: WindowAggregate(TUMBLE 6 h, time=[window_start], keys=[n], aggregates=[COUNT(*)])",
+            "project: Project(net AS n, window_start, window_end)",
+            "assign: AssignWindow(TUMBLE 6 h, time=[event_time])",
+            "filter: Filter(net <> 'ak')",
+            QUAKES,
+        ],
+    );
+}
+
+#[test]
+fn window_time_is_the_time_of_what_follows() {
+    check(
+        &format!(
+            "SELECT window_start, SUM(n) AS s FROM TABLE(TUMBLE(TABLE (SELECT net, window_time, COUNT(*) AS n \
+             FROM {TUMBLE} GROUP BY net, window_start, window_end, window_time), DESCRIPTOR(window_time), \
+             INTERVAL '1' DAY)) GROUP BY window_start, window_end"
+        ),
+        &[
+            "result: Sink(collect, [window_start TIMESTAMP(3), s BIGINT])",
+            "project-2: Project(window_start, sum_0 AS s)",
+            "window-2: WindowAggregate(TUMBLE 1 d, time=[window_time], keys=[], aggregates=[SUM(n)])",
+            "project: Project(net, window_time, count_0 AS n)",
+            "window: WindowAggregate(TUMBLE 6 h, time=[event_time], keys=[net], aggregates=[COUNT(*)])",
+            QUAKES,
+        ],
+    );
+}
+
+#[test]
+fn a_window_alone_is_assigned() {
+    let found = lines(&format!("SELECT id, window_time FROM {TUMBLE}"));
+    assert_eq!(
+        found[0],
+        "result: Sink(collect, [id STRING, window_time TIMESTAMP_LTZ(3) *ROWTIME*])"
+    );
+    assert_eq!(found[2], "assign: AssignWindow(TUMBLE 6 h, time=[event_time])");
+}
+
+#[test]
+fn keys_arguments_and_results_may_be_expressions() {
+    check(
+        "SELECT UPPER(s), SUM(a * 2) / COUNT(*) AS m FROM plain GROUP BY UPPER(s) HAVING COUNT(*) > 2",
+        &[
+            "result: Sink(collect, [EXPR$0 STRING, m BIGINT]), changes=[I,U,D]",
+            "project-2: Project(key AS EXPR$0, CAST(sum_0 AS BIGINT) / count_1 AS m), changes=[I,U,D]",
+            "filter: Filter(count_1 > 2), changes=[I,U,D]",
+            "group: GroupAggregate(keys=[key], aggregates=[SUM(argument), COUNT(*)]), changes=[I,U,D]",
+            "project: Project(UPPER(s) AS key, a * 2 AS argument)",
+            PLAIN,
+        ],
+    );
+    check(
+        "SELECT COUNT(a) FILTER (WHERE b > 0) AS n FROM plain",
+        &[
+            "result: Sink(collect, [n BIGINT]), changes=[I,U,D]",
+            "project-2: Project(count_0 AS n), changes=[I,U,D]",
+            "group: GroupAggregate(keys=[], aggregates=[COUNT(a) FILTER (WHERE filter)]), changes=[I,U,D]",
+            "project: Project(a, b > 0 AS filter)",
+            PLAIN,
+        ],
+    );
+}
+
+#[test]
+fn a_group_by_with_one_end_of_a_window_warns() {
+    for (given, missing) in [("window_start", "window_end"), ("window_end", "window_start")] {
+        let plan = planned(&format!("SELECT {given}, COUNT(*) FROM {TUMBLE} GROUP BY {given}"));
+        let [warning] = plan.warnings.as_slice() else { panic!("{:?}", plan.warnings) };
+        assert_eq!(warning.code, "sql.unbounded-aggregation");
+        assert!(warning.message.contains(&format!("`{missing}`")), "{warning}");
+        assert!(plan.nodes.iter().any(|n| n.updating), "it updates");
     }
-    let _ = (QUAKES, PLAIN);
+}
+
+#[test]
+fn guests_are_called_with_columns_and_parameters() {
+    check(
+        "CREATE VIEW q AS SELECT net, CAST(mag AS DOUBLE) AS mag, event_time FROM quakes;
+         SELECT net, quakes FROM TABLE(swarm(TABLE q PARTITION BY net, DESCRIPTOR(event_time), base_gap => INTERVAL '1' MINUTE))",
+        &[
+            "result: Sink(collect, [net STRING, quakes BIGINT])",
+            "project-2: Project(net, quakes)",
+            "swarm: GuestWindow(swarm 'swarm.wasm', reads=[mag], parameters=[60000], time=[event_time], keys=[net])",
+            "project: Project(net, CAST(mag AS DOUBLE) AS mag, event_time)",
+            QUAKES,
+        ],
+    );
+    check(
+        "CREATE VIEW q AS SELECT net, depth AS mag, event_time FROM quakes;
+         SELECT * FROM TABLE(aftershocks(mainshock => TABLE q PARTITION BY net, aftershock => TABLE q PARTITION BY net, \
+         ON_TIME => DESCRIPTOR(event_time), LOWER => INTERVAL '1' SECOND, UPPER => INTERVAL '3' DAY, km => 100))",
+        &[
+            "result: Sink(collect, [mainshock_net STRING, mainshock_mag DOUBLE, mainshock_event_time TIMESTAMP_LTZ(3), \
+             aftershock_net STRING, aftershock_mag DOUBLE, aftershock_event_time TIMESTAMP_LTZ(3)])",
+            "aftershocks: GuestJoin(aftershocks 'aftershocks.wasm', reads=[mag], reads=[mag], parameters=[100.0], \
+             times=[event_time, event_time], keys=[net = net], between 1 s and 3 d)",
+            "project: Project(net, depth AS mag, event_time)",
+            QUAKES,
+            "project (see above)",
+        ],
+    );
+}
+
+#[test]
+fn inserts_are_cast_and_reordered() {
+    check(
+        "EXECUTE STATEMENT SET BEGIN INSERT INTO out2 SELECT s, a FROM plain; INSERT INTO out2 (n) SELECT b FROM plain; END",
+        &[
+            "out2: Sink(print, [k STRING, n BIGINT])",
+            "project-2: Project(s AS k, CAST(a AS BIGINT) AS n)",
+            "project: Project(s, a)",
+            PLAIN,
+            "",
+            "out2-2: Sink(print, [k STRING, n BIGINT])",
+            "project-4: Project(NULL AS k, b AS n)",
+            "project-3: Project(b)",
+            "plain (see above)",
+        ],
+    );
+}
+
+#[test]
+fn what_no_sink_needs_is_left_out() {
+    let plan = planned("CREATE VIEW v AS SELECT * FROM quakes; SELECT a FROM plain");
+    assert!(plan.nodes.iter().all(|n| n.name != "quakes"));
+    for (i, node) in plan.nodes.iter().enumerate() {
+        assert!(node.inputs.iter().all(|input| *input < i), "inputs come first");
+    }
+}
+
+#[test]
+fn settings_and_explain_are_kept() {
+    let plan = planned(
+        "SET 'parallelism.default' = '2'; SET 'my.key' = 'x'; EXPLAIN PLAN FOR SELECT a FROM plain;",
+    );
+    assert!(plan.explain && plan.warnings.is_empty());
+    assert_eq!(plan.settings.get("parallelism.default"), Some("2"));
+    assert_eq!(plan.settings.get("my.key"), Some("x"));
+    let near = planned("SET 'paralelism.default' = '2'; SELECT a FROM plain");
+    assert!(
+        !near.explain
+            && near.warnings[0].hint.as_deref() == Some("did you mean `parallelism.default`?")
+    );
+}
+
+#[test]
+fn only_files_that_are_read_are_needed() {
+    let script = "CREATE TABLE r (a INT) WITH ('connector' = 'filesystem', 'path' = 'in', 'format' = 'csv');
+        CREATE TABLE w (a INT) WITH ('connector' = 'filesystem', 'path' = 'out', 'format' = 'csv');
+        CREATE TABLE u (a INT) WITH ('connector' = 'filesystem', 'path' = 'unused', 'format' = 'csv');
+        CREATE FUNCTION f AS 'f.wasm' LANGUAGE WASM;
+        CREATE VIEW v AS SELECT * FROM TABLE(f(x => TABLE r PARTITION BY a));
+        INSERT INTO w SELECT w.a FROM (SELECT a FROM v) AS w";
+    let found = needs(script).expect("it can be read");
+    let found: Vec<_> = found.iter().map(|n| (n.path.as_str(), n.kind)).collect();
+    assert_eq!(found, [("in", NeedKind::Data), ("f.wasm", NeedKind::Guest)]);
 }

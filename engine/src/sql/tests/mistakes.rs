@@ -1,0 +1,308 @@
+//! Wrong statements, and the code and place each must be told. `¿` marks the place.
+
+use super::{Guests, TABLES};
+use crate::sql::plan;
+
+const TUMBLED: &str = "FROM TABLE(TUMBLE(TABLE quakes, DESCRIPTOR(event_time), INTERVAL '6' HOUR))";
+const SESSIONS: &str =
+    "FROM TABLE(SESSION(TABLE quakes PARTITION BY net, DESCRIPTOR(event_time), INTERVAL '6' HOUR))";
+
+/// Code, and a script with its place marked.
+const MISTAKES: &[(&str, &str)] = &[
+    // Syntax
+    ("sql.syntax", "¿SELEC a FROM plain"),
+    ("sql.syntax", "SELECT a b ¿c FROM plain"),
+    ("sql.syntax", "SELECT a FROM plain WHERE¿"),
+    ("sql.syntax", "SELECT (a ¿FROM plain"),
+    ("sql.syntax", "SELECT ¿'abc FROM plain"),
+    ("sql.syntax", "SELECT s FROM plain WHERE s = ¿\"x\""),
+    ("sql.syntax", "CREATE ¿INDEX i ON plain (a)"),
+    ("sql.syntax", "CREATE TABLE t (a INT ¿b INT)"),
+    ("sql.syntax", "CREATE TABLE t (a INT) WITH (¿connector = 'print')"),
+    ("sql.syntax", "CREATE TABLE t (a INT, PRIMARY KEY (a)¿) WITH ('connector' = 'print')"),
+    ("sql.syntax", "CREATE FUNCTION f AS 'swarm.wasm'¿"),
+    ("sql.syntax", "SET ¿parallelism.default = '2'"),
+    ("sql.syntax", "SET 'parallelism.default' = ¿2"),
+    ("sql.syntax", "INSERT ¿out2 SELECT s, b FROM plain"),
+    // Names
+    ("sql.unknown-table", "SELECT a FROM ¿plane"),
+    ("sql.unknown-table", "SELECT x.* FROM plain AS p WHERE ¿x.a = 1"),
+    ("sql.unknown-table", "SELECT ¿x.* FROM plain AS p"),
+    ("sql.unknown-table", "INSERT INTO ¿out3 SELECT s, b FROM plain"),
+    ("sql.unknown-column", "SELECT a,\n  ¿bb FROM plain"),
+    ("sql.unknown-column", "SELECT p.¿A FROM plain AS p"),
+    ("sql.unknown-column", "INSERT INTO out2 (k, ¿m) SELECT s, b FROM plain"),
+    ("sql.unknown-column", "CREATE TABLE t (a INT, WATERMARK FOR ¿b AS b)"),
+    ("sql.unknown-column", "CREATE TABLE t (a INT, b AS ¿c + 1)"),
+    ("sql.unknown-column", "CREATE TABLE t (a INT, b INT, PRIMARY KEY (¿c) NOT ENFORCED)"),
+    (
+        "sql.unknown-column",
+        "CREATE TABLE t (a INT) WITH ('connector' = 'datagen', ¿'fields.b.min' = '1')",
+    ),
+    ("sql.unknown-function", "SELECT ¿UPPPER(s) FROM plain"),
+    ("sql.unknown-function", "SELECT * FROM TABLE(¿swarms(TABLE quakes))"),
+    ("sql.ambiguous-column", "SELECT ¿x FROM (SELECT a, b FROM plain) AS t (x, x)"),
+    ("sql.duplicate", "CREATE TABLE ¿plain (a INT)"),
+    ("sql.duplicate", "CREATE TABLE t (a INT, ¿a BIGINT)"),
+    ("sql.duplicate", "CREATE VIEW ¿out2 AS SELECT a FROM plain"),
+    ("sql.duplicate", "INSERT INTO out2 (k, ¿k) SELECT s, s FROM plain"),
+    (
+        "sql.duplicate",
+        "CREATE TABLE t (a INT) WITH ('connector' = 'print', ¿'connector' = 'print')",
+    ),
+    // Types
+    ("sql.type", "CREATE TABLE t (a ¿INTT)"),
+    ("sql.type", "CREATE TABLE t (a ¿DECIMAL(40, 2))"),
+    ("sql.type", "SELECT a FROM plain WHERE ¿a"),
+    ("sql.type", "SELECT ¿SUM(s) FROM plain"),
+    ("sql.type", "CREATE TABLE t (a BIGINT, WATERMARK FOR ¿a AS a)"),
+    ("sql.type", "CREATE TABLE t (ts TIMESTAMP(3), WATERMARK FOR ts AS ¿CAST(ts AS DATE))"),
+    ("sql.type", "INSERT INTO out2 SELECT s, ¿s FROM plain"),
+    ("sql.type", "INSERT INTO out2 SELECT ¿a, b FROM plain"),
+    ("sql.columns", "INSERT INTO out2 ¿SELECT s FROM plain"),
+    ("sql.columns", "CREATE VIEW ¿v (x, y) AS SELECT a FROM plain"),
+    ("sql.literal", "SELECT a FROM plain WHERE ts > ¿TIMESTAMP '2020-13-01'"),
+    ("sql.literal", "SELECT ¿DATE 'tomorrow' FROM plain"),
+    // Options and settings
+    ("sql.unknown-connector", "CREATE TABLE t (a INT) WITH ('connector' = ¿'prnt')"),
+    ("sql.missing-option", "CREATE TABLE ¿t (a INT) WITH ('path' = 'x')"),
+    (
+        "sql.missing-option",
+        "CREATE TABLE t (a INT) WITH ('connector' = ¿'filesystem', 'path' = 'x')",
+    ),
+    (
+        "sql.unknown-option",
+        "CREATE TABLE t (a INT) WITH ('connector' = 'print', ¿'colour' = 'red')",
+    ),
+    (
+        "sql.option-value",
+        "CREATE TABLE t (a INT) WITH ('connector' = 'datagen', 'rows-per-second' = ¿'many')",
+    ),
+    ("sql.setting", "SET 'parallelism.default' = ¿'0'"),
+    ("sql.setting", "SET 'execution.checkpointing.interval' = ¿'soon'"),
+    ("sql.setting", "SET 'pipeline.max-parallelism' = ¿'100000'"),
+    ("sql.unsupported", "SET 'semantics.profile' = ¿'beam'"),
+    ("sql.direction", "SELECT * FROM ¿out2"),
+    ("sql.direction", "INSERT INTO ¿plain SELECT a, b, s, ts FROM plain"),
+    // Windows and aggregates
+    (
+        "sql.missing-watermark",
+        "SELECT * FROM TABLE(TUMBLE(TABLE plain, ¿DESCRIPTOR(ts), INTERVAL '1' DAY))",
+    ),
+    (
+        "sql.missing-watermark",
+        "SELECT * FROM TABLE(TUMBLE(DATA => ¿TABLE plain, SIZE => INTERVAL '1' DAY))",
+    ),
+    (
+        "sql.interval",
+        "SELECT * FROM TABLE(TUMBLE(TABLE quakes, DESCRIPTOR(event_time), ¿INTERVAL '100' SECOND))",
+    ),
+    (
+        "sql.interval",
+        "SELECT * FROM TABLE(TUMBLE(TABLE quakes, DESCRIPTOR(event_time), ¿INTERVAL '1' MONTH))",
+    ),
+    (
+        "sql.window",
+        "SELECT * FROM TABLE(TUMBLE(TABLE quakes, DESCRIPTOR(event_time), ¿INTERVAL '0' DAY))",
+    ),
+    ("sql.argument", "SELECT * FROM TABLE(¿TUMBLE(TABLE quakes, DESCRIPTOR(event_time)))"),
+    (
+        "sql.argument",
+        "SELECT * FROM TABLE(TUMBLE(TABLE quakes, DESCRIPTOR(event_time), ¿SIZ => INTERVAL '1' DAY))",
+    ),
+    ("sql.argument", "SELECT * FROM TABLE(TUMBLE(DATA => TABLE quakes, ¿DESCRIPTOR(event_time)))"),
+    (
+        "sql.argument",
+        "SELECT * FROM TABLE(TUMBLE(¿quakes, DESCRIPTOR(event_time), INTERVAL '1' DAY))",
+    ),
+    ("sql.window", "SELECT * FROM TABLE(¿quakes)"),
+    ("sql.group", "SELECT s, ¿a, COUNT(*) FROM plain GROUP BY s"),
+    ("sql.group", "SELECT ¿* FROM plain GROUP BY s"),
+    ("sql.group", "SELECT a FROM plain HAVING ¿a > 1"),
+    ("sql.aggregate", "SELECT a FROM plain WHERE ¿COUNT(*) > 1"),
+    ("sql.aggregate", "SELECT SUM(¿MAX(a)) FROM plain"),
+    ("sql.argument", "SELECT ¿SUM(a, b) FROM plain"),
+    (
+        "sql.updating",
+        "SELECT COUNT(*) FROM (SELECT s, COUNT(*) AS n FROM plain GROUP BY s) GROUP BY ¿n",
+    ),
+    // Guests
+    ("guest.missing", "CREATE FUNCTION f AS ¿'none.wasm' LANGUAGE WASM"),
+    ("sql.unsupported", "CREATE FUNCTION f AS 'f.jar' LANGUAGE ¿JAVA"),
+    (
+        "sql.unknown-column",
+        "SELECT * FROM TABLE(swarm(¿TABLE (SELECT net, event_time FROM quakes), DESCRIPTOR(event_time)))",
+    ),
+    ("sql.argument", "SELECT * FROM TABLE(swarm(TABLE quakes, ¿bas_gap => 1))"),
+    ("sql.type", "SELECT * FROM TABLE(swarm(TABLE quakes, base_gap => ¿'x'))"),
+    ("sql.argument", "SELECT * FROM TABLE(swarm(TABLE quakes, base_gap => ¿mag))"),
+    ("sql.argument", "SELECT * FROM TABLE(¿aftershocks(TABLE quakes, TABLE quakes, km => 1))"),
+    (
+        "sql.argument",
+        "SELECT * FROM TABLE(¿aftershocks(TABLE quakes, TABLE quakes, UPPER => INTERVAL '1' DAY))",
+    ),
+    (
+        "sql.argument",
+        "SELECT * FROM TABLE(aftershocks(TABLE quakes PARTITION BY net, ¿TABLE quakes, UPPER => INTERVAL '1' DAY, km => 1))",
+    ),
+    (
+        "sql.type",
+        "SELECT * FROM TABLE(aftershocks(TABLE quakes PARTITION BY net, ¿TABLE quakes PARTITION BY mag, UPPER => INTERVAL '1' DAY, km => 1))",
+    ),
+    // Not here yet
+    ("sql.unsupported", "SELECT a.a FROM plain AS a JOIN ¿plain AS b ON a.a = b.a"),
+    (
+        "sql.unsupported",
+        "SELECT * FROM TABLE(¿HOP(TABLE quakes, DESCRIPTOR(event_time), INTERVAL '1' DAY, INTERVAL '2' DAY))",
+    ),
+    ("sql.unsupported", "SELECT ¿COUNT(DISTINCT a) FROM plain"),
+    ("sql.unsupported", "SELECT ¿SUM(a) OVER (PARTITION BY s) FROM plain"),
+    ("sql.unsupported", "¿SELECT DISTINCT a FROM plain"),
+    ("sql.unsupported", "SELECT a FROM plain WHERE ¿a IN (SELECT b FROM plain)"),
+    ("sql.unsupported", "¿DROP TABLE plain"),
+    ("sql.unsupported", "CREATE TABLE t (a INT ¿METADATA FROM 'x')"),
+    ("sql.unsupported", "CREATE TABLE t (a ¿ARRAY<INT>)"),
+    ("sql.unsupported", "CREATE TABLE t (a ¿TIMESTAMP(6))"),
+    ("sql.unsupported", "SELECT ¿NOW() FROM plain"),
+    ("sql.unsupported", "SELECT a FROM ¿db.plain"),
+    ("sql.statement", "¿SELECT a FROM plain; SELECT b FROM plain"),
+    ("sql.statement", "¿EXPLAIN SELECT a FROM plain; SELECT b FROM plain"),
+];
+
+/// The diagnostics of a script after the tables of the tests, places relative to the script.
+fn diagnose(script: &str) -> Vec<(&'static str, u32, u32, String)> {
+    let lines = TABLES.lines().count() as u32;
+    let errors = match plan(&format!("{TABLES}{script}"), &Guests) {
+        Ok(_) => return Vec::new(),
+        Err(errors) => errors,
+    };
+    let row = |e: crate::error::Diagnostic| {
+        let at = e.span.unwrap_or_else(|| panic!("{script}: no place: {e}")).start;
+        (e.code, at.line - lines, at.column, e.to_string())
+    };
+    errors.into_iter().map(row).collect()
+}
+
+/// Takes the mark out and says where it was.
+fn unmark(marked: &str) -> (String, u32, u32) {
+    let before = marked.split('¿').next().unwrap_or_default();
+    let line = before.matches('\n').count() as u32 + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() as u32 + 1;
+    (marked.replacen('¿', "", 1), line, column)
+}
+
+fn check(code: &str, marked: &str, wrong: &mut Vec<String>) {
+    let (script, line, column) = unmark(marked);
+    let found = diagnose(&script);
+    let fits = |(c, l, k, _): &(&str, u32, u32, String)| (*c, *l, *k) == (code, line, column);
+    if !found.first().is_some_and(fits) {
+        wrong.push(format!("{marked}\n  wanted {code} at {line}:{column}, got {found:#?}"));
+    }
+}
+
+#[test]
+fn every_mistake_has_its_code_and_place() {
+    let mut wrong = Vec::new();
+    for (code, marked) in MISTAKES {
+        check(code, marked, &mut wrong);
+    }
+    for (code, select, from, rest) in [
+        ("sql.unsupported", "SELECT *", SESSIONS, ""),
+        ("sql.unsupported", "SELECT COUNT(*)", SESSIONS, "GROUP BY ¿window_start"),
+        ("sql.unsupported", "SELECT COUNT(*)", SESSIONS, "GROUP BY ¿window_start, window_end"),
+        (
+            "sql.unsupported",
+            "SELECT COUNT(*)",
+            SESSIONS,
+            "GROUP BY ¿id, net, window_start, window_end",
+        ),
+        (
+            "sql.unsupported",
+            "SELECT COUNT(*)",
+            SESSIONS,
+            "WHERE ¿mag > 3 GROUP BY net, window_start, window_end",
+        ),
+        ("sql.group", "SELECT ¿net, COUNT(*)", TUMBLED, "GROUP BY window_start, window_end"),
+    ] {
+        let select = if rest.contains('¿') || select.contains('¿') {
+            select.to_owned()
+        } else {
+            format!("¿{select}")
+        };
+        check(code, &format!("{select} {from} {rest}"), &mut wrong);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(MISTAKES.len() >= 60);
+}
+
+#[test]
+fn every_statement_reports_its_own_mistake() {
+    let found =
+        diagnose("SELECT nope FROM plain;\nCREATE TABLE t (a NOTYPE);\nSET 1;\nSELECT a FROM t");
+    let places: Vec<(&str, u32)> = found.iter().map(|(code, line, ..)| (*code, *line)).collect();
+    assert_eq!(
+        places,
+        [("sql.statement", 1), ("sql.type", 2), ("sql.syntax", 3), ("sql.unknown-table", 4)],
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn what_uses_a_broken_table_adds_nothing() {
+    let found = diagnose("CREATE TABLE t (a BIGINT, WATERMARK FOR a AS a); SELECT a FROM t");
+    assert_eq!(found.len(), 1, "{found:#?}");
+}
+
+#[test]
+fn hints_name_what_was_meant() {
+    for (script, hint) in [
+        ("SELECT a FROM plane", "did you mean `plain`?"),
+        ("SELECT quake_id FROM quakes", "the columns are id, net, mag"),
+        ("SELECT UPPPER(s) FROM plain", "did you mean `UPPER`?"),
+        (
+            "CREATE TABLE t (a INT) WITH ('connector' = 'datagen', 'rows-per-secnd' = '1')",
+            "did you mean 'rows-per-second'?",
+        ),
+        (
+            "CREATE TABLE t (a INT) WITH ('connector' = 'print', 'x' = 'y')",
+            "`print` takes print-identifier",
+        ),
+        (
+            "SELECT * FROM TABLE(TUMBLE(TABLE quakes, DESCRIPTOR(event_time), INTERVAL '100' SECOND))",
+            "SECOND(3)",
+        ),
+        (
+            "SELECT * FROM TABLE(TUMBLE(TABLE plain, DESCRIPTOR(ts), INTERVAL '1' DAY))",
+            "WATERMARK FOR ts AS ts",
+        ),
+        ("SELECT s FROM plain WHERE s = \"x\"", "single quotes"),
+    ] {
+        let found = diagnose(script);
+        assert!(found.first().is_some_and(|f| f.3.contains(hint)), "{script}: {found:#?}");
+    }
+}
+
+#[test]
+fn deep_nesting_is_an_error_and_no_crash() {
+    let deep = |open: &str, n: usize, rest: &str| format!("{}{rest}", open.repeat(n));
+    for script in [
+        format!("SELECT {}", deep("(", 5_000, "a")),
+        format!("SELECT {}a FROM plain", deep("NOT ", 5_000, "")),
+        format!("SELECT {}a FROM plain", deep("- ", 5_000, "")),
+        format!("SELECT a{} FROM plain", deep(" + a", 20_000, "")),
+        format!("SELECT a{} FROM plain", deep(" IS NULL", 20_000, "")),
+        format!("SELECT {}", deep("ABS(", 5_000, "")),
+        format!("SELECT {}", deep("CASE WHEN ", 5_000, "")),
+        deep("SELECT * FROM (", 2_000, ""),
+        deep("SELECT * FROM TABLE(TABLE (", 2_000, ""),
+        deep("SELECT a FROM plain UNION ALL ", 5_000, "SELECT a FROM plain"),
+        format!("SELECT CAST(a AS {}", deep("ARRAY<", 5_000, "")),
+        deep("EXPLAIN ", 5_000, ""),
+        deep("EXECUTE ", 5_000, ""),
+        format!("SELECT {}", deep("a.", 20_000, "a FROM plain")),
+    ] {
+        assert!(!diagnose(&script).is_empty(), "{}", &script[..60]);
+    }
+    let many = format!("SELECT a FROM plain WHERE a = 0{}", " OR a = 1".repeat(150));
+    assert!(diagnose(&many).is_empty(), "a long list of conditions is no deep one");
+}

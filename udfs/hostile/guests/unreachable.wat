@@ -1,0 +1,2 @@
+;; Traps.
+(func (export "win_accumulate") (param i32) (result i32) (unreachable))
