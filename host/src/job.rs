@@ -33,7 +33,7 @@ pub struct Job(Inner);
 
 enum Inner {
     Native(Box<Session>),
-    Wasm(Box<WasmEngine>, Handle),
+    Wasm(Box<WasmEngine>, Handle, Vec<Diagnostic>),
 }
 
 /// What a finished job leaves.
@@ -152,8 +152,8 @@ impl Job {
             }
             EngineKind::Wasm(path) => {
                 let mut engine = load(script, path.as_deref())?;
-                let handle = engine.open(script.short_name(), &script.text, options)?;
-                Ok(Job(Inner::Wasm(Box::new(engine), handle)))
+                let (handle, warnings) = engine.open(script.short_name(), &script.text, options)?;
+                Ok(Job(Inner::Wasm(Box::new(engine), handle, warnings)))
             }
         }
     }
@@ -172,10 +172,11 @@ impl Job {
             EngineKind::Native => run_native(script, options, progress),
             EngineKind::Wasm(path) => {
                 let mut engine = load(script, path.as_deref())?;
-                let handle = engine.open(script.short_name(), &script.text, options)?;
-                let status = engine.run(handle)?;
+                let (handle, warnings) = engine.open(script.short_name(), &script.text, options)?;
+                let report = engine.run(handle)?;
                 let tables = engine.output(handle)?;
-                Ok(Ran { tables, failed: status.failed, ..Ran::default() })
+                let (late, bad) = (report.late, report.bad);
+                Ok(Ran { tables, warnings, late, bad, ..Ran::default() })
             }
         }
     }
@@ -187,7 +188,7 @@ impl Job {
     pub fn step(&mut self, steps: u32) -> Outcome<Status> {
         match &mut self.0 {
             Inner::Native(session) => Ok(session.step(u64::from(steps))),
-            Inner::Wasm(engine, handle) => engine.step(*handle, steps),
+            Inner::Wasm(engine, handle, _) => engine.step(*handle, steps),
         }
     }
 
@@ -198,7 +199,7 @@ impl Job {
     pub fn seek(&mut self, step: u64) -> Outcome<Status> {
         match &mut self.0 {
             Inner::Native(session) => Ok(session.seek(step)),
-            Inner::Wasm(engine, handle) => engine.seek(*handle, step),
+            Inner::Wasm(engine, handle, _) => engine.seek(*handle, step),
         }
     }
 
@@ -209,7 +210,7 @@ impl Job {
     pub fn inject(&mut self, fault: &str) -> Outcome<()> {
         match &mut self.0 {
             Inner::Native(session) => session.inject(fault).map_err(|e| vec![*e]),
-            Inner::Wasm(engine, handle) => engine.inject(*handle, fault),
+            Inner::Wasm(engine, handle, _) => engine.inject(*handle, fault),
         }
     }
 
@@ -220,7 +221,7 @@ impl Job {
     pub fn trace(&mut self, first: u64, max: u32) -> Outcome<Chunk> {
         match &mut self.0 {
             Inner::Native(session) => Ok(session.trace(first, max)),
-            Inner::Wasm(engine, handle) => engine.trace(*handle, first, max),
+            Inner::Wasm(engine, handle, _) => engine.trace(*handle, first, max),
         }
     }
 
@@ -231,7 +232,7 @@ impl Job {
     pub fn tables(&mut self) -> Outcome<Vec<Table>> {
         match &mut self.0 {
             Inner::Native(session) => Ok(session.tables().iter().map(Table::from_rows).collect()),
-            Inner::Wasm(engine, handle) => engine.output(*handle),
+            Inner::Wasm(engine, handle, _) => engine.output(*handle),
         }
     }
 
@@ -242,7 +243,7 @@ impl Job {
     pub fn snapshot(&mut self) -> Outcome<Option<Vec<u8>>> {
         match &mut self.0 {
             Inner::Native(session) => Ok(session.snapshot()),
-            Inner::Wasm(engine, handle) => engine.snapshot(*handle),
+            Inner::Wasm(engine, handle, _) => engine.snapshot(*handle),
         }
     }
 
@@ -253,7 +254,7 @@ impl Job {
     pub fn restore(&mut self, snapshot: &[u8]) -> Outcome<()> {
         match &mut self.0 {
             Inner::Native(session) => session.restore(snapshot).map_err(|e| vec![*e]),
-            Inner::Wasm(engine, handle) => engine.restore(*handle, snapshot),
+            Inner::Wasm(engine, handle, _) => engine.restore(*handle, snapshot),
         }
     }
 
@@ -264,15 +265,15 @@ impl Job {
     pub fn explain(&mut self) -> Outcome<String> {
         match &mut self.0 {
             Inner::Native(session) => Ok(session.explain()),
-            Inner::Wasm(engine, handle) => engine.explain(*handle),
+            Inner::Wasm(engine, handle, _) => engine.explain(*handle),
         }
     }
 
-    /// Worth knowing about the script; `engine.wasm` does not tell.
+    /// Worth knowing about the script.
     pub fn warnings(&self) -> Vec<Diagnostic> {
         match &self.0 {
             Inner::Native(session) => session.warnings().to_vec(),
-            Inner::Wasm(..) => Vec::new(),
+            Inner::Wasm(_, _, warnings) => warnings.clone(),
         }
     }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use highwater_engine::error::{Diagnostic, Error};
+use highwater_engine::runner::Report;
 use highwater_engine::session::{Options, Status};
 use highwater_engine::trace;
 use highwater_engine::udf::Sandbox;
@@ -136,18 +137,28 @@ impl WasmEngine {
         wire::needs(&json).map_err(|e| vec![*e])
     }
 
-    /// Opens a job.
+    /// Opens a job; beside it, what is worth knowing about the script.
     ///
     /// # Errors
     /// What is wrong with the script, its files or its guests.
-    pub fn open(&mut self, name: &str, text: &str, options: &Options) -> Outcome<Handle> {
+    pub fn open(
+        &mut self,
+        name: &str,
+        text: &str,
+        options: &Options,
+    ) -> Outcome<(Handle, Vec<Diagnostic>)> {
         let options = wire::options(options);
         let texts = [name.as_bytes(), text.as_bytes(), options.as_bytes()];
         let handle = self.with_buffers(&texts, |engine, b| {
             let args = (b[0].0, b[0].1, b[1].0, b[1].1, b[2].0, b[2].1);
             engine.call::<_, i32>("hw_open", args)
         })?;
-        if handle > 0 { Ok(Handle(handle)) } else { Err(diagnostics(&self.json()?)) }
+        let json = self.json()?;
+        if handle > 0 {
+            Ok((Handle(handle), wire::list_of(&json["warnings"])))
+        } else {
+            Err(diagnostics(&json))
+        }
     }
 
     /// Forgets a job.
@@ -203,8 +214,7 @@ impl WasmEngine {
     /// # Errors
     /// When the module traps.
     pub fn status(&mut self, job: Handle) -> Outcome<Status> {
-        // Whether the export returns something is not said; the result bytes are what counts.
-        self.call_any("hw_status", job.0).map_err(|e| vec![*e])?;
+        self.checked::<_, i32>("hw_status", job.0)?;
         self.read_status()
     }
 
@@ -263,20 +273,29 @@ impl WasmEngine {
     /// When the module traps or refuses.
     pub fn fork(&mut self, job: Handle) -> Outcome<Handle> {
         let handle = self.checked::<_, i32>("hw_fork", job.0)?;
-        if handle > 0 { Ok(Handle(handle)) } else { Err(diagnostics(&self.json()?)) }
+        if handle > 0 {
+            Ok(Handle(handle))
+        } else {
+            Err(vec![*refused(&wasmtime::Error::msg("it cannot fork the job"))])
+        }
     }
 
     /// Runs the plan to its end with the fast runner.
     ///
     /// # Errors
-    /// When the module traps; a failed job is told by its status.
-    pub fn run(&mut self, job: Handle) -> Outcome<Status> {
-        self.checked::<_, i32>("hw_run", job.0)?;
-        self.read_status()
+    /// Why the job stopped, or that the module trapped.
+    pub fn run(&mut self, job: Handle) -> Outcome<Report> {
+        let ok = self.checked::<_, i32>("hw_run", job.0)?;
+        let json = self.json()?;
+        if ok == 0 { Ok(wire::report(&json)) } else { Err(diagnostics(&json)) }
     }
 
     fn read_status(&mut self) -> Outcome<Status> {
         let json = self.json()?;
+        // A call on a job that is not open answers with diagnostics.
+        if json["diagnostics"].is_array() {
+            return Err(diagnostics(&json));
+        }
         wire::status(&json).map_err(|e| vec![*e])
     }
 
@@ -289,18 +308,6 @@ impl WasmEngine {
         let func: TypedFunc<P, R> =
             self.instance.get_typed_func(&mut self.store, name).map_err(|e| refused(&e))?;
         func.call(&mut self.store, args).map_err(|e| self.trapped(name, &e))
-    }
-
-    /// Calls an export of one `i32` whose result, if any, does not matter.
-    fn call_any(&mut self, name: &str, arg: i32) -> Result<(), Error> {
-        self.alive()?;
-        let func = self
-            .instance
-            .get_func(&mut self.store, name)
-            .ok_or_else(|| refused(&wasmtime::Error::msg(format!("it exports no `{name}`"))))?;
-        let mut results = vec![wasmtime::Val::I32(0); func.ty(&self.store).results().len()];
-        func.call(&mut self.store, &[wasmtime::Val::I32(arg)], &mut results)
-            .map_err(|e| self.trapped(name, &e))
     }
 
     fn alive(&self) -> Result<(), Error> {

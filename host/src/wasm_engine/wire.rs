@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use highwater_engine::error::{Diagnostic, Error, Position, Result, Span};
+use highwater_engine::runner::Report;
 use highwater_engine::session::{Options, Status};
 use serde_json::Value as Json;
 
@@ -110,12 +111,27 @@ fn kind(json: &Json) -> Result<&'static str> {
     kind.ok_or_else(|| broken("a row of no known kind"))
 }
 
+/// A list of diagnostics; empty when there is none.
+pub(super) fn list_of(json: &Json) -> Vec<Diagnostic> {
+    json.as_array().into_iter().flatten().map(diagnostic).collect()
+}
+
+/// What the fast runner did.
+pub(super) fn report(json: &Json) -> Report {
+    let number = |field: &str| json[field].as_u64().unwrap_or(0);
+    Report {
+        records: number("records"),
+        bad: number("bad"),
+        late: number("late"),
+        rows: number("rows"),
+        fuel: number("fuel"),
+    }
+}
+
 /// The diagnostics of a refusal; never empty.
 pub(super) fn diagnostics(json: &Json) -> Vec<Diagnostic> {
-    match json["diagnostics"].as_array() {
-        Some(list) if !list.is_empty() => list.iter().map(diagnostic).collect(),
-        _ => vec![*broken("it refuses without saying why")],
-    }
+    let list = list_of(&json["diagnostics"]);
+    if list.is_empty() { vec![*broken("it refuses without saying why")] } else { list }
 }
 
 fn diagnostic(json: &Json) -> Diagnostic {

@@ -75,7 +75,7 @@ fn load(bytes: &[u8]) -> WasmEngine {
 }
 
 const OPEN: &str = r#"(export "hw_open") (param i32 i32 i32 i32 i32 i32) (result i32)"#;
-const STATUS: &str = r#"(export "hw_status") (param i32)"#;
+const STATUS: &str = r#"(export "hw_status") (param i32) (result i32)"#;
 
 #[test]
 fn guests_of_the_module_run_in_the_hosts_sandbox() {
@@ -91,7 +91,7 @@ fn guests_of_the_module_run_in_the_hosts_sandbox() {
     )
     .expect("well formed");
     engine.file("udfs/bump.wasm", &guest).expect("kept");
-    let job = engine.open("a.sql", "SELECT 1", &Options::default()).expect("opens");
+    let (job, _) = engine.open("a.sql", "SELECT 1", &Options::default()).expect("opens");
     let answer = engine.explain(job).expect("answers");
     assert_eq!(answer.as_bytes(), b"bbcd\x03\x04\0\0\0bbcd");
     assert!(
@@ -113,14 +113,15 @@ fn answers_and_refusals_become_types() {
         "seqs":[4,5]}]}"#;
     let refusal = r#"{"diagnostics":[{"code":"sql.x","message":"m","hint":null,"source":null,
         "line":1,"column":2,"end_line":1,"end_column":3}]}"#;
+    let warning = r#"{"warnings":[{"code":"sql.w","message":"mind"}]}"#;
     let needs = r#"{"needs":[{"path":"d.jsonl","kind":"data"},{"path":"g.wasm","kind":"guest"}]}"#;
     let one = r#"(export "hw_output") (param i32) (result i32)"#;
     let two = r#"(export "hw_inject") (param i32 i32 i32) (result i32)"#;
     let three = r#"(export "hw_needs") (param i32 i32 i32 i32) (result i32)"#;
     let seek = r#"(export "hw_seek") (param i32 i32 i32) (result i32)"#;
     let mut engine = load(&tiny(&[
-        (OPEN, "(i32.const 1)", "{}"),
-        (STATUS, "", status),
+        (OPEN, "(i32.const 1)", warning),
+        (STATUS, "(i32.const 1)", status),
         (one, "(i32.const 0)", tables),
         (two, "(i32.const 0)", refusal),
         (three, "(i32.const 1)", needs),
@@ -131,9 +132,10 @@ fn answers_and_refusals_become_types() {
             status,
         ),
     ]));
-    let job = engine
+    let (job, warnings) = engine
         .open("a.sql", "SELECT 1", &Options { seed: Some(7), ..Options::default() })
         .expect("opens");
+    assert_eq!(warnings[0].message, "mind");
     let status = engine.status(job).expect("answers");
     assert_eq!((status.step, status.horizon, status.finished), (u64::MAX, 7, true));
     let failed = status.failed.expect("a failure");
@@ -162,7 +164,7 @@ fn what_is_no_engine_is_refused_with_a_reason() {
     assert_eq!(code(&wat::parse_str(newer).expect("well formed")), "host.engine-abi");
     let mut liar = load(&tiny(&[
         (OPEN, "(global.set $len (i32.const 0x7fffffff)) (i32.const 0)", "{}"),
-        (STATUS, "", "[1,"),
+        (STATUS, "(i32.const 1)", "[1,"),
     ]));
     let errors = liar.open("a.sql", "", &Options::default()).expect_err("a result outside memory");
     assert_eq!(errors[0].code, "host.refused-engine");
