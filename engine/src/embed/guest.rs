@@ -54,6 +54,9 @@ use absent::*;
 /// The most bytes of log taken at a time.
 const LOG_BYTES: usize = 128 << 10;
 
+/// The longest line of a guest's log.
+const LINE_BYTES: usize = 1024;
+
 /// The sandbox of the embedder.
 pub(super) struct Imported;
 
@@ -116,7 +119,9 @@ impl Instance for Handle {
         let mut lines = Vec::new();
         while let [level, a, b, c, d, tail @ ..] = rest {
             let len = (u32::from_le_bytes([*a, *b, *c, *d]) as usize).min(tail.len());
-            let text = String::from_utf8_lossy(&tail[..len]).into_owned();
+            let mut text = String::from_utf8_lossy(&tail[..len]).into_owned();
+            // Replaced bytes may have made it longer: cut as every sandbox cuts.
+            text.truncate(text.floor_char_boundary(LINE_BYTES));
             lines.push(LogLine { level: *level, text });
             rest = &tail[len..];
         }

@@ -30,7 +30,7 @@ fn hex(bytes: &[u8]) -> String {
 type Crash = Option<(u64, String)>;
 
 fn native(example: &Example) -> Session {
-    let sandbox = Rc::new(WasmtimeSandbox::new());
+    let sandbox = Rc::new(WasmtimeSandbox::default());
     Session::open(&example.name, &example.text, &example.files, sandbox, &Options::default())
         .expect("the example opens")
 }
@@ -56,7 +56,9 @@ fn on_native(start: &Session, crash: &Crash) -> Value {
 }
 
 fn on_wasm(engine: &mut WasmEngine, example: &Example, crash: &Crash) -> Value {
-    let handle = engine.open(&example.name, &example.text, &Options::default()).expect("it opens");
+    let (handle, _) = engine
+        .open(&example.name, &example.text, &Options::default())
+        .expect("it opens");
     if let Some((step, fault)) = crash {
         engine.step(handle, u32::try_from(*step).expect("few steps")).expect("steps");
         engine.inject(handle, fault).expect("a fault");
@@ -90,9 +92,10 @@ fn examples_are_equal_natively_and_in_wasmtime_with_and_without_crashes() {
     let bytes = fs::read(artifacts::engine().expect("engine.wasm builds")).expect("engine.wasm");
     let mut listed = Vec::new();
     for (e, example) in example::all().iter().enumerate() {
-        let mut engine = WasmEngine::load(&bytes, Rc::new(WasmtimeSandbox::new())).expect("it loads");
-        for (name, file) in example.files.iter() {
-            engine.file(name, file).expect("a file");
+        let mut engine = WasmEngine::load(&bytes, Rc::new(WasmtimeSandbox::default())).expect("it loads");
+        for name in example.files.paths() {
+            let file = example.files.get(name).expect("listed");
+            engine.file(name, &file).expect("a file");
         }
         let start = native(example);
         let steps = {
@@ -126,9 +129,10 @@ fn examples_are_equal_natively_and_in_wasmtime_with_and_without_crashes() {
 fn a_snapshot_of_one_host_resumes_in_the_other() {
     let bytes = fs::read(artifacts::engine().expect("engine.wasm builds")).expect("engine.wasm");
     let example = example::open("earthquakes.md");
-    let mut engine = WasmEngine::load(&bytes, Rc::new(WasmtimeSandbox::new())).expect("it loads");
-    for (name, file) in example.files.iter() {
-        engine.file(name, file).expect("a file");
+    let mut engine = WasmEngine::load(&bytes, Rc::new(WasmtimeSandbox::default())).expect("it loads");
+    for name in example.files.paths() {
+            let file = example.files.get(name).expect("listed");
+        engine.file(name, &file).expect("a file");
     }
     let start = native(&example);
     let mut halfway = start.fork();
@@ -139,7 +143,9 @@ fn a_snapshot_of_one_host_resumes_in_the_other() {
     let mut resumed = start.fork();
     resumed.restore(&snapshot).expect("it resumes natively");
     let native_status = resumed.finish();
-    let handle = engine.open(&example.name, &example.text, &Options::default()).expect("it opens");
+    let (handle, _) = engine
+        .open(&example.name, &example.text, &Options::default())
+        .expect("it opens");
     engine.restore(handle, &snapshot).expect("it resumes in wasmtime");
     let wasm_status = engine.step(handle, u32::MAX).expect("steps");
     assert!(native_status.finished && wasm_status.finished);

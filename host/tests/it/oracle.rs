@@ -65,7 +65,7 @@ struct Engine {
 
 fn engine() -> Engine {
     let example = example::open("earthquakes.md");
-    let sandbox = Rc::new(WasmtimeSandbox::new());
+    let sandbox = Rc::new(WasmtimeSandbox::default());
     let mut session =
         Session::open(&example.name, &example.text, &example.files, sandbox, &Options::default())
             .expect("the example opens");
