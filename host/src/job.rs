@@ -175,8 +175,8 @@ impl Job {
                 let (handle, warnings) = engine.open(script.short_name(), &script.text, options)?;
                 let report = engine.run(handle)?;
                 let tables = engine.output(handle)?;
-                let (late, bad) = (report.late, report.bad);
-                Ok(Ran { tables, warnings, late, bad, ..Ran::default() })
+                let (late, bad, described) = (report.late, report.bad, report.described);
+                Ok(Ran { tables, warnings, late, bad, described, ..Ran::default() })
             }
         }
     }
@@ -328,7 +328,9 @@ fn run_native(script: &Script, options: &Options, progress: &mut dyn FnMut(u64))
         progress,
     );
     match done {
-        Ok(report) => (ran.late, ran.bad) = (report.late, report.bad),
+        Ok(report) => {
+            (ran.late, ran.bad, ran.described) = (report.late, report.bad, report.described);
+        }
         Err(error) => ran.failed = Some(*error),
     }
     ran.tables = tables;
