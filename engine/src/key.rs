@@ -1,14 +1,16 @@
 //! Keys: rows' key columns as compact bytes, tables of them, and the key groups they fall in.
 
+#[cfg(test)]
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampMillisecondType};
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, Int32Array, Int64Array};
 use hashbrown::HashTable;
 
 use crate::batch::Batch;
-use crate::column::{from_values, value_at};
+use crate::column::{from_values, timestamps, value_at};
 use crate::schema::DataType;
 use crate::value::{Value, canonical_f32, canonical_f64};
 
@@ -299,25 +301,25 @@ impl KeyTable {
         }
     }
 
-    /// All slots, by key group and then by key: the order in which results leave.
+    /// All slots by key group, each group's in the order its keys came: an order that does not depend on
+    /// how many subtasks share the key groups.
     pub fn order(&self) -> Vec<u32> {
-        let mut order: Vec<(u32, u32)> = match &self.store {
-            Store::Ints(keys) => {
-                keys.iter().enumerate().map(|(s, &k)| (group_of_int(k), s as u32)).collect()
-            }
-            Store::Encoded { values, .. } => {
-                values.iter().enumerate().map(|(s, k)| (group_of(k), s as u32)).collect()
-            }
+        let groups: Vec<u32> = match &self.store {
+            Store::Ints(keys) => keys.iter().map(|&k| group_of_int(k)).collect(),
+            Store::Encoded { values, .. } => values.iter().map(|k| group_of(k)).collect(),
         };
-        order.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| self.compare(a.1, b.1)));
-        order.into_iter().map(|(_, slot)| slot).collect()
-    }
-
-    fn compare(&self, a: u32, b: u32) -> Ordering {
-        match &self.store {
-            Store::Ints(keys) => keys[a as usize].cmp(&keys[b as usize]),
-            Store::Encoded { bytes, .. } => bytes[a as usize].cmp(&bytes[b as usize]),
+        let mut next = [0_u32; KEY_GROUPS as usize + 1];
+        groups.iter().for_each(|&g| next[g as usize + 1] += 1);
+        for g in 0..KEY_GROUPS as usize {
+            next[g + 1] += next[g];
         }
+        let mut order = vec![0; groups.len()];
+        for (slot, &group) in groups.iter().enumerate() {
+            let place = &mut next[group as usize];
+            order[*place as usize] = slot as u32;
+            *place += 1;
+        }
+        order
     }
 
     /// The key columns of these slots.
@@ -336,6 +338,17 @@ impl KeyTable {
                 })
                 .collect(),
         }
+    }
+}
+
+/// A column of integers or timestamps of that type, without NULL.
+fn integers(values: Vec<i64>, data_type: DataType) -> ArrayRef {
+    match data_type {
+        DataType::Int => {
+            Arc::new(Int32Array::from_iter_values(values.into_iter().map(|v| v as i32)))
+        }
+        DataType::BigInt => Arc::new(Int64Array::from(values)),
+        other => timestamps(values, other),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::expr::{self, Expr};
 use crate::operator::{Operator, Output, row_error};
 use crate::schema::{DataType, SchemaRef};
-use crate::window::tumble;
+use crate::time::tumble;
 
 /// Keeps the rows for which a condition is TRUE.
 #[derive(Clone)]

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use arrow_array::Array;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, Int64Type};
 use rkyv::{Archive, Deserialize, Serialize};
 
 use crate::batch::{Batch, RowKind, Seq};
-use crate::column::from_values;
+use crate::column::{from_values, millis};
 use crate::error::Result;
 use crate::key;
 use crate::operator::Output;
-use crate::schema::SchemaRef;
+use crate::schema::{DataType, SchemaRef};
 use crate::snapshot::{Cell, cells, values};
 use crate::trace::What;
 use crate::{archive, unarchive};
@@ -145,14 +148,31 @@ fn kind(code: u8) -> RowKind {
         [usize::from(code & 3)]
 }
 
-/// Rows by place in the stream, then by value.
+/// Rows by place in the stream, then by value, column after column.
 fn in_order(batch: Batch) -> Batch {
     if batch.seqs.windows(2).all(|w| w[0] < w[1]) {
         return batch;
     }
-    let mut order: Vec<(Seq, Vec<u8>, u32)> =
-        (0..batch.rows).map(|i| (batch.seqs[i], key::encode(&batch.row(i)), i as u32)).collect();
-    order.sort();
-    let order: Vec<u32> = order.into_iter().map(|(_, _, i)| i).collect();
+    let first = first_column(&batch);
+    let key = |i: u32| (batch.seqs[i as usize], first.as_ref().map_or(0, |f| f[i as usize]));
+    let mut order: Vec<u32> = (0..batch.rows as u32).collect();
+    order.sort_by_key(|&i| key(i));
+    // Where place and first column are equal, whole rows decide.
+    for ties in order.chunk_by_mut(|&a, &b| key(a) == key(b)).filter(|t| t.len() > 1) {
+        ties.sort_by_cached_key(|&i| key::encode(&batch.row(i as usize)));
+    }
     batch.gather(&order)
+}
+
+/// The first column as integers that sort as its values do, when it is one of integers without NULL.
+fn first_column(batch: &Batch) -> Option<Vec<i64>> {
+    let array = batch.columns.first().filter(|a| a.null_count() == 0)?;
+    match batch.schema.fields[0].data_type {
+        DataType::Int => {
+            Some(array.as_primitive::<Int32Type>().values().iter().map(|&v| v.into()).collect())
+        }
+        DataType::BigInt => Some(array.as_primitive::<Int64Type>().values().to_vec()),
+        t if t.is_timestamp() => Some(millis(array).to_vec()),
+        _ => None,
+    }
 }

@@ -167,6 +167,14 @@ pub fn parse_duration_micros(text: &str) -> Option<u64> {
     Some(micros)
 }
 
+/// The bounds of a tumbling window that holds `time`, held at the ends of the range.
+pub fn tumble(time: i64, size: i64, offset: i64) -> (i64, i64) {
+    let start =
+        i128::from(time) - (i128::from(time) - i128::from(offset)).rem_euclid(i128::from(size));
+    let clamp = |v: i128| v.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64;
+    (clamp(start), clamp(start + i128::from(size)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

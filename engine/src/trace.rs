@@ -240,11 +240,11 @@ impl What {
                 put("key", &quoted(key));
                 put("row", &quoted(row));
             }
-            _ => self.write_rest(&mut put),
+            _ => self.write_join_or_guest(&mut put),
         }
     }
 
-    fn write_rest(&self, put: &mut dyn FnMut(&str, &dyn std::fmt::Display)) {
+    fn write_join_or_guest(&self, put: &mut dyn FnMut(&str, &dyn std::fmt::Display)) {
         let time = |ms: &i64| quoted(&EventTime(*ms).to_string());
         match self {
             What::JoinBuffer { side, seq, event_time, frees_at } => {
@@ -280,6 +280,12 @@ impl What {
                 put("level", level);
                 put("text", &quoted(text));
             }
+            _ => self.write_recovery(put),
+        }
+    }
+
+    fn write_recovery(&self, put: &mut dyn FnMut(&str, &dyn std::fmt::Display)) {
+        match self {
             What::Stage { row, kind, seq } => {
                 put("kind", &["+I", "-U", "+U", "-D"][usize::from(*kind & 3)]);
                 put("seq", seq);

@@ -1,10 +1,11 @@
 //! MIN and MAX: the least or greatest value a slot, in the total order of values.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMillisecondType};
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, Int64Array};
 
 use super::Accumulator;
 use crate::column::{from_values, value_at};
@@ -86,6 +87,10 @@ impl Accumulator for Integers {
     }
 
     fn result(&self, slots: &[u32]) -> ArrayRef {
+        if self.data_type == DataType::BigInt {
+            let one = |&s: &u32| self.some[s as usize].then_some(self.best[s as usize]);
+            return Arc::new(slots.iter().map(one).collect::<Int64Array>());
+        }
         let values: Vec<Value> = slots.iter().map(|&s| self.value(s)).collect();
         from_values(&values, self.data_type)
     }

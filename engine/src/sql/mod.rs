@@ -2,16 +2,22 @@
 
 mod aggregate;
 mod builder;
+mod call;
 pub mod connector;
 mod ddl;
 mod diagnose;
 mod dialect;
 mod expr;
+mod grouped;
 mod guest;
+mod inputs;
 mod insert;
 mod interval;
+mod literal;
 mod needs;
+mod operator;
 mod planner;
+mod refused;
 mod scope;
 mod select;
 pub mod settings;

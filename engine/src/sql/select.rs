@@ -7,9 +7,10 @@ use sqlparser::ast::{
     SetExpr, Spanned, TableAlias, TableFactor, TableWithJoins, WildcardAdditionalOptions,
 };
 
-use super::aggregate::{any_aggregate, keys_of, place_of};
+use super::aggregate::{keys_of, place_of};
 use super::diagnose::{Locate, span, unknown, unsupported};
 use super::expr::{self, Names, Row};
+use super::grouped::any_aggregate;
 use super::planner::Planner;
 use super::scope::{Column, Relation, Role};
 use crate::error::{Diagnostic, Error, Result};

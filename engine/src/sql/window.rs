@@ -396,7 +396,7 @@ pub(super) fn descriptor_columns(ast: &Ast) -> Result<Vec<Ident>> {
             .located(ast)
     };
     let Ast::Function(call) = ast else { return Err(wrong()) };
-    let name = super::expr::function_name(call).unwrap_or_default();
+    let name = super::call::function_name(call).unwrap_or_default();
     let FunctionArguments::List(list) = &call.args else { return Err(wrong()) };
     if !name.eq_ignore_ascii_case("DESCRIPTOR") || list.args.is_empty() {
         return Err(wrong());

@@ -39,14 +39,6 @@ pub enum WindowSpec {
     },
 }
 
-/// The bounds of a tumbling window that holds `time`, held at the ends of the range.
-pub fn tumble(time: i64, size: i64, offset: i64) -> (i64, i64) {
-    let start =
-        i128::from(time) - (i128::from(time) - i128::from(offset)).rem_euclid(i128::from(size));
-    let clamp = |v: i128| v.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64;
-    (clamp(start), clamp(start + i128::from(size)))
-}
-
 /// Whether a window that ends at `end` has fired under `watermark`.
 pub fn closed(end: i64, watermark: EventTime) -> bool {
     end.saturating_sub(1) <= watermark.0

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::Array;
 use rkyv::{Archive, Deserialize, Serialize};
 
-use super::{bounds, closed, late, seqs, tumble, window_time_type};
+use super::{bounds, closed, late, seqs, window_time_type};
 use crate::aggregate::{AggregateCall, AggregateSet};
 use crate::batch::{Batch, Seq, Stair};
 use crate::column::millis;
@@ -15,11 +15,12 @@ use crate::key::{self, KeyColumns, KeyTable};
 use crate::operator::{Operator, Output, wrong_state};
 use crate::schema::SchemaRef;
 use crate::snapshot::{Cell, cells, values};
-use crate::time::EventTime;
+use crate::time::{EventTime, tumble};
 use crate::trace::What;
 use crate::{archive, unarchive};
 
-/// Aggregates per key and tumbling window. See [`crate::plan::Op::WindowAggregate`] for the rows.
+/// Aggregates per key and tumbling window. Its rows: the key columns, `window_start`,
+/// `window_end`, `window_time`, one column an aggregate.
 #[derive(Clone)]
 pub struct TumbleAggregate {
     name: String,

@@ -1,4 +1,7 @@
 //! The engine from outside: rules of the house, drivers against each other.
 
+mod drivers;
+mod sandbox;
+mod sessions;
+mod stream;
 mod tidy;
-mod tmp;

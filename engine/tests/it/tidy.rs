@@ -75,17 +75,16 @@ fn modules_import_only_what_stands_above_them() {
 
 #[test]
 fn the_import_reader_sees_plain_paths_and_groups() {
-    let text = "use crate::batch::Batch;\nuse crate::{archive, sim::Sim};\nlet x = crate::key::text(k);";
+    let text =
+        "use crate::batch::Batch;\nuse crate::{archive, sim::Sim};\nlet x = crate::key::text(k);";
     assert_eq!(crate_paths(text), ["batch", "archive", "sim", "key"]);
 }
 
 #[test]
 fn the_map_names_every_module_in_order() {
     let map = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
-    let named: Vec<&str> = map
-        .lines()
-        .filter_map(|l| l.strip_prefix("| `")?.split('`').next())
-        .collect();
+    let named: Vec<&str> =
+        map.lines().filter_map(|l| l.strip_prefix("| `")?.split('`').next()).collect();
     assert_eq!(named, modules());
 }
 

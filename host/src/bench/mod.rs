@@ -52,14 +52,22 @@ pub struct Measurement {
     pub records: u64,
     /// The median run in seconds.
     pub seconds: f64,
+    /// The median of what the processor spent on a run, in seconds: neighbours on the machine hardly
+    /// move it. Equal to the wall-clock time where the system does not say.
+    pub cpu_seconds: f64,
     /// The most memory the process had, in bytes, its input included; 0 where the system does not say.
     pub peak_bytes: u64,
 }
 
 impl Measurement {
-    /// Millions of records a second.
+    /// Millions of records a second of wall-clock time.
     pub fn rate(&self) -> f64 {
         self.records as f64 / self.seconds / 1e6
+    }
+
+    /// How fast it is beside another, by processor time: 1 is as fast.
+    pub fn ratio(&self, yardstick: &Measurement) -> f64 {
+        yardstick.cpu_seconds / self.cpu_seconds
     }
 
     /// The form in which a measuring process tells its parent.
@@ -68,6 +76,7 @@ impl Measurement {
             "subject": self.subject,
             "records": self.records,
             "seconds": self.seconds,
+            "cpu_seconds": self.cpu_seconds,
             "peak_bytes": self.peak_bytes,
         })
     }
@@ -78,6 +87,7 @@ impl Measurement {
             subject: json["subject"].as_str()?.to_owned(),
             records: json["records"].as_u64()?,
             seconds: json["seconds"].as_f64()?,
+            cpu_seconds: json["cpu_seconds"].as_f64()?,
             peak_bytes: json["peak_bytes"].as_u64()?,
         })
     }
@@ -90,7 +100,7 @@ impl Measurement {
 pub fn measure(subject: Subject, records: u64, repeats: u32) -> Result<Measurement> {
     let bids = Bids::generate(records);
     let expected = if records == 10_000_000 { TEN_MILLION } else { baseline::run(&bids) };
-    let (mut times, totals) = match subject {
+    let (times, totals) = match subject {
         Subject::Loop => time(repeats, || Ok(baseline::run(&bids)))?,
         Subject::Native => {
             let columns = Columns::from(bids);
@@ -98,23 +108,36 @@ pub fn measure(subject: Subject, records: u64, repeats: u32) -> Result<Measureme
         }
     };
     agree(subject.name(), &totals, &expected)?;
-    times.sort_by(f64::total_cmp);
+    let median = |of: fn(&Clock) -> f64| {
+        let mut sorted: Vec<f64> = times.iter().map(of).collect();
+        sorted.sort_by(f64::total_cmp);
+        sorted[sorted.len() / 2]
+    };
     Ok(Measurement {
         subject: subject.name().to_owned(),
         records,
-        seconds: times.get(times.len() / 2).copied().unwrap_or(0.0),
+        seconds: median(|c| c.wall),
+        cpu_seconds: median(|c| c.cpu),
         peak_bytes: peak_memory(),
     })
 }
 
-/// Seconds of each run, and the totals all of them agree on.
-fn time(repeats: u32, mut run: impl FnMut() -> Result<Totals>) -> Result<(Vec<f64>, Totals)> {
+/// What a run took, in seconds.
+struct Clock {
+    wall: f64,
+    cpu: f64,
+}
+
+/// What each run took, at least one, and the totals all of them agree on.
+fn time(repeats: u32, mut run: impl FnMut() -> Result<Totals>) -> Result<(Vec<Clock>, Totals)> {
     let mut times = Vec::new();
     let mut agreed: Option<Totals> = None;
     for _ in 0..repeats.max(1) {
-        let began = Instant::now();
+        let (began, began_cpu) = (Instant::now(), cpu_seconds());
         let totals = run()?;
-        times.push(began.elapsed().as_secs_f64());
+        let wall = began.elapsed().as_secs_f64();
+        let cpu = cpu_seconds().zip(began_cpu).map_or(wall, |(now, then)| now - then);
+        times.push(Clock { wall, cpu });
         agree("a repeated run", &totals, agreed.get_or_insert(totals))?;
     }
     Ok((times, agreed.unwrap_or_default()))
@@ -128,6 +151,13 @@ fn agree(subject: &str, found: &Totals, expected: &Totals) -> Result<()> {
         "bench.wrong-totals",
         format!("{subject} gives {found:?}, the definition {expected:?}"),
     ))
+}
+
+/// Seconds this thread has been on a processor, where the system says so.
+fn cpu_seconds() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let nanoseconds: u64 = text.split_whitespace().next()?.parse().ok()?;
+    Some(nanoseconds as f64 / 1e9)
 }
 
 /// The most memory this process has had, in bytes; 0 where the system does not say.

@@ -79,15 +79,15 @@ fn child(subject: Subject, args: &BenchArgs, console: &mut Console) -> Done<Meas
 }
 
 fn json_report(measured: &[Measurement]) -> String {
-    let yardstick = measured[0].rate();
     let subjects: Vec<Json> = measured
         .iter()
         .map(|m| {
             json!({
                 "subject": m.subject,
                 "seconds": m.seconds,
+                "cpu_seconds": m.cpu_seconds,
                 "million_per_second": m.rate(),
-                "ratio": m.rate() / yardstick,
+                "ratio": m.ratio(&measured[0]),
                 "peak_bytes": m.peak_bytes,
             })
         })
@@ -96,20 +96,20 @@ fn json_report(measured: &[Measurement]) -> String {
 }
 
 fn table(measured: &[Measurement]) -> String {
-    let yardstick = measured[0].rate();
     let mut out = format!(
         "{} records, tumbling 10 s, count, sum and max per key, one thread\n\n\
-         {:<10} {:>10} {:>12} {:>8} {:>12}\n",
-        measured[0].records, "", "seconds", "M records/s", "ratio", "peak MiB"
+         {:<8} {:>9} {:>13} {:>12} {:>12} {:>10}\n",
+        measured[0].records, "", "seconds", "M records/s", "cpu seconds", "ratio (cpu)", "peak MiB"
     );
     for m in measured {
         let mebibytes = m.peak_bytes as f64 / f64::from(1 << 20);
         out += &format!(
-            "{:<10} {:>10.3} {:>12.1} {:>8.2} {mebibytes:>12.0}\n",
+            "{:<8} {:>9.3} {:>13.1} {:>12.3} {:>12.2} {mebibytes:>10.0}\n",
             m.subject,
             m.seconds,
             m.rate(),
-            m.rate() / yardstick,
+            m.cpu_seconds,
+            m.ratio(&measured[0]),
         );
     }
     out

@@ -56,9 +56,8 @@ fn on_native(start: &Session, crash: &Crash) -> Value {
 }
 
 fn on_wasm(engine: &mut WasmEngine, example: &Example, crash: &Crash) -> Value {
-    let (handle, _) = engine
-        .open(&example.name, &example.text, &Options::default())
-        .expect("it opens");
+    let (handle, _) =
+        engine.open(&example.name, &example.text, &Options::default()).expect("it opens");
     if let Some((step, fault)) = crash {
         engine.step(handle, u32::try_from(*step).expect("few steps")).expect("steps");
         engine.inject(handle, fault).expect("a fault");
@@ -92,7 +91,8 @@ fn examples_are_equal_natively_and_in_wasmtime_with_and_without_crashes() {
     let bytes = fs::read(artifacts::engine().expect("engine.wasm builds")).expect("engine.wasm");
     let mut listed = Vec::new();
     for (e, example) in example::all().iter().enumerate() {
-        let mut engine = WasmEngine::load(&bytes, Rc::new(WasmtimeSandbox::default())).expect("it loads");
+        let mut engine =
+            WasmEngine::load(&bytes, Rc::new(WasmtimeSandbox::default())).expect("it loads");
         for name in example.files.paths() {
             let file = example.files.get(name).expect("listed");
             engine.file(name, &file).expect("a file");
@@ -107,10 +107,8 @@ fn examples_are_equal_natively_and_in_wasmtime_with_and_without_crashes() {
             let expected = on_native(&start, &crash);
             let found = on_wasm(&mut engine, example, &crash);
             assert_eq!(found, expected, "{} with {crash:?}", example.name);
-            let injections: Vec<Value> = crash
-                .iter()
-                .map(|(step, fault)| json!({ "step": step, "fault": fault }))
-                .collect();
+            let injections: Vec<Value> =
+                crash.iter().map(|(step, fault)| json!({ "step": step, "fault": fault })).collect();
             listed.push(json!({
                 "example": example.name,
                 "options": {},
@@ -129,9 +127,10 @@ fn examples_are_equal_natively_and_in_wasmtime_with_and_without_crashes() {
 fn a_snapshot_of_one_host_resumes_in_the_other() {
     let bytes = fs::read(artifacts::engine().expect("engine.wasm builds")).expect("engine.wasm");
     let example = example::open("earthquakes.md");
-    let mut engine = WasmEngine::load(&bytes, Rc::new(WasmtimeSandbox::default())).expect("it loads");
+    let mut engine =
+        WasmEngine::load(&bytes, Rc::new(WasmtimeSandbox::default())).expect("it loads");
     for name in example.files.paths() {
-            let file = example.files.get(name).expect("listed");
+        let file = example.files.get(name).expect("listed");
         engine.file(name, &file).expect("a file");
     }
     let start = native(&example);
@@ -143,9 +142,8 @@ fn a_snapshot_of_one_host_resumes_in_the_other() {
     let mut resumed = start.fork();
     resumed.restore(&snapshot).expect("it resumes natively");
     let native_status = resumed.finish();
-    let (handle, _) = engine
-        .open(&example.name, &example.text, &Options::default())
-        .expect("it opens");
+    let (handle, _) =
+        engine.open(&example.name, &example.text, &Options::default()).expect("it opens");
     engine.restore(handle, &snapshot).expect("it resumes in wasmtime");
     let wasm_status = engine.step(handle, u32::MAX).expect("steps");
     assert!(native_status.finished && wasm_status.finished);

@@ -91,7 +91,8 @@ fn stamp(ms: i64) -> String {
     // 2018-01-31 00:00:00 is 1,517,356,800 s after 1970; the week stays within two months.
     let since = ms - 1_517_356_800_000;
     let (day, rest) = (since.div_euclid(24 * HOUR), since.rem_euclid(24 * HOUR));
-    let date = if day <= 0 { format!("2018-01-{:02}", 31 + day) } else { format!("2018-02-{day:02}") };
+    let date =
+        if day <= 0 { format!("2018-01-{:02}", 31 + day) } else { format!("2018-02-{day:02}") };
     let (h, m, s) = (rest / HOUR, rest / 60_000 % 60, rest / 1000 % 60);
     format!("{date} {h:02}:{m:02}:{s:02}.{:03}", rest % 1000)
 }
@@ -163,7 +164,13 @@ fn swarms(quakes: &[Quake]) -> (Vec<Vec<String>>, Vec<u64>) {
             done.extend(closed.into_iter().map(|s| (net.clone(), s)));
             *swarms = still;
         }
-        let m = if q.mag > 10.0 { 10.0 } else if q.mag > 0.0 { q.mag } else { 0.0 };
+        let m = if q.mag > 10.0 {
+            10.0
+        } else if q.mag > 0.0 {
+            q.mag
+        } else {
+            0.0
+        };
         let gap = 30 * 60_000 + (30.0 * 60_000.0 * m) as i64;
         let mut swarm = Swarm {
             start: q.time,
@@ -243,9 +250,9 @@ fn late_for_the_join(quakes: &[Quake], two_days: i64) -> Vec<u64> {
         let before = &quakes[..i];
         // As a main shock: kept while its time and two days lie ahead of the watermark.
         let kept = q.time + two_days > q.watermark;
-        let meets = before.iter().any(|o| {
-            o.time > q.watermark && (0..=two_days).contains(&(o.time - q.time))
-        });
+        let meets = before
+            .iter()
+            .any(|o| o.time > q.watermark && (0..=two_days).contains(&(o.time - q.time)));
         if !kept && !meets {
             late.push(q.seq);
         }

@@ -80,12 +80,12 @@ pub fn build(m: &Model, limit: usize) -> Vec<SinkView> {
 
 fn summary(v: &SinkView) -> String {
     let mut text = format!(
-        "{} committed, {} staged",
+        "✓ {} committed, … {} staged",
         words::number(v.committed as u64),
         words::number(v.staged as u64)
     );
     if v.lost > 0 {
-        text.push_str(&format!(", {} lost in a crash", words::number(v.lost as u64)));
+        text.push_str(&format!(", ✕ {} lost in a crash", words::number(v.lost as u64)));
     }
     text
 }
@@ -119,7 +119,8 @@ fn cells(text: &str, count: usize) -> Vec<Option<String>> {
     if values.len() != count {
         return vec![Some(text.to_owned())];
     }
-    values.into_iter().map(|v| (v != "NULL").then_some(v)).collect()
+    let shorter = |v: String| v.strip_suffix(":00.000").map_or(v.clone(), |s| format!("{s}:00"));
+    values.into_iter().map(|v| (v != "NULL").then(|| shorter(v))).collect()
 }
 
 #[cfg(test)]

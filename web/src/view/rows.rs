@@ -66,6 +66,13 @@ fn Table(sink: Memo<SinkView>) -> impl IntoView {
             (RowState::Staged, true) => "staged again",
             (RowState::Lost, _) => "lost",
         };
+        let sign = match (state, again) {
+            (RowState::Committed, false) => "✓",
+            (RowState::Committed, true) => "✓ again",
+            (RowState::Staged, false) => "…",
+            (RowState::Staged, true) => "… again",
+            (RowState::Lost, _) => "✕",
+        };
         let cell = |c: Option<String>| match c {
             Some(text) => view! { <td>{text}</td> }.into_any(),
             None => view! { <td class="null">"NULL"</td> }.into_any(),
@@ -79,8 +86,9 @@ fn Table(sink: Memo<SinkView>) -> impl IntoView {
                 class:again=again
             >
                 <td class="state">
-                    <button type="button" class="state" title=format!("{word}: go to step {step}") on:click=move |_| app.send(Msg::Seek(step))>
-                        {word}
+                    <button type="button" class="state" title=format!("{word}: go to step {step}")
+                        aria-label=word on:click=move |_| app.send(Msg::Seek(step))>
+                        {sign}
                     </button>
                 </td>
                 {move || updating.get().then(|| view! { <td class="kind">{kind}</td> })}
@@ -93,7 +101,7 @@ fn Table(sink: Memo<SinkView>) -> impl IntoView {
             <table>
                 <thead>
                     <tr>
-                        <th>"state"</th>
+                        <th><span class="hidden">"state"</span></th>
                         {move || updating.get().then(|| view! { <th>"op"</th> })}
                         {move || head.get().into_iter().map(|c| view! { <th>{c}</th> }).collect_view()}
                     </tr>

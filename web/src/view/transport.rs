@@ -97,7 +97,7 @@ fn Scrubber() -> impl IntoView {
         <div class="scrubber">
             <label class="at">
                 "Step "
-                <input type="number" min="0" aria-label="Step" prop:value=move || step.get().to_string() on:change=typed />
+                <input type="number" min="0" aria-label="Go to step" prop:value=move || step.get().to_string() on:change=typed />
             </label>
             <div class="rail">
                 <Ticks />

@@ -73,7 +73,6 @@ fn data_type(ast: &ast::DataType) -> DataType {
 
 fn bind(ast: ast::Expr, schema: &Schema) -> Result<Expr> {
     let sub = |e: Box<ast::Expr>| bind(*e, schema);
-    let negate = |e: Expr, negated: bool| if negated { Expr::call("NOT", vec![e]) } else { Ok(e) };
     match ast {
         ast::Expr::Value(v) => Ok(literal(v.value)),
         ast::Expr::TypedString(t) => {
@@ -112,6 +111,15 @@ fn bind(ast: ast::Expr, schema: &Schema) -> Result<Expr> {
         ast::Expr::Case { operand, conditions, else_result, .. } => {
             case(operand, conditions, else_result, schema)
         }
+        ast::Expr::Function(f) => function(f, schema),
+        other => predicate(other, schema),
+    }
+}
+
+fn predicate(ast: ast::Expr, schema: &Schema) -> Result<Expr> {
+    let sub = |e: Box<ast::Expr>| bind(*e, schema);
+    let negate = |e: Expr, negated: bool| if negated { Expr::call("NOT", vec![e]) } else { Ok(e) };
+    match ast {
         ast::Expr::IsNull(e) => Expr::call("IS NULL", vec![sub(e)?]),
         ast::Expr::IsNotNull(e) => Expr::call("IS NOT NULL", vec![sub(e)?]),
         ast::Expr::IsTrue(e) => Expr::call("IS TRUE", vec![sub(e)?]),
@@ -156,7 +164,6 @@ fn bind(ast: ast::Expr, schema: &Schema) -> Result<Expr> {
             }
             Expr::call("TRIM", args)
         }
-        ast::Expr::Function(f) => function(f, schema),
         other => panic!("the tests use no {other:?}"),
     }
 }

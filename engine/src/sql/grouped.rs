@@ -1,0 +1,282 @@
+//! What SELECT and HAVING see after GROUP BY: keys and aggregates, no other column.
+
+use sqlparser::ast::{
+    DuplicateTreatment, Expr as Ast, Function as AstFunction, FunctionArg, FunctionArgExpr,
+    FunctionArguments, Ident,
+};
+
+use super::call::plain_argument;
+use super::diagnose::{Locate, unsupported};
+use super::expr::{self, Names, Row, aggregate_of};
+use super::scope::{Relation, Role};
+use crate::aggregate::Function as Aggregate;
+use crate::error::{Diagnostic, Result, Span};
+use crate::expr::{Expr, ExprKind};
+use crate::plan::WindowSpec;
+use crate::schema::Field;
+
+/// A group key.
+pub(super) struct Key {
+    /// The key as written, for keys that are no plain columns.
+    pub text: String,
+    pub expr: Expr,
+    /// The column it is, where it is one.
+    pub column: Option<usize>,
+    pub field: Field,
+    pub role: Role,
+    /// Its position in the aggregation's output.
+    pub output: usize,
+}
+
+/// An aggregate call.
+pub(super) struct Call {
+    pub text: String,
+    pub function: Aggregate,
+    pub argument: Option<Expr>,
+    pub filter: Option<Expr>,
+    pub field: Field,
+}
+
+/// The window an aggregation is over.
+pub(super) struct Windowed {
+    pub window: usize,
+    pub spec: WindowSpec,
+}
+
+/// What SELECT and HAVING see after GROUP BY.
+pub(super) struct Grouped<'a> {
+    pub input: &'a Relation,
+    pub keys: Vec<Key>,
+    pub calls: Vec<Call>,
+    pub windowed: Option<Windowed>,
+    /// The position of the first aggregate in the output.
+    pub base: usize,
+    pub span: Option<Span>,
+}
+
+impl Names for Grouped<'_> {
+    fn whole(&mut self, ast: &Ast) -> Result<Option<Expr>> {
+        if matches!(ast, Ast::Identifier(_) | Ast::CompoundIdentifier(_)) {
+            return Ok(None);
+        }
+        if self.keys.iter().any(|key| key.column.is_none()) {
+            let text = ast.to_string();
+            if let Some(key) = self.keys.iter().find(|k| k.column.is_none() && k.text == text) {
+                return Ok(Some(Expr::column(key.output, &key.field)));
+            }
+        }
+        match aggregate_of(ast) {
+            Some((function, call)) => self.call(ast, function, call).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn column(&mut self, parts: &[Ident]) -> Result<Expr> {
+        let index = self.input.resolve(parts)?;
+        if let Some(key) = self.keys.iter().find(|key| key.column == Some(index)) {
+            return Ok(Expr::column(key.output, &key.field));
+        }
+        let name = &self.input.columns[index].field.name;
+        let error = Diagnostic::new(
+            "sql.group",
+            format!("the column `{name}` is neither in GROUP BY nor inside an aggregate"),
+        )
+        .hint(format!(
+            "add `{name}` to GROUP BY, or say which of its values: MIN({name}), MAX({name})"
+        ));
+        Err(match parts.last() {
+            Some(part) => error.located_at(part.span),
+            None => error,
+        })
+    }
+}
+
+impl Grouped<'_> {
+    /// Remembers an aggregate, once for each spelling, and names its output column.
+    fn call(&mut self, ast: &Ast, function: Aggregate, call: &AstFunction) -> Result<Expr> {
+        let text = ast.to_string();
+        if let Some(i) = self.calls.iter().position(|known| known.text == text) {
+            return Ok(Expr::column(self.base + i, &self.calls[i].field));
+        }
+        let argument = match argument(function, call)? {
+            Some(argument) => {
+                let mut row = Row { relation: self.input, place: "an aggregate's argument" };
+                Some(expr::bind(argument, &mut row)?)
+            }
+            None => None,
+        };
+        let filter = match &call.filter {
+            Some(condition) => {
+                let mut row = Row { relation: self.input, place: "FILTER" };
+                Some(expr::bind_condition(condition, &mut row, "FILTER (WHERE …)")?)
+            }
+            None => None,
+        };
+        let argument_type = argument.as_ref().map(|a| a.data_type);
+        let Some(data_type) = function.result_type(argument_type) else {
+            let of = argument_type.map_or("`*`".to_owned(), |t| t.to_string());
+            return Err(Diagnostic::new(
+                "sql.type",
+                format!("{} does not apply to {of}", function.name()),
+            )
+            .hint("SUM and AVG take numbers; COUNT, MIN and MAX take any column"));
+        };
+        let nullable = function != Aggregate::Count;
+        let field = Field { name: String::new(), data_type, nullable, rowtime: false };
+        let expr = Expr::column(self.base + self.calls.len(), &field);
+        self.calls.push(Call { text, function, argument, filter, field });
+        Ok(expr)
+    }
+}
+
+/// The argument of an aggregate; `None` for `COUNT(*)`.
+fn argument(function: Aggregate, call: &AstFunction) -> Result<Option<&Ast>> {
+    let name = function.name();
+    if call.over.is_some() {
+        return Err(unsupported(
+            "OVER is not supported",
+            "aggregate over a window: TABLE(TUMBLE(…)) with GROUP BY window_start, window_end",
+        ));
+    }
+    let FunctionArguments::List(list) = &call.args else {
+        return Err(Diagnostic::new("sql.argument", format!("{name} needs an argument")));
+    };
+    if list.duplicate_treatment == Some(DuplicateTreatment::Distinct) {
+        return Err(unsupported(
+            format!("{name}(DISTINCT …) is not supported"),
+            "group by the column in a first view, then aggregate its rows in a second",
+        ));
+    }
+    if !list.clauses.is_empty() || !call.within_group.is_empty() || call.null_treatment.is_some() {
+        return Err(unsupported(
+            format!("{name} with ORDER BY or NULLS is not supported"),
+            "leave it out: the order of rows does not matter to it",
+        ));
+    }
+    match list.args.as_slice() {
+        [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)] if function == Aggregate::Count => {
+            Ok(None)
+        }
+        [arg] => plain_argument(arg, name).map(Some),
+        args => Err(Diagnostic::new(
+            "sql.argument",
+            format!("{name} takes one argument, not {}", args.len()),
+        )),
+    }
+}
+
+/// What a finished [`Grouped`] hands on; it no longer borrows the input.
+pub(super) struct Parts {
+    pub keys: Vec<Key>,
+    pub calls: Vec<Call>,
+    pub windowed: Option<Windowed>,
+    pub span: Option<Span>,
+}
+
+impl Grouped<'_> {
+    /// Ends the collection of aggregates.
+    pub(super) fn into_parts(self) -> Parts {
+        Parts { keys: self.keys, calls: self.calls, windowed: self.windowed, span: self.span }
+    }
+
+    /// Gives each key its position in the output.
+    pub(super) fn layout(&mut self) {
+        let windowed = self.windowed.is_some();
+        let plain = self.keys.iter().filter(|k| !windowed || k.role == Role::Plain).count();
+        let mut next = 0;
+        for key in &mut self.keys {
+            key.output = match (windowed, key.role) {
+                (true, Role::Start(_)) => plain,
+                (true, Role::End(_)) => plain + 1,
+                (true, Role::Time(_)) => plain + 2,
+                _ => {
+                    next += 1;
+                    next - 1
+                }
+            };
+        }
+        self.base = if windowed { plain + 3 } else { plain };
+    }
+}
+
+/// Gives a group key its meaning.
+pub(super) fn bind_key(input: &Relation, ast: &Ast) -> Result<Key> {
+    if let Ast::Value(value) = ast {
+        return Err(unsupported(
+            format!("GROUP BY {value} is not supported"),
+            "positions are no keys here: write the column or expression",
+        )
+        .located(ast));
+    }
+    let expr = expr::bind(ast, &mut Row { relation: input, place: "GROUP BY" })?;
+    let column = match expr.kind {
+        ExprKind::Column(index) => Some(index),
+        _ => None,
+    };
+    let origin = column.map(|index| &input.columns[index]);
+    let text = ast.to_string();
+    let field = Field {
+        name: origin.map_or_else(|| "key".to_owned(), |c| c.field.name.clone()),
+        data_type: expr.data_type,
+        nullable: expr.nullable,
+        rowtime: false,
+    };
+    let role = origin.map_or(Role::Plain, |c| c.role);
+    let text = origin.map_or(text, |c| c.field.name.clone());
+    Ok(Key { text, expr, column, field, role, output: 0 })
+}
+
+/// Whether any of these expressions calls an aggregate.
+pub(super) fn any_aggregate<'a>(exprs: impl IntoIterator<Item = &'a Ast>) -> bool {
+    exprs.into_iter().any(|ast| has_aggregate(ast, 0))
+}
+
+fn has_aggregate(ast: &Ast, depth: usize) -> bool {
+    if aggregate_of(ast).is_some() {
+        return true;
+    }
+    // Deeper expressions are refused when they are bound.
+    if depth > 300 {
+        return false;
+    }
+    let inside = |ast: &Ast| has_aggregate(ast, depth + 1);
+    match ast {
+        Ast::BinaryOp { left, right, .. }
+        | Ast::IsDistinctFrom(left, right)
+        | Ast::IsNotDistinctFrom(left, right) => inside(left) || inside(right),
+        Ast::UnaryOp { expr, .. }
+        | Ast::Nested(expr)
+        | Ast::IsNull(expr)
+        | Ast::IsNotNull(expr)
+        | Ast::IsTrue(expr)
+        | Ast::IsNotTrue(expr)
+        | Ast::IsFalse(expr)
+        | Ast::IsNotFalse(expr)
+        | Ast::IsUnknown(expr)
+        | Ast::IsNotUnknown(expr)
+        | Ast::Extract { expr, .. }
+        | Ast::Floor { expr, .. }
+        | Ast::Ceil { expr, .. }
+        | Ast::Trim { expr, .. } => inside(expr),
+        Ast::Between { expr, low, high, .. } => inside(expr) || inside(low) || inside(high),
+        Ast::InList { expr, list, .. } => inside(expr) || list.iter().any(inside),
+        Ast::Like { expr, pattern, .. } => inside(expr) || inside(pattern),
+        Ast::Substring { expr, substring_from, substring_for, .. } => {
+            inside(expr) || substring_from.iter().chain(substring_for).any(|e| inside(e))
+        }
+        Ast::Position { expr, r#in } => inside(expr) || inside(r#in),
+        Ast::Overlay { expr, overlay_what, .. } => inside(expr) || inside(overlay_what),
+        Ast::Case { operand, conditions, else_result, .. } => {
+            operand.iter().chain(else_result).any(|e| inside(e))
+                || conditions.iter().any(|when| inside(&when.condition) || inside(&when.result))
+        }
+        Ast::Function(call) => match &call.args {
+            FunctionArguments::List(list) => list.args.iter().any(|arg| match arg {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => inside(e),
+                _ => false,
+            }),
+            _ => false,
+        },
+        _ => false,
+    }
+}

@@ -1,0 +1,101 @@
+//! What SQL has and this dialect refuses, each with what to write instead.
+
+use sqlparser::ast::Expr as Ast;
+
+use super::diagnose::{unknown, unsupported};
+use super::operator::lone_interval;
+use crate::aggregate::Function as Aggregate;
+use crate::error::{Diagnostic, Error};
+use crate::expr::functions;
+
+/// A query where a value is expected.
+pub(super) fn subquery() -> Error {
+    unsupported("a query as a value is not supported", "put the query in FROM: (SELECT …) AS t")
+}
+
+/// A call of a function there is not.
+pub(super) fn unknown_function(name: &str, upper: &str) -> Error {
+    match upper {
+        "NOW"
+        | "CURRENT_TIMESTAMP"
+        | "CURRENT_DATE"
+        | "CURRENT_TIME"
+        | "LOCALTIMESTAMP"
+        | "LOCALTIME"
+        | "PROCTIME"
+        | "RAND"
+        | "RAND_INTEGER"
+        | "UUID"
+        | "UNIX_TIMESTAMP"
+        | "CURRENT_ROW_TIMESTAMP" => unsupported(
+            format!("{upper} is not supported: a run must give the same rows every time"),
+            "use the event time of the record",
+        ),
+        "STDDEV_POP"
+        | "STDDEV_SAMP"
+        | "STDDEV"
+        | "VAR_POP"
+        | "VAR_SAMP"
+        | "VARIANCE"
+        | "LISTAGG"
+        | "COLLECT"
+        | "FIRST_VALUE"
+        | "LAST_VALUE"
+        | "RANK"
+        | "DENSE_RANK"
+        | "ROW_NUMBER"
+        | "PERCENTILE"
+        | "APPROX_COUNT_DISTINCT"
+        | "LAG"
+        | "LEAD" => unsupported(
+            format!("the aggregate {upper} is not supported"),
+            "the aggregates are COUNT, SUM, AVG, MIN and MAX",
+        ),
+        "TUMBLE" | "SESSION" | "HOP" | "CUMULATE" | "TUMBLE_START" | "TUMBLE_END"
+        | "TUMBLE_ROWTIME" | "SESSION_START" | "SESSION_END" | "DESCRIPTOR" => unsupported(
+            format!("{upper} does not stand here"),
+            "windows stand in FROM: TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' MINUTES))",
+        ),
+        _ => {
+            let known = functions().iter().map(|f| f.name);
+            let known = known.chain(Aggregate::ALL.iter().map(|f| f.name()));
+            unknown("sql.unknown-function", "function", name, known, "")
+        }
+    }
+}
+
+/// An expression there is not.
+pub(super) fn refuse(ast: &Ast) -> Error {
+    match ast {
+        Ast::Exists { .. } | Ast::Subquery(_) | Ast::InSubquery { .. } => subquery(),
+        Ast::SimilarTo { .. } | Ast::RLike { .. } | Ast::ILike { .. } => {
+            unsupported("this pattern match is not supported", "use LIKE")
+        }
+        Ast::Interval(_) => lone_interval(),
+        Ast::Cast { .. } => unsupported("`::` is not supported", "use CAST(x AS type)"),
+        Ast::AtTimeZone { .. } => {
+            unsupported("AT TIME ZONE is not supported", "times are UTC; add an INTERVAL")
+        }
+        Ast::TypedString(typed) => unsupported(
+            format!("{} with a string is not supported", typed.data_type),
+            "use CAST('…' AS type), DATE '…' or TIMESTAMP '…'",
+        ),
+        Ast::GroupingSets(_) | Ast::Cube(_) | Ast::Rollup(_) => unsupported(
+            "GROUPING SETS, CUBE and ROLLUP are not supported",
+            "write one INSERT for each grouping",
+        ),
+        Ast::Tuple(_)
+        | Ast::Struct { .. }
+        | Ast::Array(_)
+        | Ast::Map(_)
+        | Ast::Dictionary(_)
+        | Ast::CompoundFieldAccess { .. }
+        | Ast::JsonAccess { .. } => {
+            unsupported("rows, arrays and maps are not supported", "use one column for each part")
+        }
+        Ast::Wildcard(_) | Ast::QualifiedWildcard(..) => {
+            Diagnostic::new("sql.argument", "`*` does not stand here")
+        }
+        _ => unsupported("this expression is not supported", "see the list of functions"),
+    }
+}

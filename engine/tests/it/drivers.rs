@@ -1,0 +1,248 @@
+//! Runner and sim give equal rows, in equal order, whatever the batch size, the number of subtasks
+//! and the crashes; and the rows are those of plain loops over the records.
+
+use std::collections::BTreeMap;
+
+use highwater_engine::session::{Fast, Files, Options, Rows, Session};
+
+use crate::sandbox::Interpreter;
+use crate::stream::{Record, or_null, records, scenario, time};
+
+const TUMBLING: &str = "SELECT k, g, window_start, window_end, COUNT(*) AS n, SUM(v) AS s, \
+    MIN(v) AS lo, MAX(v) AS hi \
+    FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECONDS)) \
+    GROUP BY k, g, window_start, window_end;";
+
+const SESSIONS: &str = "SELECT k, window_start, window_end, COUNT(*) AS n, SUM(v) AS s \
+    FROM TABLE(SESSION(TABLE t PARTITION BY k, DESCRIPTOR(ts), INTERVAL '2' SECONDS)) \
+    GROUP BY k, window_start, window_end;";
+
+const UPDATING: &str = "SELECT k, COUNT(*) AS n, SUM(v) AS s, MAX(v) AS hi FROM t GROUP BY k;";
+
+const ROW_WISE: &str = "SELECT k, v * 2 + g AS w, ts FROM t WHERE v > 3 OR k IS NULL;";
+
+const TWO_LEVELS: &str = "CREATE VIEW tens AS \
+    SELECT k, window_time AS at, COUNT(*) AS n \
+    FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECONDS)) \
+    GROUP BY k, window_start, window_end, window_time;\n\
+    SELECT window_start, window_end, COUNT(*) AS keys, SUM(n) AS n \
+    FROM TABLE(TUMBLE(TABLE tens, DESCRIPTOR(at), INTERVAL '30' SECONDS)) \
+    GROUP BY window_start, window_end;";
+
+const TWO_INSERTS: &str = "CREATE TABLE counts (k STRING, n BIGINT) WITH ('connector' = 'print');\n\
+    CREATE TABLE big (g INT, v INT) WITH ('connector' = 'print');\n\
+    INSERT INTO counts SELECT k, COUNT(*) \
+    FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECONDS)) \
+    GROUP BY k, window_start, window_end;\n\
+    INSERT INTO big SELECT g, v FROM t WHERE v > 5;";
+
+const ALL: [(&str, &str); 6] = [
+    ("tumbling", TUMBLING),
+    ("sessions", SESSIONS),
+    ("updating", UPDATING),
+    ("row-wise", ROW_WISE),
+    ("two levels", TWO_LEVELS),
+    ("two inserts", TWO_INSERTS),
+];
+
+const SUBTASKS: [u32; 3] = [1, 2, 4];
+const BATCHES: [u32; 3] = [1, 7, 1024];
+
+/// For each sink, each row with its kind and its place in the stream.
+type Output = Vec<Vec<String>>;
+
+fn output(tables: &[Rows]) -> Output {
+    let line = |rows: &Rows| -> Vec<String> {
+        let jsonl = rows.jsonl();
+        let marks = rows.rows.iter().map(|(kind, seq, _)| format!("{} {seq} ", kind.symbol()));
+        marks.zip(jsonl.lines()).map(|(mark, line)| mark + line).collect()
+    };
+    tables.iter().map(line).collect()
+}
+
+fn options(parallelism: u32, batch_rows: u32) -> Options {
+    Options { seed: None, parallelism: Some(parallelism), batch_rows: Some(batch_rows) }
+}
+
+/// The runner's rows and its count of late records.
+fn run(text: &str, options: &Options) -> (Output, u64) {
+    let fast = Fast::open("t.md", text, &Files::default(), Interpreter::shared(), options)
+        .expect("the scenario opens");
+    let mut tables = fast.sinks();
+    let mut emit = |sink: usize, batch| {
+        tables[sink].extend(&batch);
+        Ok(())
+    };
+    let report = fast.run(&mut emit, &mut |_| {}).expect("the job runs");
+    (output(&tables), report.late)
+}
+
+fn open(text: &str, options: &Options) -> Session {
+    Session::open("t.md", text, &Files::default(), Interpreter::shared(), options)
+        .expect("the scenario opens")
+}
+
+/// The committed rows of a session run to its end.
+fn finished(mut session: Session) -> Output {
+    let status = session.finish();
+    assert!(status.finished, "{:?}", status.failed);
+    output(&session.tables())
+}
+
+/// What the rows of one sink are without kind and place, in a fixed order.
+fn sorted(output: &Output) -> Vec<String> {
+    let bare = |line: &String| line.splitn(3, ' ').nth(2).unwrap_or_default().to_owned();
+    let mut rows: Vec<String> = output[0].iter().map(bare).collect();
+    rows.sort();
+    rows
+}
+
+fn same_everywhere(partitions: u64) {
+    let records = records(240, partitions);
+    for (name, script) in ALL {
+        let text = scenario(&records, script);
+        let (expected, late) = run(&text, &options(1, 1024));
+        assert!(expected.iter().all(|rows| rows.len() > 4), "{name} gives hardly any rows");
+        for subtasks in SUBTASKS {
+            for batch in BATCHES {
+                let options = options(subtasks, batch);
+                let place = format!("{name}, {subtasks} subtasks, batches of {batch}");
+                assert_eq!(run(&text, &options), (expected.clone(), late), "runner: {place}");
+                assert_eq!(finished(open(&text, &options)), expected, "sim: {place}");
+            }
+        }
+    }
+}
+
+#[test]
+fn drivers_batches_and_subtasks_give_equal_rows() {
+    same_everywhere(1);
+}
+
+#[test]
+fn so_do_two_partitions_of_which_one_falls_silent() {
+    same_everywhere(2);
+}
+
+#[test]
+fn a_crash_of_any_task_at_any_time_changes_no_row() {
+    let records = records(160, 2);
+    for (name, script) in ALL {
+        let text = scenario(&records, script);
+        let options = options(2, 7);
+        let (expected, _) = run(&text, &options);
+        let start = open(&text, &options);
+        let steps = start.fork().finish().step;
+        let tasks: Vec<String> = start.header().tasks.iter().map(|t| t.name.clone()).collect();
+        for i in 1..12 {
+            let mut session = start.fork();
+            session.step(steps * i / 12);
+            let task = &tasks[i as usize % tasks.len()];
+            session.inject(&format!("at now crash {task}")).expect("a fault");
+            assert_eq!(finished(session), expected, "{name}, {task} crashed at {i}/12");
+        }
+    }
+}
+
+/// The watermark of one partition before each record, and at last the end of time.
+fn watermarks(records: &[Record]) -> Vec<i64> {
+    let mut marks = vec![i64::MIN];
+    for r in records {
+        marks.push((r.ts - 4_000).max(marks[marks.len() - 1]));
+    }
+    marks
+}
+
+fn sum(values: &[Option<i64>]) -> Option<i64> {
+    values.iter().flatten().copied().reduce(|a, b| a + b)
+}
+
+/// Reading a record, the window it belongs to has fired or not: nothing else matters to the rows.
+#[test]
+fn tumbling_rows_are_those_of_plain_loops() {
+    let records = records(240, 1);
+    let marks = watermarks(&records);
+    let mut windows: BTreeMap<(i64, Option<char>, i64), Vec<Option<i64>>> = BTreeMap::new();
+    let mut late = 0;
+    for (r, mark) in records.iter().zip(&marks) {
+        let start = r.ts.div_euclid(10_000) * 10_000;
+        if start + 10_000 - 1 <= *mark {
+            late += 1;
+        } else {
+            windows.entry((start, r.k, r.g)).or_default().push(r.v);
+        }
+    }
+    assert!(late > 3, "the stream must have late records to tell anything");
+    let row = |(&(start, k, g), values): (&(i64, Option<char>, i64), &Vec<Option<i64>>)| {
+        let present = || values.iter().flatten();
+        format!(
+            r#"{{"k":{},"g":{g},"window_start":"{}","window_end":"{}","n":{},"s":{},"lo":{},"hi":{}}}"#,
+            or_null(k.map(|k| format!("\"{k}\""))),
+            time(start),
+            time(start + 10_000),
+            values.len(),
+            or_null(sum(values)),
+            or_null(present().min()),
+            or_null(present().max()),
+        )
+    };
+    let mut expected: Vec<String> = windows.iter().map(row).collect();
+    expected.sort();
+    let (rows, dropped) = run(&scenario(&records, TUMBLING), &options(2, 7));
+    assert_eq!(sorted(&rows), expected);
+    assert_eq!(dropped, late);
+}
+
+/// An open session of one key.
+struct Open {
+    start: i64,
+    end: i64,
+    values: Vec<Option<i64>>,
+}
+
+#[test]
+fn session_rows_are_those_of_plain_loops() {
+    let records = records(240, 1);
+    let marks = watermarks(&records);
+    let mut open: Vec<(Option<char>, Open)> = Vec::new();
+    let mut fired: Vec<(Option<char>, Open)> = Vec::new();
+    let mut late = 0;
+    for (r, mark) in records.iter().zip(&marks) {
+        let (done, still): (Vec<_>, Vec<_>) =
+            open.into_iter().partition(|(_, s)| s.end - 1 <= *mark);
+        fired.extend(done);
+        let mut own = Open { start: r.ts, end: r.ts + 2_000, values: vec![r.v] };
+        let touches =
+            |k: Option<char>, s: &Open| k == r.k && s.start <= r.ts + 2_000 && r.ts <= s.end;
+        let (merged, rest): (Vec<_>, Vec<_>) = still.into_iter().partition(|(k, s)| touches(*k, s));
+        open = rest;
+        for (_, s) in merged {
+            own.start = own.start.min(s.start);
+            own.end = own.end.max(s.end);
+            own.values.extend(s.values);
+        }
+        if own.end - 1 <= *mark {
+            late += 1;
+        } else {
+            open.push((r.k, own));
+        }
+    }
+    fired.extend(open);
+    assert!(late > 3, "the stream must have late records to tell anything");
+    assert!(fired.iter().any(|(_, s)| s.values.len() > 2), "sessions must merge to tell anything");
+    let row = |(k, s): &(Option<char>, Open)| {
+        format!(
+            r#"{{"k":{},"window_start":"{}","window_end":"{}","n":{},"s":{}}}"#,
+            or_null(k.map(|k| format!("\"{k}\""))),
+            time(s.start),
+            time(s.end),
+            s.values.len(),
+            or_null(sum(&s.values)),
+        )
+    };
+    let mut expected: Vec<String> = fired.iter().map(row).collect();
+    expected.sort();
+    let (rows, dropped) = run(&scenario(&records, SESSIONS), &options(2, 7));
+    assert_eq!(sorted(&rows), expected);
+    assert_eq!(dropped, late);
+}
