@@ -450,3 +450,19 @@ fn damaged_snapshots_are_refused_and_nothing_is_lost() {
     assert!(error.code.starts_with("snapshot."), "{error}");
     assert!(error.hint.is_some(), "{error}");
 }
+
+#[test]
+fn a_crash_counts_what_is_left_out_once() {
+    let text = fs::read_to_string(example::folder().join("first-window.md")).expect("an example");
+    let late = "record 7 at 2024-05-01 08:00:09.000: window 2024-05-01 08:00:00.000 to 2024-05-01 08:00:10.000 had fired, watermark 2024-05-01 08:00:10.000: \"lane=north, cars=5, event_time=2024-05-01 08:00:09.000\"
+record 10 at 2024-05-01 08:00:19.000: window 2024-05-01 08:00:10.000 to 2024-05-01 08:00:20.000 had fired, watermark 2024-05-01 08:00:20.000: \"lane=north, cars=3, event_time=2024-05-01 08:00:19.000\"\n";
+    // The seventh record is dropped 14 s after the start, the next checkpoint comes after the crash.
+    let crash = format!("{text}\n```faults\nat 16s crash window/0\n```\n\n```expect late\n{late}```\n");
+    let folder = folder(&[("crash.md", crash.as_bytes())]);
+    for way in &WAYS[1..] {
+        let said = err(&highwater(folder.path(), &[&["run", "crash.md"], *way].concat()));
+        assert_eq!(said, "note: 2 late records dropped\n", "{way:?}");
+    }
+    let output = highwater(folder.path(), &["check", "crash.md"]);
+    assert_eq!(out(&output), "crash.md: 2 ok\n", "{}", err(&output));
+}
