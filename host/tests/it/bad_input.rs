@@ -466,3 +466,21 @@ record 10 at 2024-05-01 08:00:19.000: window 2024-05-01 08:00:10.000 to 2024-05-
     let output = highwater(folder.path(), &["check", "crash.md"]);
     assert_eq!(out(&output), "crash.md: 2 ok\n", "{}", err(&output));
 }
+
+#[test]
+fn several_statements_may_write_to_one_file() {
+    let script = format!(
+        "{}CREATE TABLE f (k STRING, v BIGINT)
+  WITH ('connector' = 'filesystem', 'path' = 'out.csv', 'format' = 'csv');
+INSERT INTO f SELECT k, v FROM t;
+INSERT INTO f SELECT k, v * 10 FROM t;",
+        json_table("")
+    );
+    let folder = folder(&[("in.jsonl", RECORDS.as_bytes()), ("job.sql", script.as_bytes())]);
+    for way in WAYS {
+        let output = highwater(folder.path(), &[&["run", "job.sql"], way].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+        let written = fs::read_to_string(folder.path().join("out.csv")).expect("written");
+        assert_eq!(written, "a,1\na,2\na,3\na,10\na,20\na,30\n", "{way:?}");
+    }
+}
