@@ -323,13 +323,13 @@ enum Made {
 /// A table that is read several times is read once: every reader sees the same arrivals.
 fn share_sources(plan: &mut Plan) {
     let mut keep: Vec<NodeId> = (0..plan.nodes.len()).collect();
-    for id in 0..plan.nodes.len() {
+    for (id, keep) in keep.iter_mut().enumerate() {
         if let Op::Source(spec) = &plan.nodes[id].op {
             let first = plan.nodes[..id]
                 .iter()
                 .position(|n| matches!(&n.op, Op::Source(s) if s.table == spec.table));
             if let Some(first) = first {
-                keep[id] = first;
+                *keep = first;
             }
         }
     }

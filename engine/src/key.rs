@@ -2,15 +2,14 @@
 
 #[cfg(test)]
 use std::cmp::Ordering;
-use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampMillisecondType};
-use arrow_array::{Array, ArrayRef, Int32Array, Int64Array};
+use arrow_array::{Array, ArrayRef};
 use hashbrown::HashTable;
 
 use crate::batch::Batch;
-use crate::column::{from_values, timestamps, value_at};
+use crate::column::{from_values, value_at};
 use crate::schema::DataType;
 use crate::value::{Value, canonical_f32, canonical_f64};
 
@@ -338,17 +337,6 @@ impl KeyTable {
                 })
                 .collect(),
         }
-    }
-}
-
-/// A column of integers or timestamps of that type, without NULL.
-fn integers(values: Vec<i64>, data_type: DataType) -> ArrayRef {
-    match data_type {
-        DataType::Int => {
-            Arc::new(Int32Array::from_iter_values(values.into_iter().map(|v| v as i32)))
-        }
-        DataType::BigInt => Arc::new(Int64Array::from(values)),
-        other => timestamps(values, other),
     }
 }
 

@@ -189,6 +189,6 @@ impl Plan {
 
     /// The whole plan as `EXPLAIN` prints it.
     pub fn explain(&self) -> String {
-        explain::explain(self)
+        explain(self)
     }
 }

@@ -83,7 +83,7 @@ impl Value {
     }
 
     /// The value as tables and traces print it; strings bare, NULL as `NULL`.
-    pub fn to_text(&self) -> std::string::String {
+    pub fn to_text(&self) -> String {
         match self {
             Value::Null => "NULL".into(),
             Value::Boolean(b) => {
@@ -102,7 +102,7 @@ impl Value {
             Value::Decimal(v, s) => decimal_text(*v, *s),
             Value::String(v) => v.to_string(),
             Value::Bytes(v) => {
-                let mut text = std::string::String::from("0x");
+                let mut text = String::from("0x");
                 for b in v.iter() {
                     write!(text, "{b:02x}").expect("writing to a string cannot fail");
                 }

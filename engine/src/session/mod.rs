@@ -194,7 +194,7 @@ impl Session {
         let step = self.sim.step_count();
         if step > self.horizon {
             self.horizon = step;
-            if step % self.spacing == 0 {
+            if step.is_multiple_of(self.spacing) {
                 self.keep();
             }
         }
@@ -206,7 +206,7 @@ impl Session {
         if self.keyframes.len() >= KEYFRAMES {
             self.spacing *= 2;
             let spacing = self.spacing;
-            self.keyframes.retain(|k| k.sim.step_count() % spacing == 0);
+            self.keyframes.retain(|k| k.sim.step_count().is_multiple_of(spacing));
         }
         let (sim, hash) = (self.sim.clone(), self.hash.clone());
         self.keyframes.push(Keyframe { sim, events: self.trace.len(), hash });

@@ -21,7 +21,6 @@ pub(super) type Many<T> = std::result::Result<T, Vec<Diagnostic>>;
 
 /// A job and what it was made from.
 pub(super) struct Prepared {
-    pub scenario: Scenario,
     pub graph: Graph,
     pub guests: Guests,
     pub sandbox: Rc<dyn Sandbox>,
@@ -131,7 +130,6 @@ pub(super) fn prepare(
     }
     let guests = catalog.guests.into_inner();
     Ok(Prepared {
-        scenario,
         graph,
         guests,
         sandbox,

@@ -11,6 +11,7 @@ use super::inputs::Inputs;
 use super::planner::Planner;
 use super::scope::{Column, Relation, Role, window_fields};
 use crate::error::{Diagnostic, Error, Result, Span};
+use crate::expr::Expr;
 use crate::plan::{AggregateCall, Op};
 use crate::schema::{Field, Schema};
 

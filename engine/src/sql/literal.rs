@@ -64,7 +64,7 @@ fn hex(digits: &str) -> Result<Expr> {
         let text = std::str::from_utf8(pair).ok()?;
         u8::from_str_radix(text, 16).ok()
     };
-    if !digits.is_ascii() || digits.len() % 2 != 0 {
+    if !digits.is_ascii() || !digits.len().is_multiple_of(2) {
         return Err(wrong());
     }
     let bytes: Option<Vec<u8>> = digits.as_bytes().chunks(2).map(digits_of).collect();

@@ -43,7 +43,7 @@ pub struct Need {
 ///
 /// # Errors
 /// When a statement cannot be read.
-pub fn needs(script: &str) -> std::result::Result<Vec<Need>, Vec<Diagnostic>> {
+pub fn needs(script: &str) -> Result<Vec<Need>, Vec<Diagnostic>> {
     let (statements, errors) = statement::parse(script);
     if !errors.is_empty() {
         return Err(errors);

@@ -19,7 +19,7 @@ pub(super) struct Statement {
 
 /// What a statement asks for.
 pub(super) enum Kind {
-    CreateTable(TableDefinition),
+    CreateTable(Box<TableDefinition>),
     CreateFunction {
         name: Ident,
         path: String,
@@ -302,7 +302,7 @@ impl<'d> Reader<'_, 'd> {
         }
         if self.word("TABLE") {
             self.words(&["IF", "NOT", "EXISTS"]);
-            ddl::table(self).map(Kind::CreateTable)
+            ddl::table(self).map(|table| Kind::CreateTable(Box::new(table)))
         } else if self.word("VIEW") {
             self.words(&["IF", "NOT", "EXISTS"]);
             self.view()

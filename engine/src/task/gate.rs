@@ -74,7 +74,7 @@ impl Gate {
     }
 
     /// The next thing to let through, if its turn has come.
-    pub fn next(&mut self) -> Option<Passed> {
+    pub fn release(&mut self) -> Option<Passed> {
         if self.channels.iter().all(Channel::blocked) {
             let mut checkpoint = 0;
             for channel in &mut self.channels {

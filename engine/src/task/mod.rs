@@ -165,7 +165,7 @@ impl Task {
         gate.push(channel, element);
         loop {
             let Head::Gate(gate) = &mut self.head else { unreachable!("checked above") };
-            match gate.next() {
+            match gate.release() {
                 None => return Ok(()),
                 Some(Passed::Barrier(checkpoint)) => self.barrier(checkpoint, fx),
                 Some(Passed::Batch(input, batch)) => {

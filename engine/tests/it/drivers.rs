@@ -22,11 +22,11 @@ const UPDATING: &str = "SELECT k, COUNT(*) AS n, SUM(v) AS s, MAX(v) AS hi FROM 
 const ROW_WISE: &str = "SELECT k, v * 2 + g AS w, ts FROM t WHERE v > 3 OR k IS NULL;";
 
 const TWO_LEVELS: &str = "CREATE VIEW tens AS \
-    SELECT k, window_time AS at, COUNT(*) AS n \
+    SELECT k, window_time AS closed, COUNT(*) AS n \
     FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECONDS)) \
     GROUP BY k, window_start, window_end, window_time;\n\
-    SELECT window_start, window_end, COUNT(*) AS keys, SUM(n) AS n \
-    FROM TABLE(TUMBLE(TABLE tens, DESCRIPTOR(at), INTERVAL '30' SECONDS)) \
+    SELECT window_start, window_end, COUNT(*) AS parts, SUM(n) AS n \
+    FROM TABLE(TUMBLE(TABLE tens, DESCRIPTOR(closed), INTERVAL '30' SECONDS)) \
     GROUP BY window_start, window_end;";
 
 const TWO_INSERTS: &str = "CREATE TABLE counts (k STRING, n BIGINT) WITH ('connector' = 'print');\n\

@@ -1,6 +1,7 @@
 //! What is checked in a real browser, on the finished page.
 
 mod gallery;
+mod lesson;
 mod replay;
 pub mod webdriver;
 
@@ -19,7 +20,7 @@ pub struct Check {
 }
 
 /// Every check, in the order they run. A new one is one file and one line here.
-pub const CHECKS: &[Check] = &[gallery::CHECK, replay::CHECK];
+pub const CHECKS: &[Check] = &[gallery::CHECK, lesson::CHECK, replay::CHECK];
 
 /// The page under test.
 pub struct Site {
