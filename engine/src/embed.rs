@@ -326,6 +326,7 @@ pub extern "C" fn hw_run(handle: i32) -> i32 {
                 let json = serde_json::json!({
                     "records": report.records, "bad": report.bad, "late": report.late,
                     "rows": report.rows, "fuel": report.fuel,
+                    "described": report.described,
                 });
                 (0, json.to_string().into_bytes())
             }

@@ -9,7 +9,7 @@ use crate::source::inlet::Inlet;
 use crate::task::{Effects, Element, Task};
 
 /// What a run did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// Records read.
     pub records: u64,
@@ -21,6 +21,8 @@ pub struct Report {
     pub rows: u64,
     /// Fuel that guests used.
     pub fuel: u64,
+    /// The first records that could not be read, described: file, line, column, what is wrong.
+    pub described: Vec<String>,
 }
 
 /// Runs a job to the end of its input.
@@ -79,6 +81,8 @@ impl<'a> Runner<'a> {
         self.drain(emit)?;
         self.report.bad =
             self.tasks.iter().filter_map(|t| t.source()).map(|ingest| ingest.bad).sum();
+        self.report.described =
+            self.tasks.iter().filter_map(Task::source).flat_map(|i| i.described.clone()).collect();
         self.report.late = self.fx.late;
         self.report.fuel = self.fx.fuel;
         Ok(self.report)

@@ -1,5 +1,6 @@
 //! A job, whichever engine runs it: the one compiled in, or `engine.wasm` under wasmtime.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -72,11 +73,22 @@ impl Ran {
         lines
     }
 
-    fn count(&mut self, chunk: &Chunk) {
+    /// Counts what was left out. After a crash the same records are read, and left out, once more:
+    /// `seen` knows them, by task, kind, partition and place.
+    fn count(&mut self, chunk: &Chunk, seen: &mut BTreeSet<(u16, u8, u16, u64)>) {
         for event in &chunk.events {
+            let task = event.task;
             match &event.what {
-                What::Late { .. } | What::JoinLate { .. } => self.late += 1,
-                What::BadRecord { line, column, reason, .. } => {
+                What::Late { seq, .. } => {
+                    self.late += u64::from(seen.insert((task, 0, 0, *seq)));
+                }
+                What::JoinLate { side, seq, .. } => {
+                    self.late += u64::from(seen.insert((task, 1, u16::from(*side), *seq)));
+                }
+                What::BadRecord { partition, offset, line, column, reason } => {
+                    if !seen.insert((task, 2, *partition, *offset)) {
+                        continue;
+                    }
                     self.bad += 1;
                     let task = chunk.header.tasks.get(usize::from(event.task));
                     if self.described.len() < DESCRIBED {
@@ -84,7 +96,6 @@ impl Ran {
                         self.described.push(format!("{name}:{line}:{column}: {reason}"));
                     }
                 }
-                // After a crash the same records are read, and left out, once more.
                 _ => {}
             }
         }
@@ -175,8 +186,8 @@ impl Job {
                 let (handle, warnings) = engine.open(script.short_name(), &script.text, options)?;
                 let report = engine.run(handle)?;
                 let tables = engine.output(handle)?;
-                let (late, bad) = (report.late, report.bad);
-                Ok(Ran { tables, warnings, late, bad, ..Ran::default() })
+                let (late, bad, described) = (report.late, report.bad, report.described);
+                Ok(Ran { tables, warnings, late, bad, described, ..Ran::default() })
             }
         }
     }
@@ -295,13 +306,14 @@ impl Job {
             ran.explanation = Some(session.explain());
         }
         let mut seen = 0;
+        let mut left_out = BTreeSet::new();
         while seen < status.events {
             let chunk = self.trace(seen, EVENTS)?;
             if chunk.events.is_empty() {
                 break;
             }
             seen += chunk.events.len() as u64;
-            ran.count(&chunk);
+            ran.count(&chunk, &mut left_out);
         }
         Ok(ran)
     }
@@ -328,7 +340,9 @@ fn run_native(script: &Script, options: &Options, progress: &mut dyn FnMut(u64))
         progress,
     );
     match done {
-        Ok(report) => (ran.late, ran.bad) = (report.late, report.bad),
+        Ok(report) => {
+            (ran.late, ran.bad, ran.described) = (report.late, report.bad, report.described);
+        }
         Err(error) => ran.failed = Some(*error),
     }
     ran.tables = tables;

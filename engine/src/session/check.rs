@@ -1,5 +1,6 @@
 //! Checking a scenario: what its `expect` blocks say against what a run gives.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::prepare::{Many, read};
@@ -106,9 +107,12 @@ fn actual(
     })
 }
 
-/// The drop ledger: every late record with the reason.
+/// The drop ledger: every late record with the reason, once, though a crash makes the job drop it again.
 fn late(session: &Session) -> String {
+    let mut seen = BTreeSet::new();
     let lines = session.events().iter().filter_map(|e| match &e.what {
+        What::Late { seq, .. } if !seen.insert((e.task, None, *seq)) => None,
+        What::JoinLate { side, seq, .. } if !seen.insert((e.task, Some(*side), *seq)) => None,
         What::Late { seq, event_time, watermark, start, end, row, .. } => Some(format!(
             "record {seq} at {}: window {} to {} had fired, watermark {}: {}\n",
             EventTime(*event_time),

@@ -32,7 +32,12 @@ pub struct Ingest {
     state: MinWatermark,
     /// Records left out because they could not be read.
     pub bad: u64,
+    /// The first of those since this task began: where they are and what is wrong with them.
+    pub described: Vec<String>,
 }
+
+/// How many malformed records are described.
+const DESCRIBED: usize = 5;
 
 #[derive(Archive, Serialize, Deserialize)]
 struct State {
@@ -56,6 +61,7 @@ impl Ingest {
             state: MinWatermark::new(partitions.len()),
             partitions,
             bad: 0,
+            described: Vec::new(),
         }
     }
 
@@ -88,6 +94,7 @@ impl Ingest {
         let mut seq = batch.seqs.first().map_or(a.upto, |s| s - 1);
         for row in 0..batch.rows {
             while let Some((_, mark)) = marks.next_if(|(r, _)| *r as usize <= row) {
+                self.describe(&mark, &a);
                 self.mark(mark, row as u32, seq, &mut stairs, out);
             }
             seq = batch.seqs[row];
@@ -106,6 +113,7 @@ impl Ingest {
             }
         }
         for (_, mark) in marks {
+            self.describe(&mark, &a);
             self.mark(mark, batch.rows as u32, a.upto.max(seq), &mut stairs, out);
         }
         batch.stairs = stairs;
@@ -145,12 +153,14 @@ impl Ingest {
             (0..batch.rows).filter(|&i| nulls.is_valid(i)).map(|i| i as u32).collect();
         for row in (0..batch.rows).filter(|&i| nulls.is_null(i)) {
             self.bad += 1;
+            let reason = format!("the event time `{name}` is NULL");
+            self.described_at(a, a.partitions[row], a.lines[row], 1, &reason);
             out.note(|| What::BadRecord {
                 partition: a.partitions[row],
                 offset: a.offsets[row],
                 line: a.lines[row],
                 column: 1,
-                reason: format!("the event time `{name}` is NULL"),
+                reason,
             });
         }
         let pick = |v: &[u64]| kept.iter().map(|&i| v[i as usize]).collect::<Vec<u64>>();
@@ -175,7 +185,25 @@ impl Ingest {
             return error;
         }
         let at = |column| Position { line, column };
-        error.at(Span { start: at(1), end: at(1) })
+        let error = error.at(Span { start: at(1), end: at(1) });
+        match a.name(a.partitions[row]) {
+            Some(name) => error.in_source(name),
+            None => error,
+        }
+    }
+
+    fn describe(&mut self, mark: &Mark, a: &Arrivals) {
+        if let Mark::Bad(partition, bad) = mark {
+            self.described_at(a, *partition, bad.line, bad.column, &bad.reason);
+        }
+    }
+
+    /// Keeps the description of a record that is left out, if it is among the first.
+    fn described_at(&mut self, a: &Arrivals, partition: u16, line: u64, column: u64, reason: &str) {
+        if self.described.len() < DESCRIBED {
+            let name = a.name(partition).unwrap_or(&self.table);
+            self.described.push(format!("{name}:{line}:{column}: {reason}"));
+        }
     }
 
     fn arrive(&self, batch: &Batch, a: &Arrivals, row: usize, out: &mut Output) {

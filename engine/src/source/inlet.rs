@@ -35,6 +35,21 @@ pub struct Arrivals {
     pub marks: Vec<(u32, Mark)>,
     /// Everything up to here has arrived.
     pub upto: Seq,
+    /// What messages call the source's partitions.
+    pub names: Names,
+}
+
+/// What messages call partitions: source, number, name.
+#[derive(Clone, Debug)]
+pub struct Names(Rc<[(usize, u16, String)]>);
+
+impl Arrivals {
+    /// What messages call a partition of this source: mostly the name of its file.
+    pub fn name(&self, partition: u16) -> Option<&str> {
+        let mut names = self.names.0.iter();
+        let found = names.find(|(s, p, _)| (*s, *p) == (self.source, partition));
+        found.map(|(.., name)| name.as_str())
+    }
 }
 
 /// What happens at a source besides rows.
@@ -80,6 +95,7 @@ struct Log {
 #[derive(Clone)]
 pub struct Inlet {
     partitions: Vec<Partition>,
+    names: Names,
     position: Position,
     start: u64,
     idle_timeout: Option<u64>,
@@ -114,9 +130,11 @@ impl Inlet {
     pub fn new(sources: Vec<Vec<Input>>, idle_timeout: Option<u64>, retain: bool) -> Result<Inlet> {
         let mut partitions = Vec::new();
         let mut relative = Vec::new();
+        let mut names = Vec::new();
         for (source, inputs) in sources.into_iter().enumerate() {
             for input in inputs {
                 relative.push(input.reader.relative());
+                names.push((source, input.partition, input.name));
                 let log = Log { reader: input.reader, chunks: Vec::new(), ended: false };
                 partitions.push(Partition {
                     source,
@@ -141,7 +159,8 @@ impl Inlet {
                 })
                 .collect(),
         };
-        let mut inlet = Inlet { partitions, position, start: 0, idle_timeout, retain };
+        let names = Names(names.into());
+        let mut inlet = Inlet { partitions, names, position, start: 0, idle_timeout, retain };
         let mut start = u64::MAX;
         for (i, relative) in relative.iter().enumerate() {
             if !relative && let Some((at, _)) = inlet.partitions[i].peek()? {
@@ -258,6 +277,7 @@ impl Inlet {
             seqs: Vec::new(),
             marks: Vec::new(),
             upto: 0,
+            names: self.names.clone(),
         };
         while a.seqs.len() < max_rows {
             let next = match self.first() {

@@ -1,5 +1,7 @@
 //! What sinks have received: printed, or written to their files.
 
+use std::path::PathBuf;
+
 use highwater::files::{Script, write_atomically};
 use highwater::table::Table;
 use highwater_engine::error::{Diagnostic, Result};
@@ -42,8 +44,10 @@ pub(super) fn printed(tables: &[Table], format: Format) -> String {
     }
 }
 
-/// Writes the files of `filesystem` tables, each whole or not at all.
+/// Writes the files of `filesystem` tables, each whole or not at all. A file that several statements write
+/// to holds the rows of all, one statement's after the other's.
 pub(super) fn write_files(script: &Script, tables: &[Table]) -> Result<()> {
+    let mut files: Vec<(PathBuf, String)> = Vec::new();
     for table in tables.iter().filter(|t| t.connector == "filesystem") {
         let path = table.option("path").ok_or_else(|| {
             Diagnostic::new(
@@ -51,11 +55,15 @@ pub(super) fn write_files(script: &Script, tables: &[Table]) -> Result<()> {
                 format!("table `{}` has no option `path`", table.name),
             )
         })?;
-        let bytes = match table.option("format") {
+        let rows = match table.option("format") {
             Some("csv") => table.csv(table.option("csv.field-delimiter"))?,
             _ => table.jsonl(),
         };
-        write_atomically(&script.resolve(path), bytes.as_bytes())?;
+        let path = script.resolve(path);
+        match files.iter_mut().find(|(known, _)| *known == path) {
+            Some((_, file)) => file.push_str(&rows),
+            None => files.push((path, rows)),
+        }
     }
-    Ok(())
+    files.iter().try_for_each(|(path, rows)| write_atomically(path, rows.as_bytes()))
 }

@@ -125,7 +125,14 @@ pub(super) fn report(json: &Json) -> Report {
         late: number("late"),
         rows: number("rows"),
         fuel: number("fuel"),
+        described: texts(&json["described"]),
     }
+}
+
+/// A list of texts, an absent one empty.
+fn texts(json: &Json) -> Vec<String> {
+    let list = json.as_array().map(Vec::as_slice).unwrap_or_default();
+    list.iter().filter_map(Json::as_str).map(str::to_owned).collect()
 }
 
 /// The diagnostics of a refusal; never empty.

@@ -1,7 +1,9 @@
 //! The host from outside: the sandbox, `engine.wasm`'s ABI, the command.
 
+mod bad_input;
 mod cli;
 mod example;
+mod hostile;
 mod hosts;
 mod oracle;
 mod sandbox;

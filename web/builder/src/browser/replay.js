@@ -15,13 +15,15 @@ async function digest(bytes) {
   return Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** Opens an example with everything it needs. */
-async function open(base, name, options) {
-  const script = await load(`${base}examples/${name}`);
+const fromHex = (text) => Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
+
+/** Opens an example, or a script that comes with its files, with everything it needs. */
+async function open({ base, example: name, script: own, files, options }) {
+  const script = own ?? (await load(`${base}examples/${name}`));
   if (!engine.lend([name, script], engine.exports.hw_needs)) throw new Error(engine.result());
   for (const { path, kind } of JSON.parse(engine.result()).needs) {
     const url = kind === "guest" ? `udfs/${path.split("/").pop()}` : `examples/${path}`;
-    const bytes = await load(base + url);
+    const bytes = path in files ? fromHex(files[path]) : await load(base + url);
     engine.lend([path, bytes], engine.exports.hw_file);
   }
   const job = engine.lend([name, script, JSON.stringify(options)], engine.exports.hw_open);
@@ -30,10 +32,10 @@ async function open(base, name, options) {
 }
 
 /** Runs one example to its end, with faults put in at given steps. */
-async function run({ base, example, options, injections }) {
-  engine = await start(`${base}engine.wasm`);
-  const job = await open(base, example, options);
-  for (const { step, fault } of injections) {
+async function run(order) {
+  engine = await start(`${order.base}engine.wasm`);
+  const job = await open(order);
+  for (const { step, fault } of order.injections) {
     engine.exports.hw_seek(job, ...halves(step));
     const done = engine.lend([fault], (at, length) => engine.exports.hw_inject(job, at, length));
     if (!done) throw new Error(engine.result());

@@ -25,13 +25,25 @@ const ASK: &str = "
 ";
 
 /// What the native runs gave, written by the host's tests:
-/// `{"runs": [{"example", "options", "injections": [{"step", "fault"}], "result": {…}}]}`,
-/// where `result` holds any of `step`, `hash`, `fuel`, `committed_rows`, `failed`, and as SHA-256 in hex
+/// `{"runs": [{"example", "options", "injections": [{"step", "fault"}], "result": {…}}]}`;
+/// a run with a `script` of its own brings its text and, in hex by path, its `files`;
+/// `result` holds any of `step`, `hash`, `fuel`, `committed_rows`, `failed`, and as SHA-256 in hex
 /// `rows` (the jsonl bytes) and `snapshot` (the newest, or null).
-const EXPECTED: &str = "replay.json";
+const EXPECTED: [&str; 2] = ["replay.json", "replay-hostile.json"];
 
 fn run(browser: &Browser, site: &Site) -> Result<()> {
-    let path = workspace::output().join(EXPECTED);
+    browser.go(&site.url())?;
+    let mut equal = 0;
+    for list in EXPECTED {
+        equal += run_list(browser, site, list)?;
+    }
+    eprintln!("{equal} runs are equal");
+    Ok(())
+}
+
+/// Does the runs of one list; how many they are.
+fn run_list(browser: &Browser, site: &Site, list: &str) -> Result<usize> {
+    let path = workspace::output().join(list);
     let text = fs::read_to_string(&path).map_err(|cause| {
         Failure::new(format!("{}, which the host's tests write: {cause}", path.display()))
     })?;
@@ -41,7 +53,6 @@ fn run(browser: &Browser, site: &Site) -> Result<()> {
     if runs.is_empty() {
         return Err(Failure::new(format!("{} lists no run", path.display())));
     }
-    browser.go(&site.url())?;
     for (index, run) in runs.iter().enumerate() {
         let name = run["example"].as_str().unwrap_or_default();
         let found = ask(browser, site, run)
@@ -53,8 +64,7 @@ fn run(browser: &Browser, site: &Site) -> Result<()> {
             return Err(Failure::new(format!("run {index}, {name} with {faults}: {differing}")));
         }
     }
-    eprintln!("{} runs are equal", runs.len());
-    Ok(())
+    Ok(runs.len())
 }
 
 fn ask(browser: &Browser, site: &Site, run: &Value) -> Result<Value> {
@@ -63,6 +73,8 @@ fn ask(browser: &Browser, site: &Site, run: &Value) -> Result<Value> {
     let order = json!({
         "base": site.url(),
         "example": run["example"],
+        "script": run["script"],
+        "files": object(&run["files"]),
         "options": object(&run["options"]),
         "injections": list(&run["injections"]),
     });

@@ -1,0 +1,486 @@
+//! Wrong input, from outside: a clear error each, with its place and a hint, exit code 2, nothing lost.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::rc::Rc;
+
+use highwater::sandbox::WasmtimeSandbox;
+use highwater::wasm_engine::WasmEngine;
+use highwater_builder::artifacts;
+use highwater_engine::session::{Options, Session};
+
+use crate::example::{self, Example};
+
+/// Two windows that have ended, then what a test adds.
+const RECORDS: &str = r#"{"k":"a","v":1,"ts":"2024-01-01 12:00:01"}
+{"k":"a","v":2,"ts":"2024-01-01 12:00:11"}
+{"k":"a","v":3,"ts":"2024-01-01 12:00:31"}
+"#;
+
+fn table(options: &str) -> String {
+    format!(
+        "CREATE TABLE t (k STRING, v BIGINT, ts TIMESTAMP(3),
+  WATERMARK FOR ts AS ts - INTERVAL '1' SECOND)
+WITH ('connector' = 'filesystem', {options});
+"
+    )
+}
+
+fn json_table(more: &str) -> String {
+    table(&format!("'path' = 'in.jsonl', 'format' = 'json'{more}"))
+}
+
+const SUMS: &str = "SELECT k, window_start, SUM(v) AS s
+FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND))
+GROUP BY k, window_start, window_end;
+";
+
+fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, bytes) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+        fs::write(path, bytes).expect("written");
+    }
+    folder
+}
+
+fn highwater(folder: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_highwater"))
+        .args(args)
+        .env_remove("UPDATE_EXPECT")
+        .env("HIGHWATER_ENGINE_WASM", artifacts::engine().expect("engine.wasm builds"))
+        .current_dir(folder)
+        .output()
+        .expect("the command starts")
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("UTF-8")
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("UTF-8")
+}
+
+/// Both drivers of both engines.
+const WAYS: [&[&str]; 4] = [
+    &["--driver", "runner"],
+    &["--driver", "sim"],
+    &["--driver", "runner", "--engine", "wasm"],
+    &["--driver", "sim", "--engine", "wasm"],
+];
+
+/// Runs a script every way; what comes out must be the same each time.
+fn every_way(folder: &Path, script: &str) -> (Option<i32>, String, String) {
+    let mut first: Option<(Option<i32>, String)> = None;
+    let mut said = String::new();
+    for way in WAYS {
+        let mut args = vec!["run", script, "--format", "jsonl"];
+        args.extend(way);
+        let output = highwater(folder, &args);
+        let found = (output.status.code(), out(&output));
+        assert_eq!(*first.get_or_insert(found.clone()), found, "{way:?}: {}", err(&output));
+        if said.is_empty() {
+            said = err(&output);
+        }
+    }
+    let (code, rows) = first.expect("several ways");
+    (code, rows, said)
+}
+
+/// A script that is refused before it runs: exit code 2, no row, its place, a hint.
+fn refused(files: &[(&str, &[u8])], script: &str, code: &str, place: &str) {
+    let folder = folder(files);
+    fs::write(folder.path().join("job.sql"), script).expect("written");
+    for way in &WAYS[..2] {
+        let mut args = vec!["run", "job.sql", "--format", "jsonl"];
+        args.extend(*way);
+        let output = highwater(folder.path(), &args);
+        let text = err(&output);
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert_eq!(out(&output), "", "{text}");
+        assert!(text.starts_with(&format!("error[{code}]: ")), "{code}: {text}");
+        assert!(text.contains(&format!("--> {place}\n")), "{place}: {text}");
+        assert!(text.contains("help: "), "{text}");
+    }
+}
+
+#[test]
+fn what_a_script_gets_wrong_is_shown_at_its_place() {
+    let records: &[(&str, &[u8])] = &[("in.jsonl", RECORDS.as_bytes())];
+    let good = json_table("");
+    let on_table = |query: &str| format!("{good}{query}");
+    let no_watermark =
+        good.replace(",\n  WATERMARK FOR ts AS ts - INTERVAL '1' SECOND", "") + SUMS;
+    let cases: &[(&str, &str, String)] = &[
+        ("sql.unknown-column", "job.sql:4:29", on_table(&SUMS.replace("SUM(v)", "SUM(w)"))),
+        ("sql.type", "job.sql:4:8", on_table("SELECT v + k FROM t;")),
+        ("sql.type", "job.sql:4:25", on_table(&SUMS.replace("SUM(v)", "SUM(k)"))),
+        ("sql.missing-watermark", "job.sql:4:28", no_watermark),
+        ("sql.window", "job.sql:5:44", on_table(&SUMS.replace("'10' SECOND", "'0' SECOND"))),
+        ("sql.window", "job.sql:5:44", on_table(&SUMS.replace("'10' SECOND", "'-1' SECOND"))),
+        ("sql.unknown-table", "job.sql:4:15", on_table("SELECT * FROM u;")),
+        ("sql.duplicate", "job.sql:4:14", on_table(&good)),
+        ("sql.statement", "job.sql:4:1", on_table("SELECT k FROM t;\nSELECT v FROM t;")),
+        ("sql.unknown-option", "job.sql:3:82", json_table(", 'json.colour' = 'red'") + SUMS),
+        (
+            "sql.option-value",
+            "job.sql:3:111",
+            json_table(", 'json.ignore-parse-errors' = 'maybe'") + SUMS,
+        ),
+        ("sql.unknown-connector", "job.sql:3:21", good.replace("filesystem", "kafka") + SUMS),
+        ("sql.literal", "job.sql:4:8", on_table(&format!("SELECT 1{} FROM t;", "0".repeat(60)))),
+        ("sql.too-deep", "job.sql:4:1", on_table(&format!("SELECT {}v FROM t;", "- ".repeat(9999)))),
+        ("sql.empty", "job.sql:1:1", "-- nothing\n".to_owned()),
+        ("sql.empty", "job.sql:1:1", ";;;".to_owned()),
+        ("run.cast", "job.sql:4:8", on_table("SELECT CAST('12x' AS INT) FROM t;")),
+    ];
+    for (code, place, script) in cases {
+        refused(records, script, code, place);
+    }
+}
+
+#[test]
+fn a_malformed_record_stops_the_job_at_its_line_and_column() {
+    let records = format!("{RECORDS}{{\"k\":\"a\",\"v\":x,\"ts\":null}}\n");
+    let script = json_table("") + SUMS;
+    let folder = folder(&[("in.jsonl", records.as_bytes()), ("job.sql", script.as_bytes())]);
+    for way in WAYS {
+        let mut args = vec!["run", "job.sql", "--format", "jsonl"];
+        args.extend(way);
+        let output = highwater(folder.path(), &args);
+        let text = err(&output);
+        assert_eq!(output.status.code(), Some(2), "{way:?}: {text}");
+        assert!(text.starts_with("error[source.malformed]: "), "{text}");
+        assert!(text.contains("--> in.jsonl:4:14\n") && text.contains("help: "), "{text}");
+        // Rows that were final before may be shown; never one that was not.
+        let whole = "{\"k\":\"a\",\"window_start\":\"2024-01-01 12:00:00.000\",\"s\":1}\n\
+                     {\"k\":\"a\",\"window_start\":\"2024-01-01 12:00:10.000\",\"s\":2}\n";
+        assert!(whole.starts_with(&out(&output)), "{way:?}: {}", out(&output));
+    }
+}
+
+#[test]
+fn malformed_records_are_counted_and_shown_when_they_may_be_left_out() {
+    let json = RECORDS.replace("2}", "2}\n[1]").replace("\"v\":2", "\"v\":\"two\"");
+    let csv = "a,1,2024-01-01 12:00:01\na,2\nb,2,2024-01-01 12:00:05,9\nb,\"3\",2024-01-01 12:00:05\n";
+    let by_json = table("'path' = 'in', 'format' = 'json', 'json.ignore-parse-errors' = 'true'");
+    let by_csv = table("'path' = 'in', 'format' = 'csv', 'csv.ignore-parse-errors' = 'true'");
+    let cases = [
+        (json.as_str(), by_json, "note: 1 malformed", "2:14: expected", ["a 1", "a 3"]),
+        (csv, by_csv, "note: 2 malformed", "2:1: expected 3 fields, found 2", ["a 1", "b 3"]),
+    ];
+    for (data, table, note, described, rows) in cases {
+        let script = table + "SELECT k || ' ' || CAST(v AS STRING) AS r FROM t;";
+        let folder = folder(&[("in", data.as_bytes()), ("job.sql", script.as_bytes())]);
+        let (code, printed, _) = every_way(folder.path(), "job.sql");
+        assert_eq!(code, Some(0));
+        let expected: String = rows.iter().map(|r| format!("{{\"r\":\"{r}\"}}\n")).collect();
+        assert_eq!(printed, expected);
+        for way in WAYS {
+            let mut args = vec!["run", "job.sql"];
+            args.extend(way);
+            let said = err(&highwater(folder.path(), &args));
+            assert!(said.starts_with(note), "{way:?}: {said}");
+            assert!(said.contains(described), "{way:?}: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_csv_line_with_too_few_or_too_many_fields_is_malformed() {
+    let script = table("'path' = 'in.csv', 'format' = 'csv'") + SUMS;
+    for (line, found) in [("a,1\n", 2), ("a,1,2024-01-01 12:00:01,x\n", 4), ("a\n", 1)] {
+        let data = format!("a,1,2024-01-01 12:00:01\n{line}");
+        let folder = folder(&[("in.csv", data.as_bytes()), ("job.sql", script.as_bytes())]);
+        let (code, _, said) = every_way(folder.path(), "job.sql");
+        assert_eq!(code, Some(2));
+        assert!(said.contains(&format!("expected 3 fields, found {found}")), "{said}");
+        assert!(said.contains("--> in.csv:2:") && said.contains("help: "), "{said}");
+    }
+}
+
+#[test]
+fn a_record_without_event_time_is_named_by_its_own_file() {
+    let records = format!("{RECORDS}{{\"k\":\"a\",\"v\":4,\"ts\":null}}\n");
+    let script = json_table("") + SUMS;
+    let folder = folder(&[("in.jsonl", records.as_bytes()), ("job.sql", script.as_bytes())]);
+    for way in WAYS {
+        let mut args = vec!["run", "job.sql", "--format", "jsonl"];
+        args.extend(way);
+        let output = highwater(folder.path(), &args);
+        let text = err(&output);
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.starts_with("error[run.event-time]: table `t`, record 4: "), "{text}");
+        assert!(text.contains("--> in.jsonl:4:1\n") && text.contains("help: "), "{text}");
+        assert!(!text.contains("job.sql"), "the script is not at fault: {text}");
+    }
+}
+
+#[test]
+fn files_that_are_not_there_or_not_what_they_should_be() {
+    let sums = json_table("") + SUMS;
+    let guest = "CREATE FUNCTION f AS 'g.wasm' LANGUAGE WASM;\n";
+    let window = "SELECT * FROM TABLE(f(TABLE t, DESCRIPTOR(ts)));";
+    let script = format!("{}{guest}{window}", json_table(""));
+    let cases: &[(&[(&str, &[u8])], &str, &str)] = &[
+        (&[("job.sql", sums.as_bytes())], "in.jsonl", "help: "),
+        (&[("job.sql", sums.as_bytes()), ("in.jsonl/x", b"\x00\xff")], "in.jsonl/x:1:", "help: "),
+        (&[("job.sql", b"SELECT 1;\n\xff\xfe")], "byte 0xff", "job.sql:2:1"),
+        (
+            &[("job.sql", script.as_bytes()), ("in.jsonl", b""), ("g.wasm", b"no module")],
+            "g.wasm",
+            "guest.",
+        ),
+        (
+            &[("job.sql", script.as_bytes()), ("in.jsonl", b""), ("g.wasm", b"\0asm\x01\0\0\0")],
+            "g.wasm",
+            "guest.",
+        ),
+    ];
+    for (files, part, other) in cases {
+        let folder = folder(files);
+        for way in &WAYS[..3] {
+            let mut args = vec!["run", "job.sql"];
+            args.extend(*way);
+            let output = highwater(folder.path(), &args);
+            let text = err(&output);
+            assert_eq!(output.status.code(), Some(2), "{part}: {text}");
+            assert_eq!(out(&output), "", "{text}");
+            assert!(text.starts_with("error[") && text.contains(part), "{part}: {text}");
+            assert!(text.contains(other), "{other}: {text}");
+        }
+    }
+}
+
+#[test]
+fn an_empty_file_has_no_rows_and_is_no_error() {
+    for data in ["", "\n\n", "\u{feff}"] {
+        let script = json_table("") + SUMS;
+        let folder = folder(&[("in.jsonl", data.as_bytes()), ("job.sql", script.as_bytes())]);
+        assert_eq!(
+            every_way(folder.path(), "job.sql"),
+            (Some(0), String::new(), String::new()),
+            "{data:?}"
+        );
+    }
+}
+
+#[test]
+fn the_ends_of_time_give_rows_and_no_panic() {
+    let records = "{\"v\":-9223372036854775808}\n{\"v\":0}\n{\"v\":9223372036854775807}\n{\"v\":7}\n";
+    let table = "CREATE TABLE t (v BIGINT, ts AS TO_TIMESTAMP_LTZ(v, 3),
+  WATERMARK FOR ts AS ts - INTERVAL '1' SECOND)
+WITH ('connector' = 'filesystem', 'path' = 'in.jsonl', 'format' = 'json');\n";
+    let tumble = "SELECT window_start, window_end, COUNT(*) AS n, MIN(v) AS v
+FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end;";
+    let session = "SELECT window_start, window_end, COUNT(*) AS n, MIN(v) AS v
+FROM TABLE(SESSION(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND)) GROUP BY window_start, window_end;";
+    let plain = "SELECT v, ts + INTERVAL '1' DAY AS a, ts - INTERVAL '1' DAY AS b FROM t;";
+    for (query, windows) in [(tumble, true), (session, true), (plain, false)] {
+        let script = format!("{table}{query}");
+        let folder = folder(&[("in.jsonl", records.as_bytes()), ("job.sql", script.as_bytes())]);
+        let (code, rows, said) = every_way(folder.path(), "job.sql");
+        assert_eq!(code, Some(0), "{said}");
+        let values: Vec<i64> = rows
+            .lines()
+            .map(|l| serde_json::from_str::<serde_json::Value>(l).expect("JSON"))
+            .map(|r| r["v"].as_i64().expect("a number"))
+            .collect();
+        if windows {
+            // The last record stands behind the end of time and is late.
+            assert_eq!(values, [i64::MIN, 0, i64::MAX], "{rows}");
+            assert!(said.contains("1 late record dropped"), "{said}");
+        } else {
+            assert_eq!(values, [i64::MIN, 0, i64::MAX, 7], "{rows}");
+            // What lies beyond the calendar's 64 bits is NULL, never wrapped round.
+            assert!(rows.lines().next().expect("a row").ends_with("\"b\":null}"), "{rows}");
+            assert!(rows.lines().nth(2).expect("a row").contains("\"a\":null"), "{rows}");
+        }
+    }
+    let beyond = records.replace("9223372036854775807", "9223372036854775808");
+    let script = format!("{table}{tumble}");
+    let folder = folder(&[("in.jsonl", beyond.as_bytes()), ("job.sql", script.as_bytes())]);
+    let (code, _, said) = every_way(folder.path(), "job.sql");
+    assert_eq!(code, Some(2));
+    assert!(said.contains("--> in.jsonl:3:6\n") && said.contains("BIGINT"), "{said}");
+}
+
+#[test]
+fn control_characters_in_data_and_names_never_reach_a_terminal_raw() {
+    let hostile = "{\"k\":\"\\u001b[2J\\u0007\\u009b31m\",\"v\":1,\"ts\":\"2024-01-01 12:00:01\"}\n{\"k\":\u{1b}[31m\n";
+    let lenient = json_table(", 'json.ignore-parse-errors' = 'true'");
+    for table in [json_table(""), lenient] {
+        let script = format!("{table}SELECT k AS `\u{1b}[2J`, v FROM t;");
+        let folder = folder(&[("in.jsonl", hostile.as_bytes()), ("job.sql", script.as_bytes())]);
+        let mut calls: Vec<Vec<&str>> = vec![vec!["trace", "job.sql"], vec!["explain", "job.sql"]];
+        for format in ["table", "jsonl"] {
+            let ways = WAYS[..2].iter();
+            calls.extend(ways.map(|w| [&["run", "job.sql", "--format", format], *w].concat()));
+        }
+        for args in calls {
+            let output = highwater(folder.path(), &args);
+            for text in [out(&output), err(&output)] {
+                let raw = text.find(|c: char| c.is_control() && c != '\n');
+                assert_eq!(raw, None, "{args:?}: {text:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_as_json_lines_are_exactly_so() {
+    let table = "CREATE TABLE t (a INT, b BIGINT, c DOUBLE, d DECIMAL(10, 2), e BOOLEAN, f STRING,
+  g DATE, h TIMESTAMP(3), i AS TO_TIMESTAMP_LTZ(b, 3))
+WITH ('connector' = 'filesystem', 'path' = 'in.jsonl', 'format' = 'json');\n";
+    let records = "{\"a\":-1,\"b\":1700000000123,\"c\":0.1,\"d\":1.5,\"e\":true,\"f\":\"é\\\"\\n\",\"g\":\"2024-02-29\",\"h\":\"2024-02-29T23:59:59.9\"}\n{}\n";
+    let script = format!("{table}SELECT * FROM t;");
+    let grouped = format!("{table}SELECT e, COUNT(*) AS n, SUM(d) AS d FROM t GROUP BY e;");
+    let folder = folder(&[
+        ("in.jsonl", records.repeat(2).as_bytes()),
+        ("job.sql", script.as_bytes()),
+        ("grouped.sql", grouped.as_bytes()),
+    ]);
+    let rows = "{\"a\":-1,\"b\":1700000000123,\"c\":0.1,\"d\":\"1.50\",\"e\":true,\"f\":\"é\\\"\\n\",\"g\":\"2024-02-29\",\"h\":\"2024-02-29 23:59:59.900\",\"i\":\"2023-11-14 22:13:20.123\"}\n\
+        {\"a\":null,\"b\":null,\"c\":null,\"d\":null,\"e\":null,\"f\":null,\"g\":null,\"h\":null,\"i\":null}\n";
+    let (code, printed, said) = every_way(folder.path(), "job.sql");
+    assert_eq!((code, printed), (Some(0), rows.repeat(2)), "{said}");
+    let changes = "{\"e\":true,\"n\":1,\"d\":\"1.50\",\"op\":\"+I\"}\n\
+        {\"e\":null,\"n\":1,\"d\":null,\"op\":\"+I\"}\n\
+        {\"e\":true,\"n\":1,\"d\":\"1.50\",\"op\":\"-U\"}\n\
+        {\"e\":true,\"n\":2,\"d\":\"3.00\",\"op\":\"+U\"}\n\
+        {\"e\":null,\"n\":1,\"d\":null,\"op\":\"-U\"}\n\
+        {\"e\":null,\"n\":2,\"d\":null,\"op\":\"+U\"}\n";
+    let (code, printed, said) = every_way(folder.path(), "grouped.sql");
+    assert_eq!((code, printed.as_str()), (Some(0), changes), "{said}");
+    let args = ["run", "job.sql", "--format", "jsonl", "--output", "rows.jsonl"];
+    let output = highwater(folder.path(), &args);
+    assert_eq!((output.status.code(), out(&output).as_str()), (Some(0), ""));
+    let written = fs::read_to_string(folder.path().join("rows.jsonl")).expect("written");
+    assert_eq!(written, rows.repeat(2));
+}
+
+#[test]
+fn wrong_lines_of_a_scenario_are_shown_in_the_scenario() {
+    let text = fs::read_to_string(example::folder().join("first-window.md")).expect("an example");
+    let expect = text.lines().position(|l| l.starts_with("2024") && l.ends_with("| 2    | 1"));
+    let expect = expect.expect("the last expected row") + 1;
+    let wrong_row = text.replace("| 2    | 1", "| 2    | 9");
+    let faults = format!("{text}\n```faults\nat now crash nobody/7\n```\n");
+    let line = faults.lines().position(|l| l.starts_with("at now")).expect("there") + 1;
+    let folder = folder(&[
+        ("wrong.md", wrong_row.as_bytes()),
+        ("faults.md", faults.as_bytes()),
+        ("good.md", text.as_bytes()),
+    ]);
+    for args in [&["run", "faults.md"][..], &["check", "faults.md"], &["trace", "faults.md"]] {
+        let output = highwater(folder.path(), args);
+        let said = err(&output);
+        assert_eq!((output.status.code(), out(&output).as_str()), (Some(2), ""), "{said}");
+        assert!(said.contains(&format!("--> faults.md:{line}:1\n")), "{said}");
+        assert!(said.contains("nobody/7") && said.contains("help: "), "{said}");
+    }
+    let output = highwater(folder.path(), &["check", "good.md", "wrong.md"]);
+    assert_eq!(output.status.code(), Some(1), "{}", err(&output));
+    let told = out(&output);
+    assert!(told.contains("good.md: 1 ok\n") && told.contains("| 9\n"), "{told}");
+    assert!(expect > 0 && wrong_row != text);
+    let update = Command::new(env!("CARGO_BIN_EXE_highwater"))
+        .args(["check", "wrong.md"])
+        .env("UPDATE_EXPECT", "1")
+        .current_dir(folder.path())
+        .output()
+        .expect("starts");
+    assert_eq!(update.status.code(), Some(0));
+    let mended = fs::read_to_string(folder.path().join("wrong.md")).expect("read");
+    assert_eq!(mended, text, "only the block is written anew");
+    // A file that cannot be read weighs more than a difference.
+    let output = highwater(folder.path(), &["check", "wrong.md", "none.md"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+/// Flipped bits and cut ends of a snapshot: every one is refused, on both engines, and the job that was
+/// there is still there and ends as it would have.
+#[test]
+fn damaged_snapshots_are_refused_and_nothing_is_lost() {
+    let example = example::open("first-window.md");
+    let open = |example: &Example| {
+        let sandbox = Rc::new(WasmtimeSandbox::default());
+        Session::open(&example.name, &example.text, &example.files, sandbox, &Options::default())
+            .expect("it opens")
+    };
+    let mut whole = open(&example);
+    let end = whole.finish();
+    let snapshot = whole.snapshot().expect("a checkpoint");
+    let bytes = fs::read(artifacts::engine().expect("engine.wasm builds")).expect("engine.wasm");
+    let mut engine = WasmEngine::load(&bytes, Rc::new(WasmtimeSandbox::default())).expect("loads");
+    let (job, _) =
+        engine.open(&example.name, &example.text, &Options::default()).expect("it opens");
+    let mut session = open(&example);
+    let halfway = session.step(end.step / 2);
+    engine.step(job, u32::try_from(end.step / 2).expect("few")).expect("steps");
+    let mut damaged: Vec<Vec<u8>> = vec![Vec::new(), b"nonsense".to_vec()];
+    damaged.extend((0..snapshot.len()).map(|n| snapshot[..n].to_vec()));
+    damaged.push([snapshot.as_slice(), b"more"].concat());
+    damaged.extend((0..snapshot.len()).map(|byte| {
+        let mut flipped = snapshot.clone();
+        flipped[byte] ^= 1 << (byte % 8);
+        flipped
+    }));
+    for (i, bytes) in damaged.iter().enumerate() {
+        let Err(error) = session.restore(bytes) else { panic!("damage {i} is accepted") };
+        assert!(error.code.starts_with("snapshot."), "damage {i}: {error}");
+        // wasmtime is slower; a sample is enough to know that the same code stands there.
+        if i % 97 == 0 || i < 20 {
+            let errors = engine.restore(job, bytes).expect_err("refused in engine.wasm");
+            assert_eq!((errors[0].code, &errors[0].message), (error.code, &error.message));
+        }
+    }
+    let status = session.status();
+    assert_eq!((status.step, &status.hash), (halfway.step, &halfway.hash), "nothing has moved");
+    assert_eq!(session.finish().hash, end.hash);
+    assert_eq!(engine.step(job, u32::MAX).expect("steps").hash, end.hash);
+    // A whole snapshot of another job is refused too.
+    let other = example.text.replace("SUM(cars)", "MAX(cars)");
+    let error = open(&example::with_text("first-window.md", &other))
+        .restore(&snapshot)
+        .expect_err("another pipeline");
+    assert!(error.code.starts_with("snapshot."), "{error}");
+    assert!(error.hint.is_some(), "{error}");
+}
+
+#[test]
+fn a_crash_counts_what_is_left_out_once() {
+    let text = fs::read_to_string(example::folder().join("first-window.md")).expect("an example");
+    let late = "record 7 at 2024-05-01 08:00:09.000: window 2024-05-01 08:00:00.000 to 2024-05-01 08:00:10.000 had fired, watermark 2024-05-01 08:00:10.000: \"lane=north, cars=5, event_time=2024-05-01 08:00:09.000\"
+record 10 at 2024-05-01 08:00:19.000: window 2024-05-01 08:00:10.000 to 2024-05-01 08:00:20.000 had fired, watermark 2024-05-01 08:00:20.000: \"lane=north, cars=3, event_time=2024-05-01 08:00:19.000\"\n";
+    // The seventh record is dropped 14 s after the start, the next checkpoint comes after the crash.
+    let crash = format!("{text}\n```faults\nat 16s crash window/0\n```\n\n```expect late\n{late}```\n");
+    let folder = folder(&[("crash.md", crash.as_bytes())]);
+    for way in &WAYS[1..] {
+        let said = err(&highwater(folder.path(), &[&["run", "crash.md"], *way].concat()));
+        assert_eq!(said, "note: 2 late records dropped\n", "{way:?}");
+    }
+    let output = highwater(folder.path(), &["check", "crash.md"]);
+    assert_eq!(out(&output), "crash.md: 2 ok\n", "{}", err(&output));
+}
+
+#[test]
+fn several_statements_may_write_to_one_file() {
+    let script = format!(
+        "{}CREATE TABLE f (k STRING, v BIGINT)
+  WITH ('connector' = 'filesystem', 'path' = 'out.csv', 'format' = 'csv');
+INSERT INTO f SELECT k, v FROM t;
+INSERT INTO f SELECT k, v * 10 FROM t;",
+        json_table("")
+    );
+    let folder = folder(&[("in.jsonl", RECORDS.as_bytes()), ("job.sql", script.as_bytes())]);
+    for way in WAYS {
+        let output = highwater(folder.path(), &[&["run", "job.sql"], way].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+        let written = fs::read_to_string(folder.path().join("out.csv")).expect("written");
+        assert_eq!(written, "a,1\na,2\na,3\na,10\na,20\na,30\n", "{way:?}");
+    }
+}
