@@ -264,7 +264,10 @@ impl Graph {
             Op::Source(_) => return Ok(Made::Nothing),
             Op::Sink(spec) => {
                 let sorted = spec.connector != "blackhole";
-                return Ok(Made::Sink(Sink::new(node.schema.clone(), node.updating, sorted)));
+                let sink = Sink::new(node.schema.clone(), node.updating, sorted);
+                // A SELECT's own columns make no promise to anybody.
+                let checked = spec.connector != "collect";
+                return Ok(Made::Sink(if checked { sink.enforcing(name) } else { sink }));
             }
             Op::Filter { predicate } => Box::new(Filter::new(name, predicate.clone())),
             Op::Project { exprs } => {
