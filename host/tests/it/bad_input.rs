@@ -134,8 +134,7 @@ fn what_a_script_gets_wrong_is_shown_at_its_place() {
     let records: &[(&str, &[u8])] = &[("in.jsonl", RECORDS.as_bytes())];
     let good = json_table("");
     let on_table = |query: &str| format!("{good}{query}");
-    let no_watermark =
-        good.replace(",\n  WATERMARK FOR ts AS ts - INTERVAL '1' SECOND", "") + SUMS;
+    let no_watermark = good.replace(",\n  WATERMARK FOR ts AS ts - INTERVAL '1' SECOND", "") + SUMS;
     let cases: &[(&str, &str, String)] = &[
         ("sql.unknown-column", "job.sql:4:29", on_table(&SUMS.replace("SUM(v)", "SUM(w)"))),
         ("sql.type", "job.sql:4:8", on_table("SELECT v + k FROM t;")),
@@ -154,7 +153,11 @@ fn what_a_script_gets_wrong_is_shown_at_its_place() {
         ),
         ("sql.unknown-connector", "job.sql:3:21", good.replace("filesystem", "kafka") + SUMS),
         ("sql.literal", "job.sql:4:8", on_table(&format!("SELECT 1{} FROM t;", "0".repeat(60)))),
-        ("sql.too-deep", "job.sql:4:1", on_table(&format!("SELECT {}v FROM t;", "- ".repeat(9999)))),
+        (
+            "sql.too-deep",
+            "job.sql:4:1",
+            on_table(&format!("SELECT {}v FROM t;", "- ".repeat(9999))),
+        ),
         ("sql.empty", "job.sql:1:1", "-- nothing\n".to_owned()),
         ("sql.empty", "job.sql:1:1", ";;;".to_owned()),
         ("run.cast", "job.sql:4:8", on_table("SELECT CAST('12x' AS INT) FROM t;")),
@@ -187,7 +190,8 @@ fn a_malformed_record_stops_the_job_at_its_line_and_column() {
 #[test]
 fn malformed_records_are_counted_and_shown_when_they_may_be_left_out() {
     let json = RECORDS.replace("2}", "2}\n[1]").replace("\"v\":2", "\"v\":\"two\"");
-    let csv = "a,1,2024-01-01 12:00:01\na,2\nb,2,2024-01-01 12:00:05,9\nb,\"3\",2024-01-01 12:00:05\n";
+    let csv =
+        "a,1,2024-01-01 12:00:01\na,2\nb,2,2024-01-01 12:00:05,9\nb,\"3\",2024-01-01 12:00:05\n";
     let by_json = table("'path' = 'in', 'format' = 'json', 'json.ignore-parse-errors' = 'true'");
     let by_csv = table("'path' = 'in', 'format' = 'csv', 'csv.ignore-parse-errors' = 'true'");
     let cases = [
@@ -292,7 +296,8 @@ fn an_empty_file_has_no_rows_and_is_no_error() {
 
 #[test]
 fn the_ends_of_time_give_rows_and_no_panic() {
-    let records = "{\"v\":-9223372036854775808}\n{\"v\":0}\n{\"v\":9223372036854775807}\n{\"v\":7}\n";
+    let records =
+        "{\"v\":-9223372036854775808}\n{\"v\":0}\n{\"v\":9223372036854775807}\n{\"v\":7}\n";
     let table = "CREATE TABLE t (v BIGINT, ts AS TO_TIMESTAMP_LTZ(v, 3),
   WATERMARK FOR ts AS ts - INTERVAL '1' SECOND)
 WITH ('connector' = 'filesystem', 'path' = 'in.jsonl', 'format' = 'json');\n";
@@ -479,7 +484,8 @@ fn a_crash_counts_what_is_left_out_once() {
     let late = "record 7 at 2024-05-01 08:00:09.000: window 2024-05-01 08:00:00.000 to 2024-05-01 08:00:10.000 had fired, watermark 2024-05-01 08:00:10.000: \"lane=north, cars=5, event_time=2024-05-01 08:00:09.000\"
 record 10 at 2024-05-01 08:00:19.000: window 2024-05-01 08:00:10.000 to 2024-05-01 08:00:20.000 had fired, watermark 2024-05-01 08:00:20.000: \"lane=north, cars=3, event_time=2024-05-01 08:00:19.000\"\n";
     // The seventh record is dropped 14 s after the start, the next checkpoint comes after the crash.
-    let crash = format!("{text}\n```faults\nat 16s crash window/0\n```\n\n```expect late\n{late}```\n");
+    let crash =
+        format!("{text}\n```faults\nat 16s crash window/0\n```\n\n```expect late\n{late}```\n");
     let folder = folder(&[("crash.md", crash.as_bytes())]);
     for way in &WAYS[1..] {
         let said = err(&highwater(folder.path(), &[&["run", "crash.md"], *way].concat()));
