@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::error::{Diagnostic, Result};
 use crate::group::GroupAggregate;
 use crate::join::GuestJoin;
-use crate::key::KeyColumns;
+use crate::key::{KeyColumns, hash_bytes};
 use crate::operator::Operator;
 use crate::plan::{GuestCall, NodeId, Op, Plan, SinkSpec, SourceSpec, WindowSpec};
 use crate::rowwise::{AssignTumble, Filter, Project};
@@ -72,6 +72,11 @@ impl Graph {
     /// The plan behind the graph.
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// A few bytes that differ when the plan does: operators, columns, windows, functions, guests.
+    pub fn fingerprint(&self) -> [u8; 8] {
+        hash_bytes(self.plan.explain().as_bytes()).to_le_bytes()
     }
 
     /// The sources, in the order of the inlet.
@@ -264,7 +269,10 @@ impl Graph {
             Op::Source(_) => return Ok(Made::Nothing),
             Op::Sink(spec) => {
                 let sorted = spec.connector != "blackhole";
-                return Ok(Made::Sink(Sink::new(node.schema.clone(), node.updating, sorted)));
+                let sink = Sink::new(node.schema.clone(), node.updating, sorted);
+                // A SELECT's own columns make no promise to anybody.
+                let checked = spec.connector != "collect";
+                return Ok(Made::Sink(if checked { sink.enforcing(name) } else { sink }));
             }
             Op::Filter { predicate } => Box::new(Filter::new(name, predicate.clone())),
             Op::Project { exprs } => {

@@ -9,9 +9,9 @@ use rkyv::{Archive, Deserialize, Serialize};
 
 use crate::batch::{Batch, RowKind, Seq};
 use crate::column::{from_values, millis};
-use crate::error::Result;
+use crate::error::{Diagnostic, Result};
 use crate::key;
-use crate::operator::Output;
+use crate::operator::{Output, row_error};
 use crate::schema::{DataType, SchemaRef};
 use crate::snapshot::{Cell, cells, values};
 use crate::trace::What;
@@ -26,6 +26,8 @@ pub struct Sink {
     schema: SchemaRef,
     updating: bool,
     sorted: bool,
+    /// The sink's name, when its NOT NULL columns are to be held to that.
+    enforced: Option<String>,
     /// Rows whose place in the stream is not complete yet.
     open: Vec<Batch>,
     /// Rows since the last barrier.
@@ -47,14 +49,42 @@ impl Sink {
             schema,
             updating,
             sorted: sorted && !updating,
+            enforced: None,
             open: Vec::new(),
             staged: Vec::new(),
             pending: BTreeMap::new(),
         }
     }
 
+    /// The same sink, of this name, that takes no NULL in a column declared NOT NULL.
+    #[must_use]
+    pub fn enforcing(mut self, name: &str) -> Sink {
+        self.enforced = Some(name.to_owned());
+        self
+    }
+
+    fn check(&self, batch: &Batch) -> Result<()> {
+        let Some(name) = &self.enforced else { return Ok(()) };
+        for (field, column) in self.schema.fields.iter().zip(&batch.columns) {
+            if !field.nullable
+                && column.null_count() > 0
+                && let Some(row) = (0..batch.rows).find(|&row| column.is_null(row))
+            {
+                let message = format!("the column `{}` is NOT NULL, the value is NULL", field.name);
+                let error = Diagnostic::new("run.not-null", message)
+                    .hint("filter with IS NOT NULL, give a value with COALESCE, or declare the column without NOT NULL");
+                return Err(row_error(name, batch.seqs[row], error));
+            }
+        }
+        Ok(())
+    }
+
     /// Takes rows in.
-    pub fn take(&mut self, batch: Batch, out: &mut Output) {
+    ///
+    /// # Errors
+    /// A NULL in a column that takes none.
+    pub fn take(&mut self, batch: Batch, out: &mut Output) -> Result<()> {
+        self.check(&batch)?;
         let upto = batch.upto;
         if batch.rows > 0 {
             self.open.push(batch);
@@ -62,6 +92,7 @@ impl Sink {
         if self.open.first().is_some_and(|b| b.seqs[0] <= upto) {
             self.close(upto, out);
         }
+        Ok(())
     }
 
     /// Stages the rows up to a place in the stream, in their order.

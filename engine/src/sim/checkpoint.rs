@@ -12,6 +12,9 @@ use crate::trace::{COORDINATOR, Event, What};
 /// The section that holds the sources' position.
 pub(super) const INLET: &str = "inlet";
 
+/// The section that holds what tells plans apart: accumulators of two functions may look alike.
+pub(super) const PLAN: &str = "plan";
+
 /// The coordinator: at most one checkpoint is under way.
 #[derive(Clone, Default)]
 pub(super) struct Coordinator {
@@ -101,7 +104,10 @@ impl Sim {
         if under_way.parts.len() < tasks {
             return;
         }
-        let mut sections = vec![(INLET.to_owned(), archive!(&under_way.position))];
+        let mut sections = vec![
+            (INLET.to_owned(), archive!(&under_way.position)),
+            (PLAN.to_owned(), self.job.graph.fingerprint().to_vec()),
+        ];
         for (task, bytes) in std::mem::take(&mut under_way.parts) {
             let name = self.job.graph.header.tasks[usize::from(task)].name.clone();
             sections.push((name, bytes));

@@ -1,9 +1,10 @@
 //! Crash and recovery: what was in memory is gone; the newest checkpoint and a replay bring it back.
 
-use super::checkpoint::INLET;
+use super::checkpoint::{INLET, PLAN};
 use super::fault::{Fault, What as FaultKind};
 use super::{Sim, State, Upcoming};
 use crate::error::Result;
+use crate::operator::wrong_state;
 use crate::snapshot::Snapshot;
 use crate::source::inlet::Position;
 use crate::trace::{COORDINATOR, Event, What};
@@ -61,6 +62,9 @@ impl Sim {
         let mut position = self.inlet.beginning();
         if let Some(bytes) = bytes {
             let snapshot = Snapshot::decode(bytes)?;
+            if snapshot.section(PLAN)? != job.graph.fingerprint() {
+                return Err(wrong_state("the plan"));
+            }
             position = unarchive!(Position, snapshot.section(INLET)?)?;
             for task in &mut self.tasks {
                 task.restore(snapshot.section(&task.name)?)?;

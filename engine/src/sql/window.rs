@@ -353,6 +353,7 @@ fn positive(millis: i64, what: &str, at: &Ast) -> Result<i64> {
         "sql.window",
         format!("the {what} of a window must be longer than nothing"),
     )
+    .hint("for example INTERVAL '10' MINUTES")
     .located(at))
 }
 

@@ -213,7 +213,7 @@ impl Task {
         if result.is_ok() {
             for batch in batches {
                 match &mut self.sink {
-                    Some(sink) => sink.take(batch, &mut out),
+                    Some(sink) => result = result.and(sink.take(batch, &mut out)),
                     None => send(&self.edges, batch, fx),
                 }
             }

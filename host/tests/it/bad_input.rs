@@ -5,7 +5,10 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::rc::Rc;
 
+use highwater::files::Script;
+use highwater::job::{EngineKind, Job};
 use highwater::sandbox::WasmtimeSandbox;
+use highwater::table::Table;
 use highwater::wasm_engine::WasmEngine;
 use highwater_builder::artifacts;
 use highwater_engine::session::{Options, Session};
@@ -50,7 +53,6 @@ fn highwater(folder: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_highwater"))
         .args(args)
         .env_remove("UPDATE_EXPECT")
-        .env("HIGHWATER_ENGINE_WASM", artifacts::engine().expect("engine.wasm builds"))
         .current_dir(folder)
         .output()
         .expect("the command starts")
@@ -64,15 +66,29 @@ fn err(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("UTF-8")
 }
 
-/// Both drivers of both engines.
-const WAYS: [&[&str]; 4] = [
-    &["--driver", "runner"],
-    &["--driver", "sim"],
-    &["--driver", "runner", "--engine", "wasm"],
-    &["--driver", "sim", "--engine", "wasm"],
-];
+/// Both drivers, as the command's arguments.
+const WAYS: [&[&str]; 2] = [&["--driver", "runner"], &["--driver", "sim"]];
 
-/// Runs a script every way; what comes out must be the same each time.
+/// What `engine.wasm` makes of a script with either driver, in this process: a process of its own each
+/// time would compile the module each time.
+fn in_wasm(folder: &Path, script: &str) -> Vec<(Option<i32>, String)> {
+    let script = Script::read(&folder.join(script)).expect("a script");
+    let engine = EngineKind::Wasm(Some(artifacts::engine().expect("engine.wasm builds")));
+    let options = Options::default();
+    let rows = |tables: &[Table]| tables.iter().map(Table::jsonl).collect::<String>();
+    let code = |good: bool| Some(if good { 0 } else { 2 });
+    let by_runner = match Job::run(&script, &engine, &options, &mut |_| {}) {
+        Ok(ran) => (code(ran.failed.is_none()), rows(&ran.tables)),
+        Err(_) => (code(false), String::new()),
+    };
+    let mut job = Job::open(&script, &engine, &options).expect("it opens");
+    let status = job.step(u32::MAX).expect("steps");
+    let by_sim = (code(status.failed.is_none()), rows(&job.tables().expect("tables")));
+    vec![by_runner, by_sim]
+}
+
+/// Runs a script with both drivers on both engines; what comes out must be the same each time, except
+/// that a job that fails may or may not show rows that were final before.
 fn every_way(folder: &Path, script: &str) -> (Option<i32>, String, String) {
     let mut first: Option<(Option<i32>, String)> = None;
     let mut said = String::new();
@@ -81,12 +97,18 @@ fn every_way(folder: &Path, script: &str) -> (Option<i32>, String, String) {
         args.extend(way);
         let output = highwater(folder, &args);
         let found = (output.status.code(), out(&output));
-        assert_eq!(*first.get_or_insert(found.clone()), found, "{way:?}: {}", err(&output));
+        let first = first.get_or_insert(found.clone());
+        assert_eq!(first.0, found.0, "{way:?}: {}", err(&output));
+        assert!(first.0 != Some(0) || first.1 == found.1, "{way:?}: {}", found.1);
         if said.is_empty() {
             said = err(&output);
         }
     }
     let (code, rows) = first.expect("several ways");
+    for found in in_wasm(folder, script) {
+        assert_eq!(found.0, code, "engine.wasm: {said}");
+        assert!(code != Some(0) || found.1 == rows, "engine.wasm: {}", found.1);
+    }
     (code, rows, said)
 }
 
@@ -94,9 +116,9 @@ fn every_way(folder: &Path, script: &str) -> (Option<i32>, String, String) {
 fn refused(files: &[(&str, &[u8])], script: &str, code: &str, place: &str) {
     let folder = folder(files);
     fs::write(folder.path().join("job.sql"), script).expect("written");
-    for way in &WAYS[..2] {
+    for way in WAYS {
         let mut args = vec!["run", "job.sql", "--format", "jsonl"];
-        args.extend(*way);
+        args.extend(way);
         let output = highwater(folder.path(), &args);
         let text = err(&output);
         assert_eq!(output.status.code(), Some(2), "{text}");
@@ -112,8 +134,7 @@ fn what_a_script_gets_wrong_is_shown_at_its_place() {
     let records: &[(&str, &[u8])] = &[("in.jsonl", RECORDS.as_bytes())];
     let good = json_table("");
     let on_table = |query: &str| format!("{good}{query}");
-    let no_watermark =
-        good.replace(",\n  WATERMARK FOR ts AS ts - INTERVAL '1' SECOND", "") + SUMS;
+    let no_watermark = good.replace(",\n  WATERMARK FOR ts AS ts - INTERVAL '1' SECOND", "") + SUMS;
     let cases: &[(&str, &str, String)] = &[
         ("sql.unknown-column", "job.sql:4:29", on_table(&SUMS.replace("SUM(v)", "SUM(w)"))),
         ("sql.type", "job.sql:4:8", on_table("SELECT v + k FROM t;")),
@@ -132,7 +153,11 @@ fn what_a_script_gets_wrong_is_shown_at_its_place() {
         ),
         ("sql.unknown-connector", "job.sql:3:21", good.replace("filesystem", "kafka") + SUMS),
         ("sql.literal", "job.sql:4:8", on_table(&format!("SELECT 1{} FROM t;", "0".repeat(60)))),
-        ("sql.too-deep", "job.sql:4:1", on_table(&format!("SELECT {}v FROM t;", "- ".repeat(9999)))),
+        (
+            "sql.too-deep",
+            "job.sql:4:1",
+            on_table(&format!("SELECT {}v FROM t;", "- ".repeat(9999))),
+        ),
         ("sql.empty", "job.sql:1:1", "-- nothing\n".to_owned()),
         ("sql.empty", "job.sql:1:1", ";;;".to_owned()),
         ("run.cast", "job.sql:4:8", on_table("SELECT CAST('12x' AS INT) FROM t;")),
@@ -165,7 +190,8 @@ fn a_malformed_record_stops_the_job_at_its_line_and_column() {
 #[test]
 fn malformed_records_are_counted_and_shown_when_they_may_be_left_out() {
     let json = RECORDS.replace("2}", "2}\n[1]").replace("\"v\":2", "\"v\":\"two\"");
-    let csv = "a,1,2024-01-01 12:00:01\na,2\nb,2,2024-01-01 12:00:05,9\nb,\"3\",2024-01-01 12:00:05\n";
+    let csv =
+        "a,1,2024-01-01 12:00:01\na,2\nb,2,2024-01-01 12:00:05,9\nb,\"3\",2024-01-01 12:00:05\n";
     let by_json = table("'path' = 'in', 'format' = 'json', 'json.ignore-parse-errors' = 'true'");
     let by_csv = table("'path' = 'in', 'format' = 'csv', 'csv.ignore-parse-errors' = 'true'");
     let cases = [
@@ -242,7 +268,7 @@ fn files_that_are_not_there_or_not_what_they_should_be() {
     ];
     for (files, part, other) in cases {
         let folder = folder(files);
-        for way in &WAYS[..3] {
+        for way in &WAYS {
             let mut args = vec!["run", "job.sql"];
             args.extend(*way);
             let output = highwater(folder.path(), &args);
@@ -270,7 +296,8 @@ fn an_empty_file_has_no_rows_and_is_no_error() {
 
 #[test]
 fn the_ends_of_time_give_rows_and_no_panic() {
-    let records = "{\"v\":-9223372036854775808}\n{\"v\":0}\n{\"v\":9223372036854775807}\n{\"v\":7}\n";
+    let records =
+        "{\"v\":-9223372036854775808}\n{\"v\":0}\n{\"v\":9223372036854775807}\n{\"v\":7}\n";
     let table = "CREATE TABLE t (v BIGINT, ts AS TO_TIMESTAMP_LTZ(v, 3),
   WATERMARK FOR ts AS ts - INTERVAL '1' SECOND)
 WITH ('connector' = 'filesystem', 'path' = 'in.jsonl', 'format' = 'json');\n";
@@ -317,7 +344,7 @@ fn control_characters_in_data_and_names_never_reach_a_terminal_raw() {
         let folder = folder(&[("in.jsonl", hostile.as_bytes()), ("job.sql", script.as_bytes())]);
         let mut calls: Vec<Vec<&str>> = vec![vec!["trace", "job.sql"], vec!["explain", "job.sql"]];
         for format in ["table", "jsonl"] {
-            let ways = WAYS[..2].iter();
+            let ways = WAYS.iter();
             calls.extend(ways.map(|w| [&["run", "job.sql", "--format", format], *w].concat()));
         }
         for args in calls {
@@ -457,7 +484,8 @@ fn a_crash_counts_what_is_left_out_once() {
     let late = "record 7 at 2024-05-01 08:00:09.000: window 2024-05-01 08:00:00.000 to 2024-05-01 08:00:10.000 had fired, watermark 2024-05-01 08:00:10.000: \"lane=north, cars=5, event_time=2024-05-01 08:00:09.000\"
 record 10 at 2024-05-01 08:00:19.000: window 2024-05-01 08:00:10.000 to 2024-05-01 08:00:20.000 had fired, watermark 2024-05-01 08:00:20.000: \"lane=north, cars=3, event_time=2024-05-01 08:00:19.000\"\n";
     // The seventh record is dropped 14 s after the start, the next checkpoint comes after the crash.
-    let crash = format!("{text}\n```faults\nat 16s crash window/0\n```\n\n```expect late\n{late}```\n");
+    let crash =
+        format!("{text}\n```faults\nat 16s crash window/0\n```\n\n```expect late\n{late}```\n");
     let folder = folder(&[("crash.md", crash.as_bytes())]);
     for way in &WAYS[1..] {
         let said = err(&highwater(folder.path(), &[&["run", "crash.md"], *way].concat()));
@@ -482,5 +510,23 @@ INSERT INTO f SELECT k, v * 10 FROM t;",
         assert_eq!(output.status.code(), Some(0), "{}", err(&output));
         let written = fs::read_to_string(folder.path().join("out.csv")).expect("written");
         assert_eq!(written, "a,1\na,2\na,3\na,10\na,20\na,30\n", "{way:?}");
+    }
+}
+
+#[test]
+fn a_column_declared_not_null_takes_no_null() {
+    let script = format!(
+        "{}CREATE TABLE p (k STRING NOT NULL, v BIGINT) WITH ('connector' = 'print');
+INSERT INTO p SELECT k, v FROM t;",
+        json_table("")
+    );
+    let records = format!("{RECORDS}{{\"v\":4,\"ts\":\"2024-01-01 12:00:32\"}}\n");
+    let folder = folder(&[("in.jsonl", records.as_bytes()), ("job.sql", script.as_bytes())]);
+    for way in WAYS {
+        let output = highwater(folder.path(), &[&["run", "job.sql"], way].concat());
+        let text = err(&output);
+        assert_eq!(output.status.code(), Some(2), "{way:?}: {text}");
+        assert!(text.starts_with("error[run.not-null]: p: record 4: the column `k`"), "{text}");
+        assert!(text.contains("help: ") && !out(&output).contains("NULL"), "{text}");
     }
 }

@@ -188,7 +188,9 @@ fn every_hostile_guest_ends_alike_on_each_host_and_the_next_job_runs() {
                 assert!(status.finished && by_runner.is_none(), "{}: {status:?}", case.name);
             }
         }
-        assert!(status.fuel > 0, "{}: {status:?}", case.name);
+        // What an instance spends on its own set-up depends on how long instances live: it does not count.
+        let set_up = status.failed.as_ref().is_some_and(|f| f.message.contains("`hw_arena`"));
+        assert!(status.fuel > 0 || set_up, "{}: {status:?}", case.name);
         runs.push(listed(&case, result));
         // The same process and the same engine.wasm serve an honest guest right after.
         let next = Case::new("honest", WINDOW, honest());
