@@ -100,7 +100,9 @@ fn deliver(args: &RunArgs, input: &Input, ran: &Ran, console: &mut Console) -> D
     if let Some(explanation) = &ran.explanation {
         return console.print(&visible_lines(explanation));
     }
-    let mut rows = sinks::printed(&ran.tables, args.format);
+    // The headings of empty tables would say that a job that failed gave no rows.
+    let nothing = ran.failed.is_some() && ran.tables.iter().all(|t| t.rows.is_empty());
+    let mut rows = if nothing { String::new() } else { sinks::printed(&ran.tables, args.format) };
     if let Some(path) = &args.output {
         if ran.failed.is_none() {
             write_atomically(path, rows.as_bytes())

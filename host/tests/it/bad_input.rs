@@ -145,10 +145,10 @@ fn what_a_script_gets_wrong_is_shown_at_its_place() {
         ("sql.unknown-table", "job.sql:4:15", on_table("SELECT * FROM u;")),
         ("sql.duplicate", "job.sql:4:14", on_table(&good)),
         ("sql.statement", "job.sql:4:1", on_table("SELECT k FROM t;\nSELECT v FROM t;")),
-        ("sql.unknown-option", "job.sql:3:82", json_table(", 'json.colour' = 'red'") + SUMS),
+        ("sql.unknown-option", "job.sql:3:75", json_table(", 'json.colour' = 'red'") + SUMS),
         (
             "sql.option-value",
-            "job.sql:3:111",
+            "job.sql:3:104",
             json_table(", 'json.ignore-parse-errors' = 'maybe'") + SUMS,
         ),
         ("sql.unknown-connector", "job.sql:3:21", good.replace("filesystem", "kafka") + SUMS),
