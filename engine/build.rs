@@ -1,5 +1,10 @@
 //! Links the WebAssembly module tightly: the linker otherwise pads every address to five bytes.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "cargo speaks to build scripts through the environment"
+)]
+
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let of = |name| std::env::var(name).unwrap_or_default();
