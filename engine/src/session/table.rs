@@ -64,6 +64,7 @@ impl Rows {
         serde_json::json!({
             "name": self.spec.table,
             "connector": self.spec.connector,
+            "options": self.spec.options,
             "columns": columns,
             "updating": self.updating,
             "committed": committed,
