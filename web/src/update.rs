@@ -466,7 +466,8 @@ fn look(m: &mut Model, msg: Msg) {
         Msg::FilterTask(task) => m.filter = Filter { task, ..reset(&m.filter) },
         Msg::FilterText(text) => m.filter = Filter { text, ..reset(&m.filter) },
         Msg::ToggleTable(figure) => {
-            if !m.table_views.remove(figure) {
+            let was_table = m.table_views.remove(figure);
+            if !was_table {
                 m.table_views.insert(figure);
             }
         }

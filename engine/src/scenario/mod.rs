@@ -1,10 +1,9 @@
 //! A scenario: one Markdown file that is a lesson, an input, a fault plan and a test at once.
 
 mod fence;
+mod settings;
 
 use std::ops::Range;
-
-use serde::Deserialize;
 
 pub use self::fence::rewrite;
 use self::fence::{Fence, read};
@@ -44,8 +43,7 @@ pub struct Fragment {
 }
 
 /// What a `toml settings` block may set; what is not set is for the front end to choose.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Knobs {
     /// The seed of everything that is drawn.
     pub seed: Option<u64>,
@@ -247,13 +245,13 @@ impl Scenario {
     }
 
     fn read_knobs(&mut self, fence: &Fence) -> Done {
-        let knobs: Knobs = toml::from_str(&fence.text).map_err(|error| {
-            let range = error.span().unwrap_or(0..0);
+        let knobs = settings::read(&fence.text).map_err(|mistake| {
+            let range = mistake.range;
             let span = Span {
                 start: in_fence(fence, range.start),
                 end: in_fence(fence, range.end.max(range.start + 1)),
             };
-            Diagnostic::new("scenario.settings", error.message().replace('\n', " ")).at(span)
+            Diagnostic::new("scenario.settings", mistake.message).at(span)
         })?;
         for (name, zero) in [
             ("parallelism", knobs.parallelism == Some(0)),

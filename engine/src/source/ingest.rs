@@ -91,13 +91,12 @@ impl Ingest {
         };
         let mut marks = std::mem::take(&mut a.marks).into_iter().peekable();
         let mut stairs = Vec::new();
-        let mut seq = batch.seqs.first().map_or(a.upto, |s| s - 1);
         for row in 0..batch.rows {
-            while let Some((_, mark)) = marks.next_if(|(r, _)| *r as usize <= row) {
+            while let Some((_, seq, mark)) = marks.next_if(|(r, ..)| *r as usize <= row) {
                 self.describe(&mark, &a);
                 self.mark(mark, row as u32, seq, &mut stairs, out);
             }
-            seq = batch.seqs[row];
+            let seq = batch.seqs[row];
             self.arrive(&batch, &a, row, out);
             if let Some(p) = &proposals
                 && p.is_valid(row)
@@ -112,9 +111,9 @@ impl Ingest {
                 );
             }
         }
-        for (_, mark) in marks {
+        for (_, seq, mark) in marks {
             self.describe(&mark, &a);
-            self.mark(mark, batch.rows as u32, a.upto.max(seq), &mut stairs, out);
+            self.mark(mark, batch.rows as u32, seq, &mut stairs, out);
         }
         batch.stairs = stairs;
         batch.upto = a.upto;
@@ -166,7 +165,7 @@ impl Ingest {
         let pick = |v: &[u64]| kept.iter().map(|&i| v[i as usize]).collect::<Vec<u64>>();
         (a.offsets, a.lines, a.seqs) = (pick(&a.offsets), pick(&a.lines), pick(&a.seqs));
         a.partitions = kept.iter().map(|&i| a.partitions[i as usize]).collect();
-        for (before, _) in &mut a.marks {
+        for (before, ..) in &mut a.marks {
             *before = kept.partition_point(|&k| k < *before) as u32;
         }
         Ok(batch.gather(&kept))

@@ -31,8 +31,9 @@ pub struct Arrivals {
     pub lines: Vec<u64>,
     /// The place of each row in the whole stream.
     pub seqs: Vec<Seq>,
-    /// What happened between rows, by the number of rows before it.
-    pub marks: Vec<(u32, Mark)>,
+    /// What happened between rows, by the number of rows before it. A mark that can move the watermark
+    /// has a place in the stream of its own: every place brings one step at most.
+    pub marks: Vec<(u32, Seq, Mark)>,
     /// Everything up to here has arrived.
     pub upto: Seq,
     /// What messages call the source's partitions.
@@ -297,18 +298,21 @@ impl Inlet {
             match kind {
                 Next::Idle => {
                     self.position.partitions[i].idle = true;
-                    a.marks.push((rows, Mark::Idle(number)));
+                    self.position.seq += 1;
+                    a.marks.push((rows, self.position.seq, Mark::Idle(number)));
                 }
                 Next::Bad => {
                     let bad = self.partitions[i].take_bad();
                     self.arrived(i, at, bad.offset);
-                    a.marks.push((rows, Mark::Bad(number, bad)));
+                    a.marks.push((rows, self.position.seq, Mark::Bad(number, bad)));
                 }
                 Next::Row => self.take_rows(i, max_rows, until, &mut pieces, &mut a)?,
             }
             if let Ok(None) = self.partitions[i].peek() {
                 self.position.partitions[i].finished = true;
-                a.marks.push((a.seqs.len() as u32, Mark::Finished(number)));
+                self.position.seq += 1;
+                let rows = a.seqs.len() as u32;
+                a.marks.push((rows, self.position.seq, Mark::Finished(number)));
             }
         }
         if let Some((first, ..)) = pieces.first() {

@@ -1,6 +1,6 @@
 //! Rewriting one function: fuel a straight-line segment, depth a call, the one NaN where bits show.
 
-use wasm_encoder::{BlockType, Encode as _, Instruction as I, ValType};
+use wasm_encoder::{BlockType, Encode as _, InstructionSink, ValType};
 use wasmparser::{FunctionBody, Operator};
 
 use super::shape::Shape;
@@ -11,12 +11,10 @@ pub(super) const GLOBALS: usize = 4;
 /// The added globals: fuel left, depth left, reason, whether growth was refused.
 pub(super) fn globals() -> Vec<u8> {
     let mut bytes = vec![0x7e, 1];
-    I::I64Const(0).encode(&mut bytes);
-    I::End.encode(&mut bytes);
+    InstructionSink::new(&mut bytes).i64_const(0).end();
     for _ in 1..GLOBALS {
         bytes.extend([0x7f, 1]);
-        I::I32Const(0).encode(&mut bytes);
-        I::End.encode(&mut bytes);
+        InstructionSink::new(&mut bytes).i32_const(0).end();
     }
     bytes
 }
@@ -175,45 +173,39 @@ pub(super) fn rewrite(
 impl Rewriter<'_> {
     fn enter(&mut self, weight: i32, block: BlockType) {
         let depth = self.at.depth;
-        self.emit(&[
-            I::GlobalGet(depth),
-            I::I32Const(weight),
-            I::I32Sub,
-            I::GlobalSet(depth),
-            I::GlobalGet(depth),
-            I::I32Const(0),
-            I::I32LtS,
-            I::If(BlockType::Empty),
-            I::Call(self.at.too_deep),
-            I::End,
-            I::Block(block),
-        ]);
+        InstructionSink::new(&mut self.out)
+            .global_get(depth)
+            .i32_const(weight)
+            .i32_sub()
+            .global_set(depth)
+            .global_get(depth)
+            .i32_const(0)
+            .i32_lt_s()
+            .if_(BlockType::Empty)
+            .call(self.at.too_deep)
+            .end()
+            .block(block);
     }
 
     fn leave(&mut self, weight: i32) {
         let depth = self.at.depth;
-        self.emit(&[
-            I::GlobalGet(depth),
-            I::I32Const(weight),
-            I::I32Add,
-            I::GlobalSet(depth),
-            I::End,
-        ]);
-    }
-
-    fn emit(&mut self, code: &[I<'_>]) {
-        code.iter().for_each(|i| i.encode(&mut self.out));
+        InstructionSink::new(&mut self.out)
+            .global_get(depth)
+            .i32_const(weight)
+            .i32_add()
+            .global_set(depth)
+            .end();
     }
 
     /// Closes the segment: what it costs, then what it does.
     fn close(&mut self, next: Head, cost: u64) {
         if self.cost > 0 || self.head == Head::Checked {
             let fuel = self.at.fuel;
-            self.emit(&[I::GlobalGet(fuel), I::I64Const(self.cost as i64), I::I64Sub]);
-            self.emit(&[I::GlobalSet(fuel)]);
+            let mut code = InstructionSink::new(&mut self.out);
+            code.global_get(fuel).i64_const(self.cost as i64).i64_sub().global_set(fuel);
             if self.head == Head::Checked {
-                self.emit(&[I::GlobalGet(fuel), I::I64Const(0), I::I64LtS]);
-                self.emit(&[I::If(BlockType::Empty), I::Call(self.at.out_of_fuel), I::End]);
+                code.global_get(fuel).i64_const(0).i64_lt_s();
+                code.if_(BlockType::Empty).call(self.at.out_of_fuel).end();
             }
         }
         self.out.append(&mut self.segment);
@@ -232,15 +224,19 @@ impl Rewriter<'_> {
     /// Makes a NaN on top of the stack the one NaN.
     fn one_nan(&mut self, of: ValType) {
         let local = self.scratch(of);
-        let double = of == ValType::F64;
-        let nan = match double {
-            true => I::F64Const(f64::from_bits(0x7ff8_0000_0000_0000).into()),
-            false => I::F32Const(f32::from_bits(0x7fc0_0000).into()),
+        let mut code = InstructionSink::new(&mut self.segment);
+        code.local_tee(local);
+        match of {
+            ValType::F64 => code.f64_const(f64::from_bits(0x7ff8_0000_0000_0000).into()),
+            _ => code.f32_const(f32::from_bits(0x7fc0_0000).into()),
         };
-        let same = if double { I::F64Eq } else { I::F32Eq };
-        let code =
-            [I::LocalTee(local), nan, I::LocalGet(local), I::LocalGet(local), same, I::Select];
-        code.iter().for_each(|i| i.encode(&mut self.segment));
+        code.local_get(local).local_get(local);
+        if of == ValType::F64 {
+            code.f64_eq()
+        } else {
+            code.f32_eq()
+        };
+        code.select();
     }
 
     fn operator(&mut self, operator: &Operator<'_>, raw: &[u8]) {
@@ -267,7 +263,7 @@ impl Rewriter<'_> {
                 self.close(Head::Plain, 0);
             }
             O::Return if self.wrapped => {
-                I::Br(self.nesting).encode(&mut self.segment);
+                InstructionSink::new(&mut self.segment).br(self.nesting);
                 self.close(Head::Plain, 0);
             }
             O::Else
@@ -279,9 +275,15 @@ impl Rewriter<'_> {
                 self.segment.extend_from_slice(raw);
                 self.close(Head::Plain, 0);
             }
-            O::MemoryGrow { .. } => I::Call(self.at.grow).encode(&mut self.segment),
-            O::MemoryCopy { .. } => I::Call(self.at.copy).encode(&mut self.segment),
-            O::MemoryFill { .. } => I::Call(self.at.fill).encode(&mut self.segment),
+            O::MemoryGrow { .. } => {
+                InstructionSink::new(&mut self.segment).call(self.at.grow);
+            }
+            O::MemoryCopy { .. } => {
+                InstructionSink::new(&mut self.segment).call(self.at.copy);
+            }
+            O::MemoryFill { .. } => {
+                InstructionSink::new(&mut self.segment).call(self.at.fill);
+            }
             O::F32Store { .. } | O::I32ReinterpretF32 | O::F32Copysign => {
                 self.one_nan(ValType::F32);
                 self.segment.extend_from_slice(raw);

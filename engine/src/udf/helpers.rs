@@ -1,6 +1,6 @@
 //! The functions the meter adds to a module.
 
-use wasm_encoder::{BlockType, Function, Instruction as I, ValType};
+use wasm_encoder::{BlockType, Function, InstructionSink, ValType};
 
 use super::Limits;
 use super::code::{Indices, Types};
@@ -17,6 +17,9 @@ pub(super) struct Helper {
     pub body: Vec<u8>,
 }
 
+/// Writes the code of a helper.
+type Code<'a> = dyn Fn(&mut InstructionSink<'_>) + 'a;
+
 /// Fuel for one page of new memory.
 const PAGE_COST: i64 = 1024;
 
@@ -29,123 +32,125 @@ pub(super) fn all(at: &Indices, types: &mut Types, shape: &Shape, limits: &Limit
     let bulk = types.of(&i32x(3), &[]);
     let get = types.of(&[], &i32x(1));
     let cap = shape.memories.first().and_then(|m| m.1).unwrap_or(0);
-    let helper = |of, export, locals: &[(u32, ValType)], code: &[I<'static>]| {
+    let helper = |of, export, locals: &[(u32, ValType)], code: &Code<'_>| {
         let mut function = Function::new(locals.iter().copied());
-        for instruction in code {
-            function.instruction(instruction);
-        }
-        function.instruction(&I::End);
+        let mut sink = function.instructions();
+        code(&mut sink);
+        sink.end();
         Helper { of, export, body: function.into_raw_body() }
     };
-    let trap =
-        |reason: Reason| [I::I32Const(reason as i32), I::GlobalSet(at.reason), I::Unreachable];
+    let trap = |sink: &mut InstructionSink<'_>, reason: Reason| {
+        sink.i32_const(reason as i32).global_set(at.reason).unreachable();
+    };
     let depth = i32::try_from(limits.call_depth).unwrap_or(i32::MAX);
     vec![
-        helper(nothing, None, &[], &trap(Reason::Fuel)),
-        helper(nothing, None, &[], &trap(Reason::Depth)),
-        helper(one, None, &[(1, ValType::I32)], &grow(at, cap)),
-        helper(bulk, None, &[], &bulk_code(at, I::MemoryCopy { src_mem: 0, dst_mem: 0 })),
-        helper(bulk, None, &[], &bulk_code(at, I::MemoryFill(0))),
-        helper(
-            begin,
-            Some(helper::BEGIN),
-            &[],
-            &[
-                I::LocalGet(0),
-                I::I64ExtendI32U,
-                I::LocalGet(1),
-                I::I64ExtendI32U,
-                I::I64Const(32),
-                I::I64Shl,
-                I::I64Or,
-                I::GlobalSet(at.fuel),
-                I::I32Const(depth),
-                I::GlobalSet(at.depth),
-                I::I32Const(0),
-                I::GlobalSet(at.reason),
-                I::I32Const(0),
-                I::GlobalSet(at.refused),
-                I::I32Const(0),
-            ],
-        ),
-        helper(get, Some(helper::FUEL_LO), &[], &[I::GlobalGet(at.fuel), I::I32WrapI64]),
-        helper(
-            get,
-            Some(helper::FUEL_HI),
-            &[],
-            &[I::GlobalGet(at.fuel), I::I64Const(32), I::I64ShrU, I::I32WrapI64],
-        ),
-        helper(get, Some(helper::REASON), &[], &[I::GlobalGet(at.reason)]),
-        helper(get, Some(helper::GROW_REFUSED), &[], &[I::GlobalGet(at.refused)]),
-        helper(get, Some(helper::PAGES), &[], &[I::MemorySize(0)]),
+        helper(nothing, None, &[], &|i| trap(i, Reason::Fuel)),
+        helper(nothing, None, &[], &|i| trap(i, Reason::Depth)),
+        helper(one, None, &[(1, ValType::I32)], &|i| grow(i, at, cap)),
+        helper(bulk, None, &[], &|i| {
+            bulk_operands(i, at).memory_copy(0, 0);
+        }),
+        helper(bulk, None, &[], &|i| {
+            bulk_operands(i, at).memory_fill(0);
+        }),
+        helper(begin, Some(helper::BEGIN), &[], &|i| {
+            i.local_get(0)
+                .i64_extend_i32_u()
+                .local_get(1)
+                .i64_extend_i32_u()
+                .i64_const(32)
+                .i64_shl()
+                .i64_or()
+                .global_set(at.fuel)
+                .i32_const(depth)
+                .global_set(at.depth)
+                .i32_const(0)
+                .global_set(at.reason)
+                .i32_const(0)
+                .global_set(at.refused)
+                .i32_const(0);
+        }),
+        helper(get, Some(helper::FUEL_LO), &[], &|i| {
+            i.global_get(at.fuel).i32_wrap_i64();
+        }),
+        helper(get, Some(helper::FUEL_HI), &[], &|i| {
+            i.global_get(at.fuel).i64_const(32).i64_shr_u().i32_wrap_i64();
+        }),
+        helper(get, Some(helper::REASON), &[], &|i| {
+            i.global_get(at.reason);
+        }),
+        helper(get, Some(helper::GROW_REFUSED), &[], &|i| {
+            i.global_get(at.refused);
+        }),
+        helper(get, Some(helper::PAGES), &[], &|i| {
+            i.memory_size(0);
+        }),
     ]
 }
 
 /// `memory.grow`: refuses past the declared maximum and remembers it; a refusal below is the host's
 /// fault and must not become a result.
-fn grow(at: &Indices, cap: u64) -> Vec<I<'static>> {
-    vec![
-        I::MemorySize(0),
-        I::I64ExtendI32U,
-        I::LocalGet(0),
-        I::I64ExtendI32U,
-        I::I64Add,
-        I::I64Const(cap as i64),
-        I::I64GtU,
-        I::If(BlockType::Empty),
-        I::I32Const(1),
-        I::GlobalSet(at.refused),
-        I::I32Const(-1),
-        I::Return,
-        I::End,
-        I::GlobalGet(at.fuel),
-        I::LocalGet(0),
-        I::I64ExtendI32U,
-        I::I64Const(PAGE_COST),
-        I::I64Mul,
-        I::I64Sub,
-        I::GlobalSet(at.fuel),
-        I::GlobalGet(at.fuel),
-        I::I64Const(0),
-        I::I64LtS,
-        I::If(BlockType::Empty),
-        I::Call(at.out_of_fuel),
-        I::End,
-        I::LocalGet(0),
-        I::MemoryGrow(0),
-        I::LocalTee(1),
-        I::I32Const(-1),
-        I::I32Eq,
-        I::If(BlockType::Empty),
-        I::I32Const(Reason::Host as i32),
-        I::GlobalSet(at.reason),
-        I::Unreachable,
-        I::End,
-        I::LocalGet(1),
-    ]
+fn grow(i: &mut InstructionSink<'_>, at: &Indices, cap: u64) {
+    i.memory_size(0)
+        .i64_extend_i32_u()
+        .local_get(0)
+        .i64_extend_i32_u()
+        .i64_add()
+        .i64_const(cap as i64)
+        .i64_gt_u()
+        .if_(BlockType::Empty)
+        .i32_const(1)
+        .global_set(at.refused)
+        .i32_const(-1)
+        .return_()
+        .end()
+        .global_get(at.fuel)
+        .local_get(0)
+        .i64_extend_i32_u()
+        .i64_const(PAGE_COST)
+        .i64_mul()
+        .i64_sub()
+        .global_set(at.fuel)
+        .global_get(at.fuel)
+        .i64_const(0)
+        .i64_lt_s()
+        .if_(BlockType::Empty)
+        .call(at.out_of_fuel)
+        .end()
+        .local_get(0)
+        .memory_grow(0)
+        .local_tee(1)
+        .i32_const(-1)
+        .i32_eq()
+        .if_(BlockType::Empty)
+        .i32_const(Reason::Host as i32)
+        .global_set(at.reason)
+        .unreachable()
+        .end()
+        .local_get(1);
 }
 
-/// `memory.copy` and `memory.fill`: one fuel for eight bytes begun, paid before.
-fn bulk_code(at: &Indices, operation: I<'static>) -> Vec<I<'static>> {
-    vec![
-        I::GlobalGet(at.fuel),
-        I::LocalGet(2),
-        I::I64ExtendI32U,
-        I::I64Const(7),
-        I::I64Add,
-        I::I64Const(3),
-        I::I64ShrU,
-        I::I64Sub,
-        I::GlobalSet(at.fuel),
-        I::GlobalGet(at.fuel),
-        I::I64Const(0),
-        I::I64LtS,
-        I::If(BlockType::Empty),
-        I::Call(at.out_of_fuel),
-        I::End,
-        I::LocalGet(0),
-        I::LocalGet(1),
-        I::LocalGet(2),
-        operation,
-    ]
+/// `memory.copy` and `memory.fill`: one fuel for eight bytes begun, paid before; then their operands.
+fn bulk_operands<'a, 'b>(
+    i: &'a mut InstructionSink<'b>,
+    at: &Indices,
+) -> &'a mut InstructionSink<'b> {
+    i.global_get(at.fuel)
+        .local_get(2)
+        .i64_extend_i32_u()
+        .i64_const(7)
+        .i64_add()
+        .i64_const(3)
+        .i64_shr_u()
+        .i64_sub()
+        .global_set(at.fuel)
+        .global_get(at.fuel)
+        .i64_const(0)
+        .i64_lt_s()
+        .if_(BlockType::Empty)
+        .call(at.out_of_fuel)
+        .end()
+        .local_get(0)
+        .local_get(1)
+        .local_get(2)
 }

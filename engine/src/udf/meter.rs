@@ -6,11 +6,11 @@
 //! appended: no index changes, so most code is copied as it is.
 
 use wasm_encoder::{Encode as _, Module, RawSection, SectionId};
-use wasmparser::{Parser, Payload, Validator};
+use wasmparser::{Parser, Payload};
 
 use super::Limits;
 use super::code::{self, Indices};
-use super::gate::invalid;
+use super::gate::{self, invalid};
 use super::helpers;
 use super::shape::Shape;
 use crate::error::{Diagnostic, Result};
@@ -111,7 +111,7 @@ pub(super) fn meter(module: &[u8], shape: &Shape, limits: &Limits) -> Result<Vec
     bodies.iter().for_each(|body| body.as_slice().encode(&mut all));
     sections[SectionId::Code as usize] = Some(all);
     let metered = assemble(&sections);
-    Validator::new().validate_all(&metered).map_err(|e| {
+    gate::validate(&metered).map_err(|e| {
         Diagnostic::new("guest.meter", format!("the metered module is invalid: {}", e.message()))
             .hint("this is a mistake of the engine; please report it with the module")
     })?;

@@ -73,12 +73,13 @@ fn build(what: &str, modules: &[Module]) -> Result<()> {
     let toolchain = setup::toolchain()?;
     let names: Vec<_> = modules.iter().map(|module| module.package.as_str()).collect();
     eprintln!("highwater: building {what} for {TARGET}: {}", names.join(", "));
-    let mut cargo = toolchain.cargo();
-    cargo.args(["build", "--profile", "wasm", "--target", TARGET, "--lib"]);
     for name in names {
-        cargo.args(["--package", name]);
+        // As a cdylib alone: a Rust library beside it would keep everything that Rust could call.
+        let mut cargo = toolchain.cargo();
+        cargo.args(["rustc", "--profile", "wasm", "--target", TARGET, "--lib"]);
+        cargo.args(["--crate-type", "cdylib", "--package", name]);
+        workspace::run(&mut cargo)?;
     }
-    workspace::run(&mut cargo)?;
     for module in modules {
         let built = workspace::wasm_target()
             .join(TARGET)

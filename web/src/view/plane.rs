@@ -26,11 +26,14 @@ extern "C" {
     fn paint(canvas: &HtmlCanvasElement, width: u32, height: u32, data: &[f32], strings: &str);
 }
 
+/// What the axes depend on: domain, size, the theme's paper.
+type Ground = ([f64; 4], (u32, u32), &'static str);
+
 /// What was drawn last, to find records again and to leave the axes alone.
 #[derive(Default)]
 struct Drawn {
     frame: Frame,
-    axes: Option<([f64; 4], (u32, u32), &'static str, Commands)>,
+    axes: Option<Ground>,
     view: PlaneView,
 }
 
@@ -158,13 +161,11 @@ fn draw(
     palette: &Palette,
     (below, above): (&HtmlCanvasElement, &HtmlCanvasElement),
 ) {
-    let same =
-        state.axes.as_ref().is_some_and(|a| (a.0, a.1, a.2) == (view.domain, size, palette.paper));
-    if !same {
+    let ground = (view.domain, size, palette.paper);
+    if state.axes != Some(ground) {
         let (commands, frame) = axes(&view, size.0, size.1, palette);
         show(below, &commands);
-        state.frame = frame;
-        state.axes = Some((view.domain, size, palette.paper, commands));
+        (state.frame, state.axes) = (frame, Some(ground));
     }
     show(above, &marks(&view, size, &state.frame, palette));
     state.view = view;

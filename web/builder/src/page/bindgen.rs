@@ -35,6 +35,9 @@ pub fn run(module: &Path, folder: &Path) -> Result<()> {
             .web(true)?
             .typescript(false)
             .omit_default_module_path(false)
+            // Names are for debuggers, and as heavy as the code.
+            .remove_name_section(true)
+            .remove_producers_section(true)
             .generate(folder)?;
         Ok(())
     };
