@@ -251,7 +251,9 @@ fn files_that_are_not_there_or_not_what_they_should_be() {
     let guest = "CREATE FUNCTION f AS 'g.wasm' LANGUAGE WASM;\n";
     let window = "SELECT * FROM TABLE(f(TABLE t, DESCRIPTOR(ts)));";
     let script = format!("{}{guest}{window}", json_table(""));
-    let cases: &[(&[(&str, &[u8])], &str, &str)] = &[
+    /// Files by name, the script, what the message says.
+    type Case<'a> = (&'a [(&'a str, &'a [u8])], &'a str, &'a str);
+    let cases: &[Case] = &[
         (&[("job.sql", sums.as_bytes())], "in.jsonl", "help: "),
         (&[("job.sql", sums.as_bytes()), ("in.jsonl/x", b"\x00\xff")], "in.jsonl/x:1:", "help: "),
         (&[("job.sql", b"SELECT 1;\n\xff\xfe")], "byte 0xff", "job.sql:2:1"),
