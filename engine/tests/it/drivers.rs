@@ -162,7 +162,9 @@ fn sum(values: &[Option<i64>]) -> Option<i64> {
 fn tumbling_rows_are_those_of_plain_loops() {
     let records = records(240, 1);
     let marks = watermarks(&records);
-    let mut windows: BTreeMap<(i64, Option<char>, i64), Vec<Option<i64>>> = BTreeMap::new();
+    /// Window start and keys.
+    type Key = (i64, Option<char>, i64);
+    let mut windows: BTreeMap<Key, Vec<Option<i64>>> = BTreeMap::new();
     let mut late = 0;
     for (r, mark) in records.iter().zip(&marks) {
         let start = r.ts.div_euclid(10_000) * 10_000;
@@ -173,7 +175,7 @@ fn tumbling_rows_are_those_of_plain_loops() {
         }
     }
     assert!(late > 3, "the stream must have late records to tell anything");
-    let row = |(&(start, k, g), values): (&(i64, Option<char>, i64), &Vec<Option<i64>>)| {
+    let row = |(&(start, k, g), values): (&Key, &Vec<Option<i64>>)| {
         let present = || values.iter().flatten();
         format!(
             r#"{{"k":{},"g":{g},"window_start":"{}","window_end":"{}","n":{},"s":{},"lo":{},"hi":{}}}"#,
