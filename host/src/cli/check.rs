@@ -68,7 +68,7 @@ fn check_file(path: &Path, update: bool, console: &mut Console) -> Done {
     }
     for block in report.blocks.iter().filter(|b| !b.passed()) {
         console.print(&format!(
-            "{name}:{}: expect {} differs\n",
+            "{name}:{}: {} differs\n",
             block.line,
             visible(&block.title)
         ))?;

@@ -414,7 +414,7 @@ fn wrong_lines_of_a_scenario_are_shown_in_the_scenario() {
     let output = highwater(folder.path(), &["check", "good.md", "wrong.md"]);
     assert_eq!(output.status.code(), Some(1), "{}", err(&output));
     let told = out(&output);
-    assert!(told.contains("good.md: 1 ok\n") && told.contains("| 9\n"), "{told}");
+    assert!(told.contains("good.md: 2 ok\n") && told.contains("| 9\n"), "{told}");
     assert!(expect > 0 && wrong_row != text);
     let update = Command::new(env!("CARGO_BIN_EXE_highwater"))
         .args(["check", "wrong.md"])
@@ -494,7 +494,7 @@ record 10 at 2024-05-01 08:00:19.000: window 2024-05-01 08:00:10.000 to 2024-05-
         assert_eq!(said, "note: 2 late records dropped\n", "{way:?}");
     }
     let output = highwater(folder.path(), &["check", "crash.md"]);
-    assert_eq!(out(&output), "crash.md: 2 ok\n", "{}", err(&output));
+    assert_eq!(out(&output), "crash.md: 3 ok\n", "{}", err(&output));
 }
 
 #[test]
