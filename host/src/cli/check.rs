@@ -67,11 +67,7 @@ fn check_file(path: &Path, update: bool, console: &mut Console) -> Done {
         return Ok(());
     }
     for block in report.blocks.iter().filter(|b| !b.passed()) {
-        console.print(&format!(
-            "{name}:{}: {} differs\n",
-            block.line,
-            visible(&block.title)
-        ))?;
+        console.print(&format!("{name}:{}: {} differs\n", block.line, visible(&block.title)))?;
         console.print(&difference(&block.expected, &block.actual))?;
     }
     match (report.blocks.len(), failures) {
