@@ -300,16 +300,6 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_visitor_does_not_hold_up_the_others() {
-        let site = site("silent");
-        let silent: Vec<_> = (0..20)
-            .map(|_| TcpStream::connect((Ipv4Addr::LOCALHOST, site.port)).expect("connect"))
-            .collect();
-        assert!(get(site.port, "/").starts_with("HTTP/1.1 200 "));
-        drop(silent);
-    }
-
-    #[test]
     fn a_taken_port_is_passed_over() {
         let site = site("port");
         let other = Server::start(&site.folder.join("site"), [site.port, 0]).expect("start");
