@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 
+use crate::numbers::Numbers;
 use crate::schema::SchemaRef;
 use crate::time::EventTime;
 
@@ -66,7 +67,7 @@ pub struct Batch {
     /// One kind a row, or `None` when all rows are inserts.
     pub kinds: Option<Arc<[RowKind]>>,
     /// One place in the stream a row, never falling.
-    pub seqs: Arc<[Seq]>,
+    pub seqs: Numbers,
     /// The watermark's steps, by `row`, watermarks rising.
     pub stairs: Vec<Stair>,
     /// Everything up to this place in the stream has been said, with this batch or before it.
@@ -78,11 +79,11 @@ impl Batch {
     ///
     /// # Panics
     /// When columns differ in length or do not match the schema.
-    pub fn new(schema: SchemaRef, columns: Vec<ArrayRef>, seqs: Arc<[Seq]>) -> Batch {
+    pub fn new(schema: SchemaRef, columns: Vec<ArrayRef>, seqs: Numbers) -> Batch {
         let rows = seqs.len();
         assert_eq!(columns.len(), schema.fields.len(), "one array a field");
         assert!(columns.iter().all(|c| c.len() == rows), "columns of one length");
-        let upto = seqs.last().copied().unwrap_or(0);
+        let upto = seqs.last().unwrap_or(0);
         Batch { schema, columns, rows, kinds: None, seqs, stairs: Vec::new(), upto }
     }
 
@@ -93,9 +94,9 @@ impl Batch {
 
     /// The same rows under new columns: what a projection makes.
     #[must_use]
-    pub fn with_columns(&self, schema: SchemaRef, columns: Vec<ArrayRef>) -> Batch {
+    pub fn with_columns(self, schema: SchemaRef, columns: Vec<ArrayRef>) -> Batch {
         debug_assert!(columns.iter().all(|c| c.len() == self.rows), "columns of one length");
-        Batch { schema, columns, ..self.clone() }
+        Batch { schema, columns, ..self }
     }
 }
 
@@ -104,10 +105,10 @@ impl Batch {
     pub fn progress(schema: SchemaRef, stairs: Vec<Stair>, upto: Seq) -> Batch {
         let columns =
             schema.fields.iter().map(|f| crate::column::from_values(&[], f.data_type)).collect();
-        Batch { schema, columns, rows: 0, kinds: None, seqs: Arc::from([]), stairs, upto }
+        Batch { schema, columns, rows: 0, kinds: None, seqs: Numbers::run(0, 0), stairs, upto }
     }
 
-    /// The rows at rising `indices` with every step of the watermark kept in its place among them.
+    /// The rows at `indices`, which never fall, with every step of the watermark kept in its place among them.
     #[must_use]
     pub fn select(&self, indices: &[u32]) -> Batch {
         let stairs = self
@@ -126,7 +127,7 @@ impl Batch {
             columns: self.columns.iter().map(|c| crate::column::take(c, indices)).collect(),
             rows: indices.len(),
             kinds: self.kinds.as_ref().map(|k| indices.iter().map(|&i| k[i as usize]).collect()),
-            seqs: indices.iter().map(|&i| self.seqs[i as usize]).collect(),
+            seqs: self.seqs.gather(indices),
             stairs: Vec::new(),
             upto: self.upto,
         }
@@ -140,7 +141,7 @@ impl Batch {
             columns: self.columns.iter().map(|c| c.slice(from, to - from)).collect(),
             rows: to - from,
             kinds: self.kinds.as_ref().map(|k| k[from..to].into()),
-            seqs: self.seqs[from..to].into(),
+            seqs: self.seqs.slice(from, to),
             stairs: Vec::new(),
             upto: self.upto,
         }
@@ -152,6 +153,9 @@ impl Batch {
     /// When there are none.
     pub fn concat(batches: &[Batch]) -> Batch {
         let first = batches.first().expect("at least one batch");
+        if batches.len() == 1 {
+            return Batch { stairs: Vec::new(), ..first.clone() };
+        }
         let columns = (0..first.columns.len())
             .map(|c| {
                 let parts: Vec<ArrayRef> =
@@ -159,11 +163,11 @@ impl Batch {
                 crate::column::concat(&parts)
             })
             .collect();
-        let seqs: Vec<Seq> = batches.iter().flat_map(|b| b.seqs.iter().copied()).collect();
+        let seqs = Numbers::concat(batches.iter().map(|b| &b.seqs));
         let kinds = batches.iter().any(|b| b.kinds.is_some()).then(|| {
             batches.iter().flat_map(|b| (0..b.rows).map(|i| b.kind(i))).collect::<Arc<[_]>>()
         });
-        Batch { kinds, ..Batch::new(Arc::clone(&first.schema), columns, seqs.into()) }
+        Batch { kinds, ..Batch::new(Arc::clone(&first.schema), columns, seqs) }
     }
 
     /// The values of row `i`.

@@ -11,7 +11,8 @@ use arrow_array::types::{
     TimestampMillisecondType,
 };
 use arrow_array::{
-    Array, ArrayRef, BinaryArray, BooleanArray, NullArray, PrimitiveArray, StringArray,
+    Array, ArrayRef, ArrowNativeTypeOp, BinaryArray, BooleanArray, NullArray, PrimitiveArray,
+    StringArray,
 };
 use arrow_buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
 use arrow_schema::DataType as ArrowType;
@@ -150,6 +151,36 @@ fn concat_nulls(arrays: &[ArrayRef]) -> Option<NullBuffer> {
     let valid: Vec<bool> =
         arrays.iter().flat_map(|a| (0..a.len()).map(move |i| a.is_valid(i))).collect();
     Some(NullBuffer::from(valid))
+}
+
+/// The rows in which two columns of one type differ; NULL equals NULL.
+///
+/// # Panics
+/// When they differ in type or length.
+pub fn differ(a: &ArrayRef, b: &ArrayRef, differs: &mut [bool]) {
+    assert_eq!((a.data_type(), a.len()), (b.data_type(), differs.len()), "columns alike");
+    let nulls = a.null_count() + b.null_count() > 0;
+    macro_rules! compare {
+        ($equal:expr) => {
+            for (i, differs) in differs.iter_mut().enumerate() {
+                let valid = !nulls || (a.is_valid(i) && b.is_valid(i));
+                *differs |= match valid {
+                    true => !$equal(i),
+                    false => a.is_valid(i) != b.is_valid(i),
+                };
+            }
+        };
+    }
+    by_type!(a,
+        primitive P => {
+            let (x, y) = (a.as_primitive::<P>(), b.as_primitive::<P>());
+            compare!(|i| x.value(i).is_eq(y.value(i)))
+        },
+        boolean => compare!(|i| a.as_boolean().value(i) == b.as_boolean().value(i)),
+        string => compare!(|i| a.as_string::<i32>().value(i) == b.as_string::<i32>().value(i)),
+        bytes => compare!(|i| a.as_binary::<i32>().value(i) == b.as_binary::<i32>().value(i)),
+        null => {}
+    );
 }
 
 /// The value in row `i`; `data_type` is the column's type in the schema.

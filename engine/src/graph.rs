@@ -5,17 +5,17 @@ use std::rc::Rc;
 use crate::error::{Diagnostic, Result};
 use crate::group::GroupAggregate;
 use crate::join::GuestJoin;
-use crate::key::{KeyColumns, hash_bytes};
+use crate::key::{KeyColumns, KeyOrder, hash_bytes};
 use crate::operator::Operator;
 use crate::plan::{GuestCall, NodeId, Op, Plan, SinkSpec, SourceSpec, WindowSpec};
-use crate::rowwise::{AssignTumble, Filter, Project};
+use crate::rowwise::{AssignAligned, Filter, Project};
 use crate::schema::SchemaRef;
 use crate::sink::Sink;
 use crate::source::ingest::Ingest;
 use crate::task::{Edge, Gate, Head, Route, Task};
 use crate::trace::{Header, TaskInfo};
 use crate::udf::{Guests, Sandbox};
-use crate::window::{GuestWindow, SessionAggregate, TumbleAggregate};
+use crate::window::{AlignedAggregate, GuestWindow, SessionAggregate};
 
 /// A plan made ready to run.
 pub struct Graph {
@@ -260,6 +260,21 @@ impl Graph {
         }
     }
 
+    /// The order in which an operator's rows of one moment leave. A sink wants them by value; whoever
+    /// computes with them, in an order that does not depend on the parallelism.
+    fn order_after(&self, id: NodeId) -> KeyOrder {
+        let mut readers =
+            self.plan.nodes.iter().enumerate().filter(|(_, n)| n.inputs.contains(&id));
+        let by_value = readers.all(|(reader, node)| match node.op {
+            Op::Sink(_) => true,
+            Op::Filter { .. } | Op::Project { .. } | Op::AssignWindow { .. } => {
+                self.order_after(reader) == KeyOrder::Value
+            }
+            _ => false,
+        });
+        if by_value { KeyOrder::Value } else { KeyOrder::Group }
+    }
+
     fn operator(&self, id: NodeId, guests: &Guests, sandbox: &Rc<dyn Sandbox>) -> Result<Made> {
         let node = &self.plan.nodes[id];
         let input = |i: usize| &self.plan.nodes[node.inputs[i]].schema;
@@ -278,8 +293,8 @@ impl Graph {
             Op::Project { exprs } => {
                 Box::new(Project::new(name, exprs.clone(), node.schema.clone()))
             }
-            Op::AssignWindow { window: WindowSpec::Tumble { size, offset }, time } => {
-                Box::new(AssignTumble::new(*size, *offset, *time, node.schema.clone()))
+            Op::AssignWindow { window: WindowSpec::Aligned(alignment), time } => {
+                Box::new(AssignAligned::new(*alignment, *time, node.schema.clone()))
             }
             Op::AssignWindow { window: WindowSpec::Session { .. }, .. } => {
                 unreachable!("the planner refuses a SESSION that nothing aggregates")
@@ -287,15 +302,16 @@ impl Graph {
             Op::WindowAggregate { window, time, keys, aggregates } => {
                 let schemas = (input(0), &node.schema);
                 match *window {
-                    WindowSpec::Tumble { size, offset } => Box::new(TumbleAggregate::new(
+                    WindowSpec::Aligned(alignment) => Box::new(AlignedAggregate::new(
                         name,
-                        (size, offset),
+                        alignment,
                         *time,
-                        keys,
+                        (keys, self.order_after(id)),
                         aggregates,
                         schemas,
                     )),
                     WindowSpec::Session { gap } => {
+                        let keys = (keys.as_slice(), self.order_after(id));
                         Box::new(SessionAggregate::new(name, gap, *time, keys, aggregates, schemas))
                     }
                 }
@@ -378,7 +394,7 @@ fn stages(plan: &Plan, parallelism: u32) -> Vec<Stage> {
         let (kind, routes) = match &node.op {
             Op::Source(_) => ("source", vec![]),
             Op::Sink(_) => ("sink", vec![Route::Only]),
-            Op::WindowAggregate { window: WindowSpec::Tumble { .. }, keys, .. } => {
+            Op::WindowAggregate { window: WindowSpec::Aligned(_), keys, .. } => {
                 ("window", vec![keyed(0, keys)])
             }
             Op::WindowAggregate { keys, .. } => ("session", vec![keyed(0, keys)]),

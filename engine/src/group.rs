@@ -5,14 +5,13 @@ use std::sync::Arc;
 use rkyv::{Archive, Deserialize, Serialize};
 
 use crate::aggregate::{AggregateCall, AggregateSet};
-use crate::batch::{Batch, RowKind, Seq, Stair};
-use crate::column::{from_values, value_at};
+use crate::batch::{Batch, RowKind, Stair};
+use crate::column::{concat, differ, take};
 use crate::error::Result;
-use crate::key::{KeyColumns, KeyTable};
+use crate::key::{KeyColumns, KeyOrder, KeyTable};
 use crate::operator::{Operator, Output, wrong_state};
 use crate::schema::SchemaRef;
 use crate::snapshot::{Cell, cells, values};
-use crate::value::Value;
 use crate::{archive, unarchive};
 
 /// A running aggregate: `+I` for a key's first record, then `-U` and `+U` whenever its row changes.
@@ -23,8 +22,7 @@ pub struct GroupAggregate {
     output: SchemaRef,
     table: KeyTable,
     aggregates: AggregateSet,
-    /// The row each key has shown last.
-    shown: Vec<Vec<Value>>,
+    slots: Vec<u32>,
 }
 
 #[derive(Archive, Serialize, Deserialize)]
@@ -43,75 +41,57 @@ impl GroupAggregate {
         let keys = KeyColumns::new(input, keys);
         GroupAggregate {
             name: name.to_owned(),
-            table: KeyTable::new(&keys.types),
+            table: KeyTable::new(&keys.types, KeyOrder::Value),
             keys,
             output: Arc::clone(output),
             aggregates: AggregateSet::new(calls, input),
-            shown: Vec::new(),
+            slots: Vec::new(),
         }
     }
-
-    fn results(&self, slot: u32) -> Vec<Value> {
-        let types = self.output.fields[self.keys.types.len()..].iter().map(|f| f.data_type);
-        let columns = self.aggregates.results(&[slot]);
-        columns.iter().zip(types).map(|(c, t)| value_at(c, t, 0)).collect()
-    }
-}
-
-fn same(a: &[Value], b: &[Value]) -> bool {
-    a.iter().zip(b).all(|(a, b)| a.total_cmp(b).is_eq())
 }
 
 impl Operator for GroupAggregate {
     fn process(&mut self, _: usize, batch: Batch, out: &mut Output) -> Result<()> {
-        let (mut rows, mut kinds, mut seqs) = (Vec::new(), Vec::new(), Vec::<Seq>::new());
-        let mut stairs = Vec::new();
-        let mut slots = Vec::new();
+        if batch.rows == 0 {
+            out.batches.push(Batch::progress(self.output.clone(), batch.stairs, batch.upto));
+            return Ok(());
+        }
+        self.table.intern(&self.keys, &batch, (0, batch.rows), &mut self.slots);
+        self.aggregates.grow(self.table.numbers());
+        let mut first = vec![false; batch.rows];
+        let trails = self.aggregates.trail(&self.slots, &batch, |i| first[i] = true);
+        let mut changed = first.clone();
+        trails.iter().for_each(|t| differ(&t.before, &t.after, &mut changed));
+        // Which rows of before and after, the latter counted on, the changelog is made of.
+        let (mut rows, mut picks, mut kinds) = (Vec::new(), Vec::new(), Vec::new());
+        let mut stairs = Vec::with_capacity(batch.stairs.len());
         let mut steps = batch.stairs.iter().peekable();
-        for row in 0..batch.rows as u32 {
-            while let Some(s) = steps.next_if(|s| s.row <= row) {
+        for row in 0..batch.rows {
+            while let Some(s) = steps.next_if(|s| s.row as usize <= row) {
                 stairs.push(Stair { row: rows.len() as u32, ..*s });
             }
-            self.table.intern(&self.keys, &batch, &[row], &mut slots);
-            let slot = slots[0];
-            self.aggregates.grow(self.table.len());
-            self.aggregates.update(&slots, &[row], &batch);
-            let new = self.results(slot);
-            let seq = batch.seqs[row as usize];
-            let mut emit = |kind, results: &[Value]| {
-                let mut values = self.table.key(slot);
-                values.extend_from_slice(results);
-                rows.push(values);
-                kinds.push(kind);
-                seqs.push(seq);
-            };
-            if slot as usize == self.shown.len() {
-                emit(RowKind::Insert, &new);
-                self.shown.push(new);
-            } else if !same(&self.shown[slot as usize], &new) {
-                emit(RowKind::UpdateBefore, &self.shown[slot as usize]);
-                emit(RowKind::UpdateAfter, &new);
-                self.shown[slot as usize] = new;
+            if !first[row] && changed[row] {
+                rows.push(row as u32);
+                picks.push(row as u32);
+                kinds.push(RowKind::UpdateBefore);
+            }
+            if changed[row] {
+                rows.push(row as u32);
+                picks.push((batch.rows + row) as u32);
+                kinds.push(if first[row] { RowKind::Insert } else { RowKind::UpdateAfter });
             }
         }
         stairs.extend(steps.map(|s| Stair { row: rows.len() as u32, ..*s }));
-        let columns = self
-            .output
-            .fields
-            .iter()
-            .enumerate()
-            .map(|(c, f)| {
-                let column: Vec<Value> = rows.iter().map(|r: &Vec<Value>| r[c].clone()).collect();
-                from_values(&column, f.data_type)
-            })
-            .collect();
-        let made = Batch::new(Arc::clone(&self.output), columns, seqs.into());
+        let keys = self.keys.columns.iter().map(|&c| take(&batch.columns[c], &rows));
+        let results = trails.into_iter().map(|t| take(&concat(&[t.before, t.after]), &picks));
+        let columns = keys.chain(results).collect();
+        let made = Batch::new(self.output.clone(), columns, batch.seqs.gather(&rows));
         out.batches.push(Batch { kinds: Some(kinds.into()), stairs, upto: batch.upto, ..made });
         Ok(())
     }
 
     fn snapshot(&self) -> Vec<u8> {
-        let groups = (0..self.table.len() as u32)
+        let groups = (0..self.table.numbers() as u32)
             .map(|slot| {
                 let saved = self.aggregates.save(slot);
                 (cells(&self.table.key(slot)), saved.iter().map(|s| cells(s)).collect())
@@ -122,15 +102,18 @@ impl Operator for GroupAggregate {
 
     fn restore(&mut self, bytes: &[u8]) -> Result<()> {
         let state = unarchive!(State, bytes)?;
-        self.table = KeyTable::new(&self.keys.types);
-        self.shown.clear();
+        self.table = KeyTable::new(&self.keys.types, KeyOrder::Value);
+        self.aggregates.clear(0, self.aggregates.slots() as u32);
         for (i, (key, accumulators)) in state.groups.iter().enumerate() {
-            let slot = self.table.slot(values(key));
+            let key = values(key);
+            if key.len() != self.keys.types.len() {
+                return Err(wrong_state(&self.name));
+            }
+            let slot = self.table.id(&key);
             let states: Vec<_> = accumulators.iter().map(|a| values(a)).collect();
             if slot as usize != i || !self.aggregates.load(slot, &states) {
                 return Err(wrong_state(&self.name));
             }
-            self.shown.push(self.results(slot));
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ pub mod schema;
 pub mod value;
 pub mod column;
 pub mod error;
+pub mod numbers;
 pub mod batch;
 pub mod trace;
 pub mod snapshot;

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use arrow_array::Array;
+
 use crate::batch::Batch;
 use crate::column::{millis, timestamps};
 use crate::error::Result;
 use crate::expr::{self, Expr};
 use crate::operator::{Operator, Output, row_error};
 use crate::schema::{DataType, SchemaRef};
-use crate::time::tumble;
+use crate::time::Alignment;
 
 /// Keeps the rows for which a condition is TRUE.
 #[derive(Clone)]
@@ -31,7 +33,7 @@ impl Operator for Filter {
             return Ok(());
         }
         let kept = expr::select(&self.predicate, &batch)
-            .map_err(|e| row_error(&self.name, batch.seqs[e.row as usize], e.diagnostic))?;
+            .map_err(|e| row_error(&self.name, batch.seqs.at(e.row as usize), e.diagnostic))?;
         out.batches.push(if kept.len() == batch.rows { batch } else { batch.select(&kept) });
         Ok(())
     }
@@ -72,10 +74,11 @@ impl Operator for Project {
         }
         let mut columns = Vec::with_capacity(self.exprs.len());
         for e in &self.exprs {
-            columns
-                .push(expr::evaluate(e, &batch).map_err(|e| {
-                    row_error(&self.name, batch.seqs[e.row as usize], e.diagnostic)
-                })?);
+            columns.push(
+                expr::evaluate(e, &batch).map_err(|e| {
+                    row_error(&self.name, batch.seqs.at(e.row as usize), e.diagnostic)
+                })?,
+            );
         }
         out.batches.push(batch.with_columns(Arc::clone(&self.schema), columns));
         Ok(())
@@ -94,37 +97,37 @@ impl Operator for Project {
     }
 }
 
-/// Appends a row's tumbling window: `window_start`, `window_end`, `window_time`. Drops nothing.
+/// Appends a row's windows, one row a window: `window_start`, `window_end`, `window_time`. Drops nothing.
 #[derive(Clone)]
-pub struct AssignTumble {
-    size: i64,
-    offset: i64,
+pub struct AssignAligned {
+    alignment: Alignment,
     time: usize,
     schema: SchemaRef,
 }
 
-impl AssignTumble {
-    /// Windows of `size` ms shifted by `offset` over the column `time`.
-    pub fn new(size: i64, offset: i64, time: usize, schema: SchemaRef) -> AssignTumble {
-        AssignTumble { size, offset, time, schema }
+impl AssignAligned {
+    /// Windows over the column `time`.
+    pub fn new(alignment: Alignment, time: usize, schema: SchemaRef) -> AssignAligned {
+        AssignAligned { alignment, time, schema }
     }
 }
 
-impl Operator for AssignTumble {
+impl Operator for AssignAligned {
     fn process(&mut self, _: usize, batch: Batch, out: &mut Output) -> Result<()> {
         // A row without event time is in no window.
         let times = &batch.columns[self.time];
-        let batch = match times.nulls().filter(|n| n.null_count() > 0) {
-            None => batch,
-            Some(nulls) => {
-                let some: Vec<u32> =
-                    (0..batch.rows).filter(|&i| nulls.is_valid(i)).map(|i| i as u32).collect();
-                batch.select(&some)
-            }
-        };
+        let overlap = self.alignment.overlap();
+        let rows: Vec<u32> = (0..batch.rows)
+            .filter(|&i| times.is_valid(i))
+            .flat_map(|i| (0..overlap).map(move |_| i as u32))
+            .collect();
+        let batch =
+            if rows.len() == batch.rows && overlap == 1 { batch } else { batch.select(&rows) };
+        let first = (0..overlap).rev().cycle();
         let windows: Vec<(i64, i64)> = millis(&batch.columns[self.time])
             .iter()
-            .map(|&t| tumble(t, self.size, self.offset))
+            .zip(first)
+            .map(|(&t, back)| self.alignment.bounds(self.alignment.slice(t).saturating_sub(back)))
             .collect();
         let mut columns = batch.columns.clone();
         let time_type = self.schema.fields[self.schema.fields.len() - 1].data_type;

@@ -65,7 +65,7 @@ impl<'a> Runner<'a> {
         let schemas: Vec<_> = self.graph.sources().iter().map(|(_, s)| (*s).clone()).collect();
         while let Some(arrivals) = self.inlet.next(batch_rows, None)? {
             let (source, upto) = (arrivals.source, arrivals.upto);
-            self.report.records += arrivals.seqs.len() as u64;
+            self.report.records += arrivals.rows() as u64;
             let task = usize::from(self.sources[source]);
             self.tasks[task].ingest(arrivals, &mut self.fx)?;
             self.deliver()?;

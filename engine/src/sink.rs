@@ -73,7 +73,7 @@ impl Sink {
                 let message = format!("the column `{}` is NOT NULL, the value is NULL", field.name);
                 let error = Diagnostic::new("run.not-null", message)
                     .hint("filter with IS NOT NULL, give a value with COALESCE, or declare the column without NOT NULL");
-                return Err(row_error(name, batch.seqs[row], error));
+                return Err(row_error(name, batch.seqs.at(row), error));
             }
         }
         Ok(())
@@ -89,7 +89,7 @@ impl Sink {
         if batch.rows > 0 {
             self.open.push(batch);
         }
-        if self.open.first().is_some_and(|b| b.seqs[0] <= upto) {
+        if self.open.first().is_some_and(|b| b.seqs.at(0) <= upto) {
             self.close(upto, out);
         }
         Ok(())
@@ -98,7 +98,7 @@ impl Sink {
     /// Stages the rows up to a place in the stream, in their order.
     fn close(&mut self, upto: Seq, out: &mut Output) {
         let all = Batch::concat(&std::mem::take(&mut self.open));
-        let done = all.seqs.partition_point(|&s| s <= upto);
+        let done = all.seqs.count_upto(upto);
         if done < all.rows {
             self.open.push(all.slice(done, all.rows));
         }
@@ -107,7 +107,7 @@ impl Sink {
             ready = in_order(ready);
         }
         for i in 0..if out.traced() { ready.rows } else { 0 } {
-            let (kind, seq) = (ready.kind(i) as u8, ready.seqs[i]);
+            let (kind, seq) = (ready.kind(i) as u8, ready.seqs.at(i));
             out.note(|| What::Stage { row: ready.row_text(i), kind, seq });
         }
         self.staged.push(ready);
@@ -131,7 +131,7 @@ impl Sink {
         let rows = staged
             .iter()
             .flat_map(|b| (0..b.rows).map(move |i| (b, i)))
-            .map(|(b, i)| (b.kind(i) as u8, b.seqs[i], cells(&b.row(i))))
+            .map(|(b, i)| (b.kind(i) as u8, b.seqs.at(i), cells(&b.row(i))))
             .collect();
         self.pending.insert(checkpoint, staged);
         archive!(&State { checkpoint, rows })
@@ -181,11 +181,11 @@ fn kind(code: u8) -> RowKind {
 
 /// Rows by place in the stream, then by value, column after column.
 fn in_order(batch: Batch) -> Batch {
-    if batch.seqs.windows(2).all(|w| w[0] < w[1]) {
+    if batch.seqs.rises() {
         return batch;
     }
     let first = first_column(&batch);
-    let key = |i: u32| (batch.seqs[i as usize], first.as_ref().map_or(0, |f| f[i as usize]));
+    let key = |i: u32| (batch.seqs.at(i as usize), first.as_ref().map_or(0, |f| f[i as usize]));
     let mut order: Vec<u32> = (0..batch.rows as u32).collect();
     order.sort_by_key(|&i| key(i));
     // Where place and first column are equal, whole rows decide.

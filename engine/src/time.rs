@@ -167,12 +167,63 @@ pub fn parse_duration_micros(text: &str) -> Option<u64> {
     Some(micros)
 }
 
-/// The bounds of a tumbling window that holds `time`, held at the ends of the range.
-pub fn tumble(time: i64, size: i64, offset: i64) -> (i64, i64) {
-    let start =
-        i128::from(time) - (i128::from(time) - i128::from(offset)).rem_euclid(i128::from(size));
-    let clamp = |v: i128| v.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64;
-    (clamp(start), clamp(start + i128::from(size)))
+/// When aligned windows are: window `n` is `[n * step + offset, n * step + offset + size)`, milliseconds.
+///
+/// The windows cut time into slices as long as the step; window `n` is made of slices
+/// `n..n + overlap`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alignment {
+    /// How long a window is: a multiple of the step.
+    pub size: i64,
+    /// From one window to the next.
+    pub step: i64,
+    /// A shift of all windows, from 0 to the step.
+    pub offset: i64,
+}
+
+impl Alignment {
+    /// Windows of `size` ms, one every `step` ms, shifted by `offset`.
+    ///
+    /// # Panics
+    /// When the size is no positive multiple of the step: the planner refuses those.
+    pub fn new(size: i64, step: i64, offset: i64) -> Alignment {
+        assert!(step > 0 && size >= step && size % step == 0, "a size of whole steps");
+        Alignment { size, step, offset: offset.rem_euclid(step) }
+    }
+
+    /// How many windows contain a moment.
+    pub fn overlap(&self) -> i64 {
+        self.size / self.step
+    }
+
+    /// The slice of a time, which is also the last window that contains it.
+    pub fn slice(&self, time: i64) -> i64 {
+        let n = (i128::from(time) - i128::from(self.offset)).div_euclid(i128::from(self.step));
+        // Beyond 64 bits only for steps of 1 ms with an offset, and those have none.
+        n as i64
+    }
+
+    /// When a slice, or the window of that number, starts; held at the ends of event time.
+    pub fn start(&self, slice: i64) -> i64 {
+        let start = i128::from(slice) * i128::from(self.step) + i128::from(self.offset);
+        start.clamp(i64::MIN.into(), i64::MAX.into()) as i64
+    }
+
+    /// When a window starts and ends; held at the ends of event time.
+    pub fn bounds(&self, window: i64) -> (i64, i64) {
+        (self.start(window), self.start(window.saturating_add(self.overlap())))
+    }
+
+    /// The first window that has not fired under a watermark: a window fires when the watermark reaches
+    /// its end minus 1 ms.
+    pub fn first_open(&self, watermark: EventTime) -> i64 {
+        if watermark.0 >= i64::MAX - 1 {
+            return i64::MAX;
+        }
+        let next = i128::from(watermark.0) + 1 - i128::from(self.offset);
+        let window = next.div_euclid(i128::from(self.step)) - i128::from(self.overlap()) + 1;
+        window.clamp(i64::MIN.into(), i64::MAX.into()) as i64
+    }
 }
 
 #[cfg(test)]
@@ -202,5 +253,31 @@ mod tests {
         assert_eq!(parse_duration_micros("2 weeks"), None);
         assert_eq!(parse_duration_micros(""), None);
         assert_eq!(parse_duration_micros("1.2.3"), None);
+    }
+
+    /// Every window around some times, against the definition.
+    #[test]
+    fn aligned_windows_contain_what_their_numbers_say() {
+        for (size, step, offset) in [(10, 10, 0), (10, 10, 3), (10, 2, 0), (9, 3, -1), (4, 1, 7)] {
+            let a = Alignment::new(size, step, offset);
+            for time in -25..25 {
+                let last = a.slice(time);
+                for n in last - a.overlap() - 1..=last + 2 {
+                    let (start, end) = a.bounds(n);
+                    assert_eq!((start - offset).rem_euclid(step), 0);
+                    assert_eq!(end - start, size);
+                    let inside = start <= time && time < end;
+                    assert_eq!(inside, n > last - a.overlap() && n <= last, "{time} in window {n}");
+                    let fired = end - 1 <= time;
+                    assert_eq!(n < a.first_open(EventTime(time)), fired, "{n} at {time}");
+                }
+            }
+        }
+        let a = Alignment::new(10, 5, 2);
+        for time in [i64::MIN, i64::MIN + 1, i64::MAX - 1, i64::MAX] {
+            let (start, end) = a.bounds(a.slice(time));
+            assert!(start <= time && (time < end || end == i64::MAX), "{time}: {start}..{end}");
+        }
+        assert_eq!(a.first_open(EventTime::MAX), i64::MAX);
     }
 }

@@ -7,7 +7,10 @@ mod sum;
 
 pub use set::AggregateSet;
 
-use arrow_array::ArrayRef;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Int64Array};
+use arrow_buffer::{BooleanBuffer, NullBuffer};
 
 use crate::schema::DataType;
 use crate::value::Value;
@@ -73,43 +76,142 @@ pub struct AggregateCall {
     pub filter: Option<usize>,
 }
 
-/// The accumulators of one aggregate: a column of states, one a slot.
-pub trait Accumulator {
-    /// Makes room: new slots are empty.
-    fn grow(&mut self, slots: usize);
+/// The accumulators of one aggregate: some words of every slot of an [`AggregateSet`].
+///
+/// The set counts a slot's rows and those this aggregate left out (a NULL argument, an unfulfilled
+/// filter). So no accumulator needs a word to say that it has seen nothing.
+trait Accumulator {
+    /// How many words of a slot are its own.
+    fn width(&self) -> usize;
 
-    /// Takes in `rows` of the argument column, each into the slot beside it.
-    fn update(&mut self, slots: &[u32], rows: &[u32], argument: Option<&ArrayRef>);
+    /// What those words hold in an empty slot.
+    fn empty(&self) -> u64 {
+        0
+    }
 
-    /// Takes slot `from` into slot `into`.
-    fn merge(&mut self, into: u32, from: u32);
+    /// Makes room for what is not in words.
+    fn grow(&mut self, _slots: usize) {}
 
-    /// Empties a slot.
-    fn clear(&mut self, slot: u32);
+    /// Empties what is not in words.
+    fn clear(&mut self, _slot: u32) {}
 
-    /// The results of slots.
-    fn result(&self, slots: &[u32]) -> ArrayRef;
+    /// Takes in values from position `from` on, none NULL, each into the slot beside it.
+    fn update(
+        &mut self,
+        words: WordsMut<'_>,
+        slots: &[u32],
+        argument: Option<&ArrayRef>,
+        from: usize,
+    );
+
+    /// Takes, for each pair, the second slot into the first.
+    fn merge(&mut self, words: WordsMut<'_>, pairs: &[(u32, u32)]);
+
+    /// The results of slots; `values` says how many values each has taken in.
+    fn result(&self, words: Words<'_>, slots: &[u32], values: &[i64]) -> ArrayRef;
+
+    /// Takes in values as [`Accumulator::update`] does and says what each slot's result was before and
+    /// after each of them; `None`, and nothing done, where this takes no short cut. `values` says how
+    /// many values each slot had before.
+    fn trail(
+        &mut self,
+        _words: WordsMut<'_>,
+        _slots: &[u32],
+        _argument: Option<&ArrayRef>,
+        _from: usize,
+        _values: &[i64],
+    ) -> Option<Trail> {
+        None
+    }
 
     /// The state of a slot as values.
-    fn save(&self, slot: u32) -> Vec<Value>;
+    fn save(&self, words: Words<'_>, slot: u32) -> Vec<Value>;
 
     /// Takes a saved state back; `false` when it is another aggregate's.
-    fn load(&mut self, slot: u32, state: &[Value]) -> bool;
+    fn load(&mut self, words: WordsMut<'_>, slot: u32, state: &[Value]) -> bool;
 
     /// An independent copy.
     fn fork(&self) -> Box<dyn Accumulator>;
+}
+
+/// What results were before and after each row.
+#[derive(Debug)]
+pub struct Trail {
+    /// Before; NULL or 0 for a slot's first row.
+    pub before: ArrayRef,
+    /// After.
+    pub after: ArrayRef,
+}
+
+impl Trail {
+    /// Of 64-bit integers; where `values` is 0 there was no result before.
+    fn of(before: Vec<i64>, after: Vec<i64>, values: &[i64]) -> Trail {
+        let some = NullBuffer::new(BooleanBuffer::collect_bool(values.len(), |i| values[i] > 0));
+        let nulls = Some(some).filter(|n| n.null_count() > 0);
+        Trail {
+            before: Arc::new(Int64Array::new(before.into(), nulls)),
+            after: Arc::new(Int64Array::from(after)),
+        }
+    }
+}
+
+/// One aggregate's words among those of all slots. The words of a slot stand side by side, so that all
+/// aggregates of a record meet in one line of the processor's cache.
+struct WordsMut<'a> {
+    all: &'a mut [u64],
+    stride: usize,
+    at: usize,
+}
+
+impl WordsMut<'_> {
+    /// The first word of a slot.
+    #[inline]
+    fn one(&mut self, slot: u32) -> &mut u64 {
+        &mut self.all[slot as usize * self.stride + self.at]
+    }
+
+    /// So many words of a slot.
+    #[inline]
+    fn many(&mut self, slot: u32, count: usize) -> &mut [u64] {
+        let from = slot as usize * self.stride + self.at;
+        &mut self.all[from..from + count]
+    }
+}
+
+/// The same to look at.
+#[derive(Clone, Copy)]
+struct Words<'a> {
+    all: &'a [u64],
+    stride: usize,
+    at: usize,
+}
+
+impl Words<'_> {
+    #[inline]
+    fn one(&self, slot: u32) -> u64 {
+        self.all[slot as usize * self.stride + self.at]
+    }
+
+    #[inline]
+    fn many(&self, slot: u32, count: usize) -> &[u64] {
+        let from = slot as usize * self.stride + self.at;
+        &self.all[from..from + count]
+    }
 }
 
 /// The accumulators for a function over an argument type (`None` for `COUNT(*)`).
 ///
 /// # Panics
 /// When [`Function::result_type`] says the function does not apply.
-pub fn accumulator(function: Function, argument: Option<DataType>) -> Box<dyn Accumulator> {
+fn accumulator(function: Function, argument: Option<DataType>) -> Box<dyn Accumulator> {
     let result = function.result_type(argument).expect("checked when the plan was made");
     match (function, argument) {
-        (Function::Count, _) => Box::new(count::Count::default()),
+        (Function::Count, _) => Box::new(count::Count),
         (Function::Sum | Function::Avg, _) => sum::sum(function == Function::Avg, argument, result),
         (Function::Min | Function::Max, Some(t)) => extreme::extreme(function == Function::Max, t),
         (Function::Min | Function::Max, None) => unreachable!("MIN and MAX have an argument"),
     }
 }
+
+#[cfg(test)]
+mod tests;

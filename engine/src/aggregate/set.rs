@@ -1,27 +1,40 @@
-//! The aggregates of one operator side by side: one column of accumulators each, slots in common.
+//! The aggregates of one operator side by side: one slot a key and window, some words an aggregate.
 
-use arrow_array::Array;
-use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef};
 
-use super::{Accumulator, AggregateCall, accumulator};
+use super::{Accumulator, AggregateCall, Trail, Words, WordsMut, accumulator};
 use crate::batch::Batch;
-use crate::schema::Schema;
+use crate::column::{from_values, take, value_at};
+use crate::schema::{DataType, Schema};
 use crate::value::Value;
 
-/// All aggregates of an operator over the slots of one pane.
+/// All aggregates of an operator over numbered slots.
 pub struct AggregateSet {
     calls: Vec<AggregateCall>,
+    /// The type of each result.
+    results: Vec<DataType>,
     accumulators: Vec<Box<dyn Accumulator>>,
-    slots: usize,
+    /// The first word of each aggregate in a slot; word 0 counts the slot's rows.
+    places: Vec<usize>,
+    /// For each aggregate and slot, the rows it left out; empty as long as it left out none at all.
+    skipped: Vec<Vec<u32>>,
+    /// An empty slot.
+    empty: Vec<u64>,
+    /// Slot after slot.
+    words: Vec<u64>,
 }
 
 impl Clone for AggregateSet {
     fn clone(&self) -> AggregateSet {
         AggregateSet {
             calls: self.calls.clone(),
+            results: self.results.clone(),
             accumulators: self.accumulators.iter().map(|a| a.fork()).collect(),
-            slots: self.slots,
+            places: self.places.clone(),
+            skipped: self.skipped.clone(),
+            empty: self.empty.clone(),
+            words: self.words.clone(),
         }
     }
 }
@@ -29,65 +42,258 @@ impl Clone for AggregateSet {
 impl AggregateSet {
     /// The accumulators for these calls over an input.
     pub fn new(calls: &[AggregateCall], input: &Schema) -> AggregateSet {
-        let accumulators = calls
+        let accumulators: Vec<_> = calls
             .iter()
             .map(|c| accumulator(c.function, c.argument.map(|a| input.fields[a].data_type)))
             .collect();
-        AggregateSet { calls: calls.to_vec(), accumulators, slots: 0 }
+        let result = |c: &AggregateCall| {
+            let argument = c.argument.map(|a| input.fields[a].data_type);
+            c.function.result_type(argument).expect("checked when the plan was made")
+        };
+        let results = calls.iter().map(result).collect();
+        let (mut empty, mut places) = (vec![0], Vec::new());
+        for accumulator in &accumulators {
+            places.push(empty.len());
+            empty.extend(std::iter::repeat_n(accumulator.empty(), accumulator.width()));
+        }
+        AggregateSet {
+            calls: calls.to_vec(),
+            results,
+            skipped: vec![Vec::new(); accumulators.len()],
+            accumulators,
+            places,
+            empty,
+            words: Vec::new(),
+        }
+    }
+
+    /// How many slots there are.
+    pub fn slots(&self) -> usize {
+        self.words.len() / self.empty.len()
     }
 
     /// Makes room for this many slots.
     pub fn grow(&mut self, slots: usize) {
-        if slots > self.slots {
-            self.slots = slots;
-            self.accumulators.iter_mut().for_each(|a| a.grow(slots));
+        let more = slots.saturating_sub(self.slots());
+        if more == 0 {
+            return;
+        }
+        self.words.reserve(more * self.empty.len());
+        for _ in 0..more {
+            self.words.extend_from_slice(&self.empty);
+        }
+        self.accumulators.iter_mut().for_each(|a| a.grow(slots));
+        self.skipped.iter_mut().filter(|s| !s.is_empty()).for_each(|s| s.resize(slots, 0));
+    }
+
+    /// How many rows a slot has taken in.
+    #[inline]
+    pub fn rows(&self, slot: u32) -> u64 {
+        self.words[slot as usize * self.empty.len()]
+    }
+
+    /// Makes empty slots `from..to` count as taken.
+    pub fn occupy(&mut self, from: u32, to: u32) {
+        (from..to).for_each(|slot| self.words[slot as usize * self.empty.len()] += 1);
+    }
+
+    /// Takes in rows of a batch from row `from` on, each into the slot beside it. `first` hears of each
+    /// position whose slot was empty.
+    pub fn update(
+        &mut self,
+        slots: &[u32],
+        from: usize,
+        batch: &Batch,
+        mut first: impl FnMut(usize),
+    ) {
+        let stride = self.empty.len();
+        for (i, &slot) in slots.iter().enumerate() {
+            let rows = &mut self.words[slot as usize * stride];
+            if *rows == 0 {
+                first(i);
+            }
+            *rows += 1;
+        }
+        for i in 0..self.calls.len() {
+            let call = self.calls[i];
+            let argument = call.argument.map(|a| &batch.columns[a]);
+            let nulls = argument.is_some_and(|a| a.null_count() > 0);
+            if nulls || call.filter.is_some() {
+                self.update_some(i, slots, from, batch);
+                continue;
+            }
+            let words = WordsMut { all: &mut self.words, stride, at: self.places[i] };
+            self.accumulators[i].update(words, slots, argument, from);
         }
     }
 
-    /// Takes in rows of a batch, each into the slot beside it.
-    pub fn update(&mut self, slots: &[u32], rows: &[u32], batch: &Batch) {
-        for (call, accumulator) in self.calls.iter().zip(&mut self.accumulators) {
-            let argument = call.argument.map(|a| &batch.columns[a]);
-            match call.filter {
-                None => accumulator.update(slots, rows, argument),
-                Some(f) => {
-                    let wanted = batch.columns[f].as_boolean();
-                    let (slots, rows): (Vec<u32>, Vec<u32>) = slots
-                        .iter()
-                        .zip(rows)
-                        .filter(|&(_, &r)| wanted.is_valid(r as usize) && wanted.value(r as usize))
-                        .map(|(&s, &r)| (s, r))
-                        .unzip();
-                    accumulator.update(&slots, &rows, argument);
+    /// The update of aggregate `i` with rows that may be left out.
+    fn update_some(&mut self, i: usize, slots: &[u32], from: usize, batch: &Batch) {
+        let call = self.calls[i];
+        let argument = call.argument.map(|a| &batch.columns[a]);
+        let filter = call.filter.map(|f| batch.columns[f].as_boolean());
+        let (mut kept, mut rows) = (Vec::new(), Vec::new());
+        for (&slot, row) in slots.iter().zip(from..) {
+            let wanted = filter.is_none_or(|f| f.is_valid(row) && f.value(row));
+            if wanted && argument.is_none_or(|a| a.is_valid(row)) {
+                kept.push(slot);
+                rows.push(row as u32);
+            } else {
+                if self.skipped[i].is_empty() {
+                    self.skipped[i] = vec![0; self.slots()];
                 }
+                self.skipped[i][slot as usize] += 1;
+            }
+        }
+        let argument = argument.map(|a| take(a, &rows));
+        let words = WordsMut { all: &mut self.words, stride: self.empty.len(), at: self.places[i] };
+        self.accumulators[i].update(words, &kept, argument.as_ref(), 0);
+    }
+
+    /// Takes in the rows of a batch and says what each aggregate's result was before and after each of
+    /// them. `first` hears of each position whose slot was empty.
+    pub fn trail(
+        &mut self,
+        slots: &[u32],
+        batch: &Batch,
+        mut first: impl FnMut(usize),
+    ) -> Vec<Trail> {
+        let stride = self.empty.len();
+        let mut counts = Vec::with_capacity(slots.len());
+        for (i, &slot) in slots.iter().enumerate() {
+            let rows = &mut self.words[slot as usize * stride];
+            if *rows == 0 {
+                first(i);
+            }
+            counts.push(*rows as i64);
+            *rows += 1;
+        }
+        (0..self.calls.len())
+            .map(|i| {
+                let call = self.calls[i];
+                let argument = call.argument.map(|a| &batch.columns[a]);
+                let all = call.filter.is_none()
+                    && self.skipped[i].is_empty()
+                    && argument.is_none_or(|a| a.null_count() == 0);
+                let words = WordsMut { all: &mut self.words, stride, at: self.places[i] };
+                let quick = match all {
+                    true => self.accumulators[i].trail(words, slots, argument, 0, &counts),
+                    false => None,
+                };
+                quick.unwrap_or_else(|| self.trail_slowly(i, slots, batch, &counts))
+            })
+            .collect()
+    }
+
+    /// The trail of aggregate `i`, a row at a time; `counts` says how many rows a slot had before.
+    fn trail_slowly(&mut self, i: usize, slots: &[u32], batch: &Batch, counts: &[i64]) -> Trail {
+        let (stride, at, result) = (self.empty.len(), self.places[i], self.results[i]);
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        for (row, (&slot, &count)) in slots.iter().zip(counts).enumerate() {
+            let skipped = |set: &AggregateSet| {
+                set.skipped[i].get(slot as usize).map_or(0, |&skipped| i64::from(skipped))
+            };
+            let value = |set: &AggregateSet, count: i64| {
+                let words = Words { all: &set.words, stride, at };
+                let column = set.accumulators[i].result(words, &[slot], &[count - skipped(set)]);
+                value_at(&column, result, 0)
+            };
+            before.push(value(self, count));
+            self.update_some(i, &[slot], row, batch);
+            after.push(value(self, count + 1));
+        }
+        Trail { before: from_values(&before, result), after: from_values(&after, result) }
+    }
+
+    /// Takes, for each pair, the second slot into the first.
+    pub fn merge(&mut self, pairs: &[(u32, u32)]) {
+        let stride = self.empty.len();
+        for &(into, from) in pairs {
+            self.words[into as usize * stride] += self.words[from as usize * stride];
+        }
+        for (i, accumulator) in self.accumulators.iter_mut().enumerate() {
+            let words = WordsMut { all: &mut self.words, stride, at: self.places[i] };
+            accumulator.merge(words, pairs);
+            let skipped = &mut self.skipped[i];
+            for &(into, from) in if skipped.is_empty() { &[] } else { pairs } {
+                skipped[into as usize] += skipped[from as usize];
             }
         }
     }
 
-    /// Takes slot `from` into slot `into`.
-    pub fn merge(&mut self, into: u32, from: u32) {
-        self.accumulators.iter_mut().for_each(|a| a.merge(into, from));
-    }
-
-    /// Empties a slot.
-    pub fn clear(&mut self, slot: u32) {
-        self.accumulators.iter_mut().for_each(|a| a.clear(slot));
+    /// Empties slots `from..to`.
+    pub fn clear(&mut self, from: u32, to: u32) {
+        let stride = self.empty.len();
+        let words = &mut self.words[from as usize * stride..to as usize * stride];
+        words.chunks_exact_mut(stride).for_each(|slot| slot.copy_from_slice(&self.empty));
+        for skipped in self.skipped.iter_mut().filter(|s| !s.is_empty()) {
+            skipped[from as usize..to as usize].fill(0);
+        }
+        for accumulator in &mut self.accumulators {
+            (from..to).for_each(|slot| accumulator.clear(slot));
+        }
     }
 
     /// One result column an aggregate.
     pub fn results(&self, slots: &[u32]) -> Vec<ArrayRef> {
-        self.accumulators.iter().map(|a| a.result(slots)).collect()
+        let rows: Vec<i64> = slots.iter().map(|&s| self.rows(s) as i64).collect();
+        let stride = self.empty.len();
+        let mut columns = Vec::with_capacity(self.accumulators.len());
+        for (i, accumulator) in self.accumulators.iter().enumerate() {
+            let words = Words { all: &self.words, stride, at: self.places[i] };
+            let skipped = &self.skipped[i];
+            columns.push(if skipped.is_empty() {
+                accumulator.result(words, slots, &rows)
+            } else {
+                let left = slots.iter().zip(&rows);
+                let values: Vec<i64> =
+                    left.map(|(&s, &n)| n - i64::from(skipped[s as usize])).collect();
+                accumulator.result(words, slots, &values)
+            });
+        }
+        columns
     }
 
-    /// The state of a slot, all aggregates in a row.
+    /// The state of a slot: how many rows, then for each aggregate how many it left out and what it has.
     pub fn save(&self, slot: u32) -> Vec<Vec<Value>> {
-        self.accumulators.iter().map(|a| a.save(slot)).collect()
+        let stride = self.empty.len();
+        let mut state = vec![vec![Value::BigInt(self.rows(slot) as i64)]];
+        for (i, accumulator) in self.accumulators.iter().enumerate() {
+            let skipped = self.skipped[i].get(slot as usize).copied().unwrap_or(0);
+            let mut one = vec![Value::BigInt(skipped.into())];
+            let words = Words { all: &self.words, stride, at: self.places[i] };
+            one.extend(accumulator.save(words, slot));
+            state.push(one);
+        }
+        state
     }
 
-    /// Takes a saved state back; `false` when it is of other aggregates.
+    /// Takes a saved state back into an empty slot; `false` when it is of other aggregates.
     pub fn load(&mut self, slot: u32, state: &[Vec<Value>]) -> bool {
         self.grow(slot as usize + 1);
-        state.len() == self.accumulators.len()
-            && self.accumulators.iter_mut().zip(state).all(|(a, s)| a.load(slot, s))
+        let Some(([Value::BigInt(rows)], states)) =
+            state.split_first().map(|(rows, states)| (rows.as_slice(), states))
+        else {
+            return false;
+        };
+        let stride = self.empty.len();
+        self.words[slot as usize * stride] = *rows as u64;
+        states.len() == self.accumulators.len()
+            && states.iter().enumerate().all(|(i, state)| {
+                let Some((Value::BigInt(skipped), state)) = state.split_first() else {
+                    return false;
+                };
+                let (Ok(skipped), true) = (u32::try_from(*skipped), *skipped <= *rows) else {
+                    return false;
+                };
+                if skipped > 0 && self.skipped[i].is_empty() {
+                    self.skipped[i] = vec![0; self.words.len() / stride];
+                }
+                if let Some(count) = self.skipped[i].get_mut(slot as usize) {
+                    *count = skipped;
+                }
+                let words = WordsMut { all: &mut self.words, stride, at: self.places[i] };
+                self.accumulators[i].load(words, slot, state)
+            })
     }
 }

@@ -1,21 +1,25 @@
 //! SUM and AVG: a sum and a count a slot, added in the order the rows come.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     ArrowPrimitiveType, Decimal128Type, Float32Type, Float64Type, Int32Type, Int64Type,
 };
-use arrow_array::{Array, ArrayRef, Int64Array};
+use arrow_array::{ArrayRef, Int64Array};
 
-use super::Accumulator;
+use super::{Accumulator, Trail, Words, WordsMut};
 use crate::column::from_values;
 use crate::schema::DataType;
 use crate::value::Value;
 
-/// A kind of number: how it adds up and what comes out.
-trait Number: Copy + Default + 'static {
+/// A kind of number: how it adds up, what comes out, and how it stands in words; all zero is nothing.
+trait Number: Copy + 'static {
     type Arrow: ArrowPrimitiveType;
+    const WORDS: usize;
+    fn read(words: &[u64]) -> Self;
+    fn write(self, words: &mut [u64]);
     fn add(self, value: <Self::Arrow as ArrowPrimitiveType>::Native) -> Self;
     fn join(self, other: Self) -> Self;
     fn sum(self, result: DataType) -> Value;
@@ -42,20 +46,23 @@ pub(super) fn sum(
 
 #[derive(Clone)]
 struct Sum<N> {
-    sums: Vec<N>,
-    counts: Vec<i64>,
     average: bool,
     scale: u8,
     result: DataType,
+    number: PhantomData<N>,
 }
 
 impl<N: Number> Sum<N> {
     fn boxed(average: bool, scale: u8, result: DataType) -> Box<dyn Accumulator> {
-        Box::new(Sum::<N> { sums: Vec::new(), counts: Vec::new(), average, scale, result })
+        Box::new(Sum::<N> { average, scale, result, number: PhantomData })
     }
 
-    fn value(&self, slot: u32) -> Value {
-        let (sum, count) = (self.sums[slot as usize], self.counts[slot as usize]);
+    fn change(words: &mut WordsMut<'_>, slot: u32, change: impl FnOnce(N) -> N) {
+        let words = words.many(slot, N::WORDS);
+        change(N::read(words)).write(words);
+    }
+
+    fn value(&self, sum: N, count: i64) -> Value {
         match (count, self.average) {
             (0, _) => Value::Null,
             (_, false) => sum.sum(self.result),
@@ -65,58 +72,74 @@ impl<N: Number> Sum<N> {
 }
 
 impl<N: Number> Accumulator for Sum<N> {
-    fn grow(&mut self, slots: usize) {
-        let slots = slots.max(self.sums.len());
-        self.sums.resize(slots, N::default());
-        self.counts.resize(slots, 0);
+    fn width(&self) -> usize {
+        N::WORDS
     }
 
-    fn update(&mut self, slots: &[u32], rows: &[u32], argument: Option<&ArrayRef>) {
+    fn update(
+        &mut self,
+        mut words: WordsMut<'_>,
+        slots: &[u32],
+        argument: Option<&ArrayRef>,
+        from: usize,
+    ) {
         let array = argument.expect("SUM and AVG have an argument").as_primitive::<N::Arrow>();
-        let values = array.values();
-        let all_valid = array.null_count() == 0;
-        for (&s, &r) in slots.iter().zip(rows) {
-            if all_valid || array.is_valid(r as usize) {
-                let s = s as usize;
-                self.sums[s] = self.sums[s].add(values[r as usize]);
-                self.counts[s] += 1;
-            }
+        for (&slot, &value) in slots.iter().zip(&array.values()[from..]) {
+            Self::change(&mut words, slot, |sum| sum.add(value));
         }
     }
 
-    fn merge(&mut self, into: u32, from: u32) {
-        let (into, from) = (into as usize, from as usize);
-        self.sums[into] = self.sums[into].join(self.sums[from]);
-        self.counts[into] += self.counts[from];
+    fn merge(&mut self, mut words: WordsMut<'_>, pairs: &[(u32, u32)]) {
+        for &(into, from) in pairs {
+            let other = N::read(words.many(from, N::WORDS));
+            Self::change(&mut words, into, |sum| sum.join(other));
+        }
     }
 
-    fn clear(&mut self, slot: u32) {
-        self.sums[slot as usize] = N::default();
-        self.counts[slot as usize] = 0;
-    }
-
-    fn result(&self, slots: &[u32]) -> ArrayRef {
+    fn result(&self, words: Words<'_>, slots: &[u32], values: &[i64]) -> ArrayRef {
+        let sums = slots.iter().zip(values).map(|(&s, &n)| (N::read(words.many(s, N::WORDS)), n));
         if let (DataType::BigInt, false) = (self.result, self.average) {
-            let one = |&s: &u32| match (self.counts[s as usize], self.sums[s as usize].save()) {
+            let one = |(sum, count): (N, i64)| match (count, sum.save()) {
                 (0, _) => None,
                 (_, Value::BigInt(v)) => Some(v),
                 (_, other) => unreachable!("a BIGINT sum is kept as one, not as {other:?}"),
             };
-            return Arc::new(slots.iter().map(one).collect::<Int64Array>());
+            return Arc::new(sums.map(one).collect::<Int64Array>());
         }
-        let values: Vec<Value> = slots.iter().map(|&s| self.value(s)).collect();
-        from_values(&values, self.result)
+        from_values(&sums.map(|(sum, n)| self.value(sum, n)).collect::<Vec<_>>(), self.result)
     }
 
-    fn save(&self, slot: u32) -> Vec<Value> {
-        vec![self.sums[slot as usize].save(), Value::BigInt(self.counts[slot as usize])]
+    fn trail(
+        &mut self,
+        mut words: WordsMut<'_>,
+        slots: &[u32],
+        argument: Option<&ArrayRef>,
+        from: usize,
+        values: &[i64],
+    ) -> Option<Trail> {
+        if self.average || self.result != DataType::BigInt {
+            return None;
+        }
+        let array = argument?.as_primitive::<N::Arrow>();
+        let (mut before, mut after) =
+            (Vec::with_capacity(slots.len()), Vec::with_capacity(slots.len()));
+        for (&slot, &value) in slots.iter().zip(&array.values()[from..]) {
+            let words = words.many(slot, N::WORDS);
+            before.push(words[0] as i64);
+            N::read(words).add(value).write(words);
+            after.push(words[0] as i64);
+        }
+        Some(Trail::of(before, after, values))
     }
 
-    fn load(&mut self, slot: u32, state: &[Value]) -> bool {
-        let [sum, Value::BigInt(count)] = state else { return false };
+    fn save(&self, words: Words<'_>, slot: u32) -> Vec<Value> {
+        vec![N::read(words.many(slot, N::WORDS)).save()]
+    }
+
+    fn load(&mut self, mut words: WordsMut<'_>, slot: u32, state: &[Value]) -> bool {
+        let [sum] = state else { return false };
         let Some(sum) = N::load(sum) else { return false };
-        self.sums[slot as usize] = sum;
-        self.counts[slot as usize] = *count;
+        Self::change(&mut words, slot, |_| sum);
         true
     }
 
@@ -125,12 +148,28 @@ impl<N: Number> Accumulator for Sum<N> {
     }
 }
 
+/// The words of a number that fits one.
+macro_rules! one_word {
+    ($name:ident, $to:expr, $from:expr) => {
+        const WORDS: usize = 1;
+        #[inline]
+        fn read(words: &[u64]) -> $name {
+            $name($from(words[0]))
+        }
+        #[inline]
+        fn write(self, words: &mut [u64]) {
+            words[0] = $to(self.0);
+        }
+    };
+}
+
 /// INT: the running sum wraps at 64 bits, the result at 32, which is the same as wrapping throughout.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Narrow(i64);
 
 impl Number for Narrow {
     type Arrow = Int32Type;
+    one_word!(Narrow, |v: i64| v as u64, |w: u64| w as i64);
     fn add(self, value: i32) -> Narrow {
         Narrow(self.0.wrapping_add(i64::from(value)))
     }
@@ -152,11 +191,12 @@ impl Number for Narrow {
 }
 
 /// BIGINT: wraps at 64 bits.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Wide(i64);
 
 impl Number for Wide {
     type Arrow = Int64Type;
+    one_word!(Wide, |v: i64| v as u64, |w: u64| w as i64);
     fn add(self, value: i64) -> Wide {
         Wide(self.0.wrapping_add(value))
     }
@@ -178,11 +218,12 @@ impl Number for Wide {
 }
 
 /// FLOAT: added in double precision, rounded once at the end.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Single(f64);
 
 impl Number for Single {
     type Arrow = Float32Type;
+    one_word!(Single, f64::to_bits, f64::from_bits);
     fn add(self, value: f32) -> Single {
         Single(self.0 + f64::from(value))
     }
@@ -204,11 +245,12 @@ impl Number for Single {
 }
 
 /// DOUBLE
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Double(f64);
 
 impl Number for Double {
     type Arrow = Float64Type;
+    one_word!(Double, f64::to_bits, f64::from_bits);
     fn add(self, value: f64) -> Double {
         Double(self.0 + value)
     }
@@ -234,20 +276,23 @@ impl Number for Double {
 struct Exact(Option<i128>);
 
 /// The first number with 39 digits.
-const LIMIT: i128 = 100_000_000_000_000_000_000_000_000_000_000_000_000;
+pub(super) const LIMIT: i128 = 100_000_000_000_000_000_000_000_000_000_000_000_000;
 
 fn within(value: Option<i128>) -> Option<i128> {
     value.filter(|v| -LIMIT < *v && *v < LIMIT)
 }
 
-impl Default for Exact {
-    fn default() -> Exact {
-        Exact(Some(0))
-    }
-}
-
 impl Number for Exact {
     type Arrow = Decimal128Type;
+    const WORDS: usize = 3;
+    fn read(words: &[u64]) -> Exact {
+        let value = u128::from(words[0]) | u128::from(words[1]) << 64;
+        Exact((words[2] == 0).then_some(value as i128))
+    }
+    fn write(self, words: &mut [u64]) {
+        let value = self.0.unwrap_or(0) as u128;
+        words.copy_from_slice(&[value as u64, (value >> 64) as u64, self.0.is_none().into()]);
+    }
     fn add(self, value: i128) -> Exact {
         Exact(within(self.0.and_then(|s| s.checked_add(value))))
     }
@@ -281,42 +326,5 @@ impl Number for Exact {
             Value::Decimal(v, 0) => Some(Exact(Some(*v))),
             _ => None,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::{Function, accumulator};
-    use super::*;
-    use crate::column::value_at;
-
-    fn one(function: Function, data_type: DataType, values: &[Value]) -> String {
-        let mut acc = accumulator(function, Some(data_type));
-        acc.grow(2);
-        let rows: Vec<u32> = (0..values.len() as u32).collect();
-        // Half of the rows through slot 1 and a merge, so that both ways of adding are tried.
-        let slots: Vec<u32> = rows.iter().map(|r| r % 2).collect();
-        acc.update(&slots, &rows, Some(&from_values(values, data_type)));
-        acc.merge(0, 1);
-        let result = function.result_type(Some(data_type)).expect("applies");
-        value_at(&acc.result(&[0]), result, 0).to_text()
-    }
-
-    #[test]
-    fn integers_wrap_and_average_toward_zero() {
-        let ints = [Value::Int(i32::MAX), Value::Int(1), Value::Null];
-        assert_eq!(one(Function::Sum, DataType::Int, &ints), i32::MIN.to_string());
-        let longs = [-3, 0, -2].map(Value::BigInt);
-        assert_eq!(one(Function::Avg, DataType::BigInt, &longs), "-1");
-        assert_eq!(one(Function::Sum, DataType::BigInt, &[Value::Null]), "NULL");
-    }
-
-    #[test]
-    fn decimals_keep_their_digits() {
-        let prices = [10, 25, 1].map(|v| Value::Decimal(v, 2));
-        assert_eq!(one(Function::Sum, DataType::Decimal(10, 2), &prices), "0.36");
-        assert_eq!(one(Function::Avg, DataType::Decimal(10, 2), &prices), "0.120000");
-        let huge = [LIMIT - 1, 1].map(|v| Value::Decimal(v, 2));
-        assert_eq!(one(Function::Sum, DataType::Decimal(38, 2), &huge), "NULL");
     }
 }

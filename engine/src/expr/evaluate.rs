@@ -7,6 +7,7 @@ use arrow_array::{Array, ArrayRef, BooleanArray};
 
 use crate::batch::Batch;
 use crate::column;
+use crate::numbers::Numbers;
 use crate::schema::{DataType, Schema};
 use crate::value::Value;
 
@@ -104,7 +105,7 @@ pub(super) fn over_batch(expr: &Expr, batch: &Batch) -> Outcome<Datum> {
 
 /// The value of an expression that reads no column.
 pub(super) fn constant(expr: &Expr) -> Result<Value, RowError> {
-    let batch = Batch::new(Arc::new(Schema::default()), Vec::new(), Arc::new([0]));
+    let batch = Batch::new(Arc::new(Schema::default()), Vec::new(), Numbers::same(0, 1));
     let array = evaluate(expr, &batch)?;
     Ok(column::value_at(&array, expr.data_type, 0))
 }

@@ -101,7 +101,7 @@ impl GuestJoin {
         made: &mut Made,
         out: &mut Output,
     ) -> Result<()> {
-        let (time, seq) = (millis(&batch.columns[self.times[side]])[row], batch.seqs[row]);
+        let (time, seq) = (millis(&batch.columns[self.times[side]])[row], batch.seqs.at(row));
         let encoded = key::encode(&self.keys[side].values(batch, row));
         let record = batch.row(row);
         let (from, to) = self.range(side, time);

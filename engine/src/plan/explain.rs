@@ -114,9 +114,16 @@ fn describe_source(node: &Node, source: &SourceSpec) -> String {
 
 fn describe_window(window: &WindowSpec) -> String {
     match window {
-        WindowSpec::Tumble { size, offset: 0 } => format!("TUMBLE {}", format_duration(*size)),
-        WindowSpec::Tumble { size, offset } => {
-            format!("TUMBLE {} offset {}", format_duration(*size), format_duration(*offset))
+        WindowSpec::Aligned(a) => {
+            let size = format_duration(a.size);
+            let window = match a.overlap() {
+                1 => format!("TUMBLE {size}"),
+                _ => format!("HOP {size} by {}", format_duration(a.step)),
+            };
+            match a.offset {
+                0 => window,
+                offset => format!("{window} offset {}", format_duration(offset)),
+            }
         }
         WindowSpec::Session { gap } => format!("SESSION gap {}", format_duration(*gap)),
     }

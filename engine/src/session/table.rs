@@ -34,7 +34,7 @@ impl Rows {
 
     /// Adds the rows of a batch.
     pub fn extend(&mut self, batch: &Batch) {
-        self.rows.extend((0..batch.rows).map(|i| (batch.kind(i), batch.seqs[i], batch.row(i))));
+        self.rows.extend((0..batch.rows).map(|i| (batch.kind(i), batch.seqs.at(i), batch.row(i))));
     }
 
     /// One JSON object a row, each with a line end.

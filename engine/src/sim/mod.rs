@@ -87,7 +87,7 @@ impl Table {
     /// The committed rows one by one.
     pub fn rows(&self) -> impl Iterator<Item = (RowKind, Seq, Vec<Value>)> + '_ {
         let rows = self.batches.iter().flat_map(|b| (0..b.rows).map(move |i| (b, i)));
-        rows.map(|(b, i)| (b.kind(i), b.seqs[i], b.row(i)))
+        rows.map(|(b, i)| (b.kind(i), b.seqs.at(i), b.row(i)))
     }
 }
 

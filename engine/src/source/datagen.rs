@@ -5,6 +5,7 @@ use super::number::{parse_decimal, parse_f64, parse_i64};
 use super::options::duration;
 use super::{Chunk, Context, Input, Reader};
 use crate::error::{Diagnostic, Error, Result};
+use crate::numbers::Numbers;
 use crate::schema::{DataType, Field};
 
 /// Flink's default of `rows-per-second`.
@@ -307,9 +308,9 @@ impl Reader for Generator {
         Ok(Some(Chunk {
             columns: self.builders.iter_mut().map(Builder::finish).collect(),
             rows: count as usize,
-            offsets: rows.collect(),
-            lines: vec![0; count as usize],
-            arrivals,
+            offsets: Numbers::run(rows.start, count as usize),
+            lines: Numbers::same(0, count as usize),
+            arrivals: arrivals.into(),
             bad: Vec::new(),
         }))
     }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow_array::Array;
+use arrow_array::{Array, ArrayRef};
 use rkyv::{Archive, Deserialize, Serialize};
 
-use super::inlet::{Arrivals, Mark};
+use super::arrivals::{Arrivals, Mark};
 use crate::batch::{Batch, Seq, Stair};
 use crate::column::millis;
 use crate::error::{Diagnostic, Error, Position, Result, Span};
@@ -25,6 +25,8 @@ pub struct Ingest {
     schema: SchemaRef,
     columns: Vec<Expr>,
     watermark: Option<(usize, Expr)>,
+    /// How far the watermark stays behind, milliseconds, when it is no more than that.
+    delay: Option<i64>,
     /// Whether a record without event time is left out and counted, instead of stopping the job.
     lenient: bool,
     /// The numbers of the partitions, in the order of `state`.
@@ -57,6 +59,7 @@ impl Ingest {
             schema: Arc::clone(schema),
             columns: spec.columns.clone(),
             watermark: spec.watermark.as_ref().map(|w| (w.column, w.expr.clone())),
+            delay: spec.watermark.as_ref().and_then(|w| w.delay),
             lenient,
             state: MinWatermark::new(partitions.len()),
             partitions,
@@ -85,31 +88,43 @@ impl Ingest {
     /// `run.event-time` for a record without event time, and what a computed column cannot compute.
     pub fn ingest(&mut self, mut a: Arrivals, out: &mut Output) -> Result<Batch> {
         let mut batch = self.compute(&mut a, out)?;
+        let single = self.single(&batch, &a, out);
         let proposals = match &self.watermark {
-            Some((_, e)) if batch.rows > 0 => Some(self.evaluate(e, &batch, &a)?),
+            Some((_, e)) if batch.rows > 0 && single.is_none() => {
+                Some(self.evaluate(e, &batch, &a)?)
+            }
             _ => None,
         };
-        let mut marks = std::mem::take(&mut a.marks).into_iter().peekable();
         let mut stairs = Vec::new();
-        for row in 0..batch.rows {
+        let mut marks = std::mem::take(&mut a.marks).into_iter().peekable();
+        let mut row = 0;
+        while row < batch.rows {
             while let Some((_, seq, mark)) = marks.next_if(|(r, ..)| *r as usize <= row) {
                 self.describe(&mark, &a);
                 self.mark(mark, row as u32, seq, &mut stairs, out);
             }
-            let seq = batch.seqs[row];
-            self.arrive(&batch, &a, row, out);
-            if let Some(p) = &proposals
-                && p.is_valid(row)
-            {
-                self.propose(
-                    a.partitions[row],
-                    millis(p)[row],
-                    row as u32 + 1,
-                    seq,
-                    &mut stairs,
-                    out,
-                );
+            let end = marks.peek().map_or(batch.rows, |(r, ..)| batch.rows.min(*r as usize));
+            match single {
+                Some((part, delay)) => self.rows(part, delay, (row, end), &batch, &mut stairs),
+                None => {
+                    for row in row..end {
+                        self.arrive(&batch, &a, row, out);
+                        if let Some(p) = proposals.as_ref().filter(|p| p.is_valid(row)) {
+                            let (partition, seq) = (a.partition(row), batch.seqs.at(row));
+                            let watermark = millis(p)[row];
+                            self.propose(
+                                partition,
+                                watermark,
+                                row as u32 + 1,
+                                seq,
+                                &mut stairs,
+                                out,
+                            );
+                        }
+                    }
+                }
             }
+            row = end;
         }
         for (_, seq, mark) in marks {
             self.describe(&mark, &a);
@@ -120,21 +135,57 @@ impl Ingest {
         Ok(batch)
     }
 
+    /// The short cut: nobody looks, all rows are of the one partition there is, and the watermark stays a
+    /// fixed delay behind. Answers that partition and the delay.
+    fn single(&self, batch: &Batch, a: &Arrivals, out: &Output) -> Option<(usize, i64)> {
+        let part = self.index(a.partition_of_all()?);
+        let active = self.state.activity(part) == Activity::Active;
+        let no_marks = !a.marks.iter().any(|m| matches!(m.2, Mark::Idle(_)));
+        if out.traced() || self.partitions.len() > 1 || !active || !no_marks {
+            return None;
+        }
+        let Some((column, _)) = &self.watermark else { return Some((part, 0)) };
+        let delay = self.delay.filter(|&d| d >= 0)?;
+        // Where the subtraction would fail, the expression says so with its place.
+        let lowest = millis(&batch.columns[*column]).iter().min()?;
+        lowest.checked_sub(delay).map(|_| (part, delay))
+    }
+
+    /// Rows of the only partition: the watermark is the greatest event time so far less the delay.
+    fn rows(
+        &mut self,
+        part: usize,
+        delay: i64,
+        (from, to): (usize, usize),
+        batch: &Batch,
+        stairs: &mut Vec<Stair>,
+    ) {
+        let Some((column, _)) = &self.watermark else { return };
+        let times = &millis(&batch.columns[*column])[from..to];
+        let mut highest = self.state.current().0.saturating_add(delay);
+        for (row, &time) in (from..to).zip(times) {
+            if time > highest {
+                highest = time;
+                let (watermark, seq) = (EventTime(time - delay), batch.seqs.at(row));
+                stairs.push(Stair { row: row as u32 + 1, watermark, seq, idle: false });
+            }
+        }
+        self.state.propose(part, EventTime(highest.saturating_sub(delay)));
+        self.state.advance();
+    }
+
     /// The table's columns; rows without event time are taken out of `a`.
     fn compute(&mut self, a: &mut Arrivals, out: &mut Output) -> Result<Batch> {
-        if a.seqs.is_empty() {
+        if a.rows() == 0 {
             return Ok(Batch::progress(Arc::clone(&self.schema), Vec::new(), a.upto));
         }
-        let raw = Batch::new(
-            Arc::clone(&self.physical),
-            std::mem::take(&mut a.columns),
-            a.seqs.as_slice().into(),
-        );
+        let raw =
+            Batch::new(Arc::clone(&self.physical), std::mem::take(&mut a.columns), a.seqs.clone());
         let mut columns = Vec::with_capacity(self.columns.len());
         for e in &self.columns {
             columns.push(self.evaluate(e, &raw, a)?);
         }
-        let batch = Batch::new(Arc::clone(&self.schema), columns, Arc::clone(&raw.seqs));
+        let batch = Batch::new(Arc::clone(&self.schema), columns, a.seqs.clone());
         let Some((time, _)) = &self.watermark else { return Ok(batch) };
         let Some(nulls) = batch.columns[*time].nulls().filter(|n| n.null_count() > 0).cloned()
         else {
@@ -153,39 +204,35 @@ impl Ingest {
         for row in (0..batch.rows).filter(|&i| nulls.is_null(i)) {
             self.bad += 1;
             let reason = format!("the event time `{name}` is NULL");
-            self.described_at(a, a.partitions[row], a.lines[row], 1, &reason);
+            self.described_at(a, a.partition(row), a.line(row), 1, &reason);
             out.note(|| What::BadRecord {
-                partition: a.partitions[row],
-                offset: a.offsets[row],
-                line: a.lines[row],
+                partition: a.partition(row),
+                offset: a.offset(row),
+                line: a.line(row),
                 column: 1,
                 reason,
             });
         }
-        let pick = |v: &[u64]| kept.iter().map(|&i| v[i as usize]).collect::<Vec<u64>>();
-        (a.offsets, a.lines, a.seqs) = (pick(&a.offsets), pick(&a.lines), pick(&a.seqs));
-        a.partitions = kept.iter().map(|&i| a.partitions[i as usize]).collect();
-        for (before, ..) in &mut a.marks {
-            *before = kept.partition_point(|&k| k < *before) as u32;
-        }
-        Ok(batch.gather(&kept))
+        let batch = batch.gather(&kept);
+        a.keep(kept);
+        Ok(batch)
     }
 
-    fn evaluate(&self, e: &Expr, batch: &Batch, a: &Arrivals) -> Result<arrow_array::ArrayRef> {
+    fn evaluate(&self, e: &Expr, batch: &Batch, a: &Arrivals) -> Result<ArrayRef> {
         expr::evaluate(e, batch).map_err(|e| self.at_record(e.diagnostic, a, e.row as usize))
     }
 
     /// The error with the record it is about.
     fn at_record(&self, mut error: Error, a: &Arrivals, row: usize) -> Error {
         error.message =
-            format!("table `{}`, record {}: {}", self.table, a.seqs[row], error.message);
-        let line = u32::try_from(a.lines[row]).unwrap_or(u32::MAX);
+            format!("table `{}`, record {}: {}", self.table, a.seqs.at(row), error.message);
+        let line = u32::try_from(a.line(row)).unwrap_or(u32::MAX);
         if line == 0 {
             return error;
         }
         let at = |column| Position { line, column };
         let error = error.at(Span { start: at(1), end: at(1) });
-        match a.name(a.partitions[row]) {
+        match a.name(a.partition(row)) {
             Some(name) => error.in_source(name),
             None => error,
         }
@@ -207,9 +254,9 @@ impl Ingest {
 
     fn arrive(&self, batch: &Batch, a: &Arrivals, row: usize, out: &mut Output) {
         out.note(|| What::Arrive {
-            partition: a.partitions[row],
-            offset: a.offsets[row],
-            seq: batch.seqs[row],
+            partition: a.partition(row),
+            offset: a.offset(row),
+            seq: batch.seqs.at(row),
             event_time: self.watermark.as_ref().map(|(c, _)| millis(&batch.columns[*c])[row]),
             row: batch.row_text(row),
         });

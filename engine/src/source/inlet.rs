@@ -3,65 +3,15 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use arrow_array::ArrayRef;
 use rkyv::{Archive, Deserialize, Serialize};
 
+use super::arrivals::{Arrivals, Mark, Names};
 use super::{Bad, Chunk, Input};
-use crate::batch::Seq;
-use crate::column::concat;
 use crate::error::Result;
 use crate::time::VirtualTime;
 
 /// How many records are decoded at a time.
-const READ_ROWS: usize = 4096;
-
-/// What has arrived at one source: rows of its partitions and what happened between them.
-pub struct Arrivals {
-    /// The source, a position in the job's list.
-    pub source: usize,
-    /// When the last of it arrived.
-    pub at: VirtualTime,
-    /// The physical columns; empty when there are no rows.
-    pub columns: Vec<ArrayRef>,
-    /// The partition of each row.
-    pub partitions: Vec<u16>,
-    /// The place of each row in its partition.
-    pub offsets: Vec<u64>,
-    /// The line of each row in its file.
-    pub lines: Vec<u64>,
-    /// The place of each row in the whole stream.
-    pub seqs: Vec<Seq>,
-    /// What happened between rows, by the number of rows before it. A mark that can move the watermark
-    /// has a place in the stream of its own: every place brings one step at most.
-    pub marks: Vec<(u32, Seq, Mark)>,
-    /// Everything up to here has arrived.
-    pub upto: Seq,
-    /// What messages call the source's partitions.
-    pub names: Names,
-}
-
-/// What messages call partitions: source, number, name.
-#[derive(Clone, Debug)]
-pub struct Names(Rc<[(usize, u16, String)]>);
-
-impl Arrivals {
-    /// What messages call a partition of this source: mostly the name of its file.
-    pub fn name(&self, partition: u16) -> Option<&str> {
-        let mut names = self.names.0.iter();
-        let found = names.find(|(s, p, _)| (*s, *p) == (self.source, partition));
-        found.map(|(.., name)| name.as_str())
-    }
-}
-
-/// What happens at a source besides rows.
-pub enum Mark {
-    /// A record that cannot be read.
-    Bad(u16, Bad),
-    /// A partition said nothing for the idle timeout.
-    Idle(u16),
-    /// A partition's input has ended.
-    Finished(u16),
-}
+const READ_ROWS: usize = 8192;
 
 /// Where a job has got to in its input: what a snapshot keeps of it.
 #[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -267,33 +217,21 @@ impl Inlet {
     ) -> Result<Option<Arrivals>> {
         let Some((_, _, first)) = self.first()? else { return Ok(None) };
         let source = self.partitions[first].source;
-        let mut pieces: Vec<(Rc<Chunk>, usize, usize)> = Vec::new();
-        let mut a = Arrivals {
-            source,
-            at: VirtualTime(0),
-            columns: Vec::new(),
-            partitions: Vec::new(),
-            offsets: Vec::new(),
-            lines: Vec::new(),
-            seqs: Vec::new(),
-            marks: Vec::new(),
-            upto: 0,
-            names: self.names.clone(),
-        };
-        while a.seqs.len() < max_rows {
+        let mut a = Arrivals::new(source, self.names.clone());
+        while a.rows() < max_rows {
             let next = match self.first() {
                 // What came before a malformed record is delivered first.
-                Err(e) if a.seqs.is_empty() && a.marks.is_empty() => return Err(e),
+                Err(e) if a.rows() == 0 && a.marks.is_empty() => return Err(e),
                 Err(_) | Ok(None) => break,
                 Ok(Some(next)) => next,
             };
             let (at, kind, i) = next;
-            let begun = !a.seqs.is_empty() || !a.marks.is_empty();
+            let begun = a.rows() > 0 || !a.marks.is_empty();
             if self.partitions[i].source != source || (begun && until.is_some_and(|u| at > u.0)) {
                 break;
             }
             a.at = VirtualTime(at.max(a.at.0));
-            let rows = a.seqs.len() as u32;
+            let rows = a.rows() as u32;
             let number = self.partitions[i].number;
             match kind {
                 Next::Idle => {
@@ -306,24 +244,16 @@ impl Inlet {
                     self.arrived(i, at, bad.offset);
                     a.marks.push((rows, self.position.seq, Mark::Bad(number, bad)));
                 }
-                Next::Row => self.take_rows(i, max_rows, until, &mut pieces, &mut a)?,
+                Next::Row => self.take_rows(i, max_rows, until, &mut a),
             }
             if let Ok(None) = self.partitions[i].peek() {
                 self.position.partitions[i].finished = true;
                 self.position.seq += 1;
-                let rows = a.seqs.len() as u32;
+                let rows = a.rows() as u32;
                 a.marks.push((rows, self.position.seq, Mark::Finished(number)));
             }
         }
-        if let Some((first, ..)) = pieces.first() {
-            a.columns = (0..first.columns.len())
-                .map(|c| {
-                    let parts: Vec<ArrayRef> =
-                        pieces.iter().map(|(k, f, t)| k.columns[c].slice(*f, t - f)).collect();
-                    concat(&parts)
-                })
-                .collect();
-        }
+        a.finish();
         a.upto = self.position.seq;
         Ok(Some(a))
     }
@@ -341,37 +271,27 @@ impl Inlet {
         i: usize,
         max_rows: usize,
         until: Option<VirtualTime>,
-        pieces: &mut Vec<(Rc<Chunk>, usize, usize)>,
         a: &mut Arrivals,
-    ) -> Result<()> {
+    ) {
         let alone = self.partitions.len() == 1 && self.idle_timeout.is_none();
-        let Some(chunk) = self.partitions[i].current() else { return Ok(()) };
+        let Some(chunk) = self.partitions[i].current() else { return };
         let (from, shift) = (self.partitions[i].row, self.partitions[i].shift);
-        let limit = if alone { max_rows - a.seqs.len() } else { 1 };
+        let limit = if alone { max_rows - a.rows() } else { 1 };
         let bad_at = chunk.bad.get(self.partitions[i].bad).map_or(chunk.rows, |b| b.before_row);
-        let mut to = from;
-        while to < bad_at && to - from < limit {
-            let at = chunk.arrivals[to] + shift;
-            if to > from && until.is_some_and(|u| at > u.0) {
-                break;
-            }
-            a.at = VirtualTime(at.max(a.at.0));
-            to += 1;
-        }
-        for row in from..to {
-            self.position.seq += 1;
-            a.seqs.push(self.position.seq);
-            a.partitions.push(self.partitions[i].number);
-            a.offsets.push(chunk.offsets[row]);
-            a.lines.push(chunk.lines[row]);
+        let mut to = bad_at.min(from + limit);
+        if let Some(until) = until {
+            let before = |row: &usize| chunk.arrivals.at(*row) + shift <= until.0;
+            to = to.min(from + 1 + (from + 1..to).take_while(before).count());
         }
         if to > from {
-            self.arrived(i, chunk.arrivals[to - 1] + shift, chunk.offsets[to - 1]);
-            pieces.push((chunk, from, to));
+            let (arrival, offset) = (chunk.arrivals.at(to - 1) + shift, chunk.offsets.at(to - 1));
+            a.at = VirtualTime(arrival.max(a.at.0));
+            a.push(chunk, (from, to), self.partitions[i].number, self.position.seq + 1);
+            self.position.seq += (to - from) as u64;
+            self.arrived(i, arrival, offset);
         }
         self.partitions[i].row = to;
         self.partitions[i].settle(self.retain);
-        Ok(())
     }
 }
 
@@ -411,7 +331,7 @@ impl Partition {
         let chunk = self.current().expect("a chunk that is not used up is kept");
         Ok(Some(match chunk.bad.get(self.bad).filter(|b| b.before_row <= self.row) {
             Some(bad) => (bad.arrival + self.shift, Next::Bad),
-            None => (chunk.arrivals[self.row] + self.shift, Next::Row),
+            None => (chunk.arrivals.at(self.row) + self.shift, Next::Row),
         }))
     }
 
@@ -430,7 +350,7 @@ impl Partition {
             let chunk = self.current().expect("peeked");
             let at = match kind {
                 Next::Bad => chunk.bad[self.bad].offset,
-                _ => chunk.offsets[self.row],
+                _ => chunk.offsets.at(self.row),
             };
             if at >= offset {
                 break;

@@ -3,6 +3,7 @@
 //! A connector says where bytes come from, a format how records stand in them. Each is one file and
 //! one line in a registry below.
 
+pub mod arrivals;
 mod builder;
 mod csv;
 mod datagen;
@@ -24,6 +25,7 @@ use arrow_array::ArrayRef;
 pub use self::files::Files;
 use self::records::{Part, Records, Shift};
 use crate::error::{Diagnostic, Result};
+use crate::numbers::Numbers;
 use crate::plan::{Settings, SourceSpec};
 
 /// The most partitions a table may have.
@@ -37,13 +39,13 @@ pub struct Chunk {
     /// How many rows.
     pub rows: usize,
     /// A row's position in its partition, from 0; malformed records take a position too.
-    pub offsets: Vec<u64>,
+    pub offsets: Numbers,
     /// A row's line in its file, from 1; for a block of a scenario, the line in the scenario's
     /// file. 0 for generated rows.
-    pub lines: Vec<u64>,
+    pub lines: Numbers,
     /// When a row arrives, in microseconds of virtual time, never falling in a partition; since
     /// 1970, or since the job's start when the reader is [relative](Reader::relative).
-    pub arrivals: Vec<u64>,
+    pub arrivals: Numbers,
     /// The malformed records among the rows, in order.
     pub bad: Vec<Bad>,
 }

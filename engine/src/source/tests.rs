@@ -123,8 +123,12 @@ fn drain(reader: &mut dyn Reader, spec: &SourceSpec, max_rows: usize) -> Vec<Str
                 let values: Vec<_> = (chunk.columns.iter().zip(&spec.physical.fields))
                     .map(|(c, f)| value_at(c, f.data_type, i).to_text())
                     .collect();
-                let (offset, line) = (chunk.offsets[i], chunk.lines[i]);
-                lines.push(format!("{offset} {line} @{} {}", chunk.arrivals[i], values.join("|")));
+                let (offset, line) = (chunk.offsets.at(i), chunk.lines.at(i));
+                lines.push(format!(
+                    "{offset} {line} @{} {}",
+                    chunk.arrivals.at(i),
+                    values.join("|")
+                ));
             }
         }
     }

@@ -409,7 +409,14 @@ impl Reader for TextReader {
             return self.failed.clone().map_or(Ok(None), Err);
         }
         let columns = self.builders.iter_mut().map(Builder::finish).collect();
-        Ok(Some(Chunk { columns, rows, offsets, lines, arrivals, bad }))
+        Ok(Some(Chunk {
+            columns,
+            rows,
+            offsets: offsets.into(),
+            lines: lines.into(),
+            arrivals: arrivals.into(),
+            bad,
+        }))
     }
 
     fn relative(&self) -> bool {

@@ -1,4 +1,4 @@
-//! Table functions in FROM: the built-in windows TUMBLE and SESSION, and how arguments are matched.
+//! Table functions in FROM: the built-in windows TUMBLE, HOP and SESSION, and how arguments are matched.
 
 use sqlparser::ast::{
     Expr as Ast, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Spanned, TableFactor,
@@ -14,6 +14,7 @@ use super::scope::{Pending, Relation, window_fields};
 use crate::error::{Diagnostic, Error, Result, Span};
 use crate::plan::{Op, WindowSpec};
 use crate::schema::Schema;
+use crate::time::Alignment;
 
 /// An argument of a table function.
 pub(super) struct Argument<'a> {
@@ -147,10 +148,11 @@ impl Planner<'_> {
         // A name the script declares hides none of the built-in windows: they are reserved.
         match name.value.to_ascii_uppercase().as_str() {
             "TUMBLE" => self.tumble(arguments, at),
+            "HOP" => self.hop(arguments, at),
             "SESSION" => self.session(arguments, at),
-            "HOP" | "CUMULATE" => Err(unsupported(
-                format!("{} is not supported", name.value.to_ascii_uppercase()),
-                "the built-in windows are TUMBLE and SESSION; others can be written as a \
+            "CUMULATE" => Err(unsupported(
+                "CUMULATE is not supported",
+                "the built-in windows are TUMBLE, HOP and SESSION; others can be written as a \
                  user-defined window",
             )
             .located_at(name.span)),
@@ -166,8 +168,8 @@ impl Planner<'_> {
                 .located_at(name.span)),
                 None => {
                     let known = self.functions.keys().map(String::as_str);
-                    let known = known.chain(["TUMBLE", "SESSION"]);
-                    let hint = "the windows are TUMBLE and SESSION; make your own known with \
+                    let known = known.chain(["TUMBLE", "HOP", "SESSION"]);
+                    let hint = "the windows are TUMBLE, HOP and SESSION; make your own known with \
                                 CREATE FUNCTION f AS 'f.wasm' LANGUAGE WASM";
                     Err(unknown("sql.unknown-function", "table function", &name.value, known, hint)
                         .located_at(name.span))
@@ -196,7 +198,42 @@ impl Planner<'_> {
             Some(offset) => interval::millis(offset, "the offset of TUMBLE")?,
             None => 0,
         };
-        let spec = WindowSpec::Tumble { size, offset };
+        let spec = WindowSpec::Aligned(Alignment::new(size, size, offset));
+        self.pending(table, spec, WindowKind::Aligned(spec), time, data)
+    }
+
+    fn hop(&mut self, arguments: Vec<Argument>, at: Option<Span>) -> Result<Relation> {
+        const EXAMPLE: &str =
+            "HOP(TABLE t, DESCRIPTOR(ts), INTERVAL '5' MINUTES, INTERVAL '10' MINUTES)";
+        let parameters = ["DATA", "TIMECOL", "SLIDE", "SIZE", "OFFSET"];
+        let matched = Matched::new("HOP", &parameters, arguments, at)?;
+        let data = matched.need("DATA", EXAMPLE)?;
+        let table = self.table_value(data)?;
+        if !table.keys.is_empty() {
+            return Err(unsupported(
+                "HOP does not take PARTITION BY",
+                "every row has its windows by its time alone; put the key into GROUP BY",
+            )
+            .located(data));
+        }
+        let time = self.time_of(&table.relation, matched.get("TIMECOL"), "HOP", data)?;
+        let slide_at = matched.need("SLIDE", EXAMPLE)?;
+        let slide = positive(interval::millis(slide_at, "the slide of HOP")?, "slide", slide_at)?;
+        let size_at = matched.need("SIZE", EXAMPLE)?;
+        let size = positive(interval::millis(size_at, "the size of HOP")?, "size", size_at)?;
+        if size % slide != 0 {
+            return Err(Diagnostic::new(
+                "sql.window",
+                "the size of HOP must be a whole multiple of its slide",
+            )
+            .hint("the slide comes first: HOP(TABLE t, DESCRIPTOR(ts), slide, size)")
+            .located(size_at));
+        }
+        let offset = match matched.get("OFFSET") {
+            Some(offset) => interval::millis(offset, "the offset of HOP")?,
+            None => 0,
+        };
+        let spec = WindowSpec::Aligned(Alignment::new(size, slide, offset));
         self.pending(table, spec, WindowKind::Aligned(spec), time, data)
     }
 

@@ -143,7 +143,7 @@ impl Gate {
         let from = channel.row;
         let end = batch.stairs.get(channel.stair).map_or(batch.rows, |s| s.row as usize);
         let mut to = from + 1;
-        while to < end && ((batch.seqs[to], 0), input, c) < bound {
+        while to < end && ((batch.seqs.at(to), 0), input, c) < bound {
             to += 1;
         }
         let mut piece = batch.slice(from, to);
@@ -233,7 +233,7 @@ impl Channel {
         let Some(Element::Batch(batch)) = self.queue.front() else { return None };
         match batch.stairs.get(self.stair) {
             Some(s) if s.row as usize <= self.row => Some((s.seq, 1)),
-            _ => batch.seqs.get(self.row).map(|&seq| (seq, 0)),
+            _ => batch.seqs.get(self.row).map(|seq| (seq, 0)),
         }
     }
 }

@@ -145,7 +145,7 @@ impl GuestWindow {
             match self.place(input, &encoded, &key, window, row, out)? {
                 Ok(number) => {
                     kept = true;
-                    let seq = input.batch.seqs[row as usize];
+                    let seq = input.batch.seqs.at(row as usize);
                     out.note(|| What::WindowAdd { window: number, seq });
                 }
                 Err(bounds) => missed = Some(bounds),
@@ -362,7 +362,7 @@ impl GuestWindow {
     /// A guest's failure as the job's error: operator and record named.
     fn failure(&self, failure: Failure, batch: &Batch, rows: &[u32]) -> crate::error::Error {
         let row = failure.row.and_then(|r| rows.get(r as usize)).or(rows.first());
-        let seq = row.map_or(0, |&r| batch.seqs[r as usize]);
+        let seq = row.map_or(0, |&r| batch.seqs.at(r as usize));
         row_error(&self.name, seq, failure.diagnostic)
     }
 }

@@ -3,35 +3,33 @@
 //! A window `[start, end)` fires when the watermark reaches `end - 1` ms, before any later record is
 //! looked at. A record is late when every window it belongs to has fired.
 
+mod aligned;
 mod guest;
+mod panes;
 mod session;
-mod tumble;
+mod timers;
 
+pub use aligned::AlignedAggregate;
 pub use guest::GuestWindow;
 pub(crate) use guest::note_calls;
 pub use session::SessionAggregate;
-pub use tumble::TumbleAggregate;
 
 use arrow_array::ArrayRef;
 
 use crate::batch::{Batch, Seq};
 use crate::column::timestamps;
 use crate::key;
+use crate::numbers::Numbers;
 use crate::schema::{DataType, SchemaRef};
-use crate::time::EventTime;
+use crate::time::{Alignment, EventTime};
 use crate::trace::What;
 use crate::value::Value;
 
 /// A window without its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WindowSpec {
-    /// `[k * size + offset, (k + 1) * size + offset)`, milliseconds.
-    Tumble {
-        /// Length in milliseconds, positive.
-        size: i64,
-        /// Shift in milliseconds.
-        offset: i64,
-    },
+    /// Tumbling and hopping windows.
+    Aligned(Alignment),
     /// Rows of a key no more than `gap` apart, milliseconds.
     Session {
         /// The gap in milliseconds, positive.
@@ -85,7 +83,7 @@ fn late(
     key: &[Value],
 ) -> What {
     What::Late {
-        seq: batch.seqs[row],
+        seq: batch.seqs.at(row),
         event_time: time,
         watermark: watermark.0,
         start: window.0,
@@ -96,6 +94,6 @@ fn late(
 }
 
 /// The same place in the stream for every row of a result.
-fn seqs(seq: Seq, rows: usize) -> std::sync::Arc<[Seq]> {
-    std::iter::repeat_n(seq, rows).collect()
+fn seqs(seq: Seq, rows: usize) -> Numbers {
+    Numbers::same(seq, rows)
 }

@@ -1,23 +1,22 @@
 //! Session aggregation: windows of a key that grow and merge while records stay within the gap.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow_array::Array;
 use rkyv::{Archive, Deserialize, Serialize};
 
-use super::{Fired, bounds, closed, late, seqs, window_time_type};
+use super::timers::{Timer, Timers};
+use super::{bounds, closed, late, window_time_type};
 use crate::aggregate::{AggregateCall, AggregateSet};
 use crate::batch::{Batch, Seq, Stair};
-use crate::column::{from_values, millis};
+use crate::column::millis;
 use crate::error::Result;
-use crate::key::{self, KeyColumns};
+use crate::key::{self, KeyColumns, KeyOrder, KeyTable};
 use crate::operator::{Operator, Output, wrong_state};
 use crate::schema::SchemaRef;
 use crate::snapshot::{Cell, cells, values};
 use crate::time::EventTime;
 use crate::trace::What;
-use crate::value::Value;
 use crate::{archive, unarchive};
 
 /// Aggregates per key and session. Two records exactly the gap apart are one session, as in Flink.
@@ -28,32 +27,46 @@ pub struct SessionAggregate {
     name: String,
     gap: i64,
     time: usize,
-    keys: KeyColumns,
+    columns: KeyColumns,
     output: SchemaRef,
     aggregates: AggregateSet,
-    /// Slots of `aggregates` that no session uses.
+    /// Slots of `aggregates` that no session uses. Slot 0 is for late records.
     free: Vec<u32>,
-    slots: u32,
     watermark: EventTime,
-    /// Open sessions by encoded key, each key's in order of start.
-    sessions: BTreeMap<Vec<u8>, KeyState>,
-    /// End and key of every open session: what fires next.
-    timers: BTreeSet<(i64, Vec<u8>)>,
+    keys: KeyTable,
+    /// Open sessions by key number.
+    open: Vec<Sessions>,
+    timers: Timers,
+    /// The trace's number of each slot's window.
+    windows: Vec<u64>,
     next_window: u64,
+    ids: Vec<u32>,
+    slots: Vec<u32>,
+    /// Sessions that fired since the last batch left.
+    fired: Vec<Fired>,
 }
 
-#[derive(Clone)]
-struct KeyState {
-    values: Vec<Value>,
-    open: Vec<Session>,
+/// The open sessions of one key in order of start: mostly one, two while records are out of order.
+#[derive(Clone, Default)]
+struct Sessions {
+    few: [Session; 2],
+    count: u32,
+    /// All of them, once there were more than two.
+    many: Option<Box<Vec<Session>>>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Session {
     start: i64,
     end: i64,
     slot: u32,
-    window: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Fired {
+    seq: Seq,
+    key: u32,
+    session: Session,
 }
 
 #[derive(Archive, Serialize, Deserialize)]
@@ -72,217 +85,362 @@ struct SessionState {
     accumulators: Vec<Vec<Cell>>,
 }
 
+impl Sessions {
+    fn all(&self) -> &[Session] {
+        match &self.many {
+            Some(many) => many,
+            None => &self.few[..self.count as usize],
+        }
+    }
+
+    fn all_mut(&mut self) -> &mut [Session] {
+        match &mut self.many {
+            Some(many) => many,
+            None => &mut self.few[..self.count as usize],
+        }
+    }
+
+    /// Puts one session in the place of `count` from position `first` on.
+    fn splice(&mut self, first: usize, count: usize, by: Option<Session>) {
+        if self.many.is_none() && self.count as usize - count < 2 {
+            let (old, new) = (self.few, usize::from(by.is_some()));
+            self.count = self.count - count as u32 + new as u32;
+            for i in first..self.count as usize {
+                self.few[i] = by.filter(|_| i == first).unwrap_or_else(|| old[i - new + count]);
+            }
+            return;
+        }
+        let mut many = self.many.take().unwrap_or_else(|| Box::new(self.few.to_vec()));
+        many.splice(first..first + count, by);
+        self.count = many.len() as u32;
+        if many.len() > 2 {
+            self.many = Some(many);
+        } else {
+            self.few[..many.len()].copy_from_slice(&many);
+        }
+    }
+}
+
 impl SessionAggregate {
-    /// Sessions with a gap of `gap` ms over the column `time` of `input`.
+    /// Sessions with a gap of `gap` ms over the column `time` of `input`; `order` is that of the rows of
+    /// one moment.
     pub fn new(
         name: &str,
         gap: i64,
         time: usize,
-        keys: &[usize],
+        (keys, order): (&[usize], KeyOrder),
         calls: &[AggregateCall],
         (input, output): (&SchemaRef, &SchemaRef),
     ) -> SessionAggregate {
         assert!(gap > 0, "a session has a gap");
-        SessionAggregate {
+        let columns = KeyColumns::new(input, keys);
+        let mut made = SessionAggregate {
             name: name.to_owned(),
             gap,
             time,
-            keys: KeyColumns::new(input, keys),
+            keys: KeyTable::new(&columns.types, order),
+            columns,
             output: Arc::clone(output),
             aggregates: AggregateSet::new(calls, input),
             free: Vec::new(),
-            slots: 0,
             watermark: EventTime::MIN,
-            sessions: BTreeMap::new(),
-            timers: BTreeSet::new(),
+            open: Vec::new(),
+            timers: Timers::new(gap),
+            windows: Vec::new(),
             next_window: 0,
-        }
+            ids: Vec::new(),
+            slots: Vec::new(),
+            fired: Vec::new(),
+        };
+        made.empty();
+        made
+    }
+
+    /// Forgets all sessions.
+    fn empty(&mut self) {
+        self.keys = KeyTable::new(&self.columns.types, self.keys.order());
+        self.open.clear();
+        self.timers = Timers::new(self.gap);
+        self.aggregates.clear(0, self.aggregates.slots() as u32);
+        self.aggregates.grow(1);
+        self.aggregates.occupy(0, 1);
+        self.windows.resize(self.aggregates.slots(), 0);
+        self.free = (1..self.aggregates.slots() as u32).rev().collect();
     }
 
     fn new_slot(&mut self) -> u32 {
         self.free.pop().unwrap_or_else(|| {
-            self.slots += 1;
-            self.aggregates.grow(self.slots as usize);
-            self.slots - 1
+            let slot = self.aggregates.slots();
+            self.aggregates.grow(slot + 1);
+            self.windows.push(0);
+            slot as u32
         })
     }
 
-    fn release(&mut self, slot: u32) {
-        self.aggregates.clear(slot);
-        self.free.push(slot);
-    }
-
-    fn add(&mut self, batch: &Batch, row: usize, time: i64, out: &mut Output) {
-        let values = self.keys.values(batch, row);
-        let encoded = key::encode(&values);
-        let (mut start, mut end) = (time, time.saturating_add(self.gap));
-        let open = self.sessions.get(&encoded).map_or(&[][..], |k| &k.open);
+    /// Finds where a record belongs; a single session it belongs to grows at once.
+    #[inline]
+    fn place(&mut self, id: u32, time: i64) -> Placed {
+        let (start, end) = (time, time.saturating_add(self.gap));
+        let sessions = &mut self.open[id as usize];
         // Sessions that overlap or touch the record's own become one with it.
-        let first = open.partition_point(|s| s.end < start);
-        let count = open[first..].iter().take_while(|s| s.start <= end).count();
-        for s in &open[first..first + count] {
-            start = start.min(s.start);
-            end = end.max(s.end);
+        let all = sessions.all_mut();
+        let mut first = 0;
+        while first < all.len() && all[first].end < start {
+            first += 1;
         }
-        if closed(end, self.watermark) {
-            out.late += 1;
-            out.note(|| late(batch, row, time, self.watermark, (start, end), &values));
-            return;
+        let mut count = 0;
+        while first + count < all.len() && all[first + count].start <= end {
+            count += 1;
         }
-        let merged: Vec<Session> = open[first..first + count].to_vec();
-        let session = self.merge(&encoded, &merged, (start, end), &values, out);
-        let state = self.sessions.entry(encoded).or_insert(KeyState { values, open: Vec::new() });
-        state.open.splice(first..first + count, [session]);
-        self.aggregates.update(&[session.slot], &[row as u32], batch);
-        out.note(|| What::WindowAdd { window: session.window, seq: batch.seqs[row] });
+        match count {
+            0 if closed(end, self.watermark) => Placed::Late(start, end),
+            0 => Placed::New(first, start, end),
+            1 => {
+                let session = &mut all[first];
+                let before = (session.start, session.end);
+                (session.start, session.end) = (start.min(before.0), end.max(before.1));
+                Placed::In(*session, before != (session.start, session.end))
+            }
+            _ => Placed::Bridge(first, count, start, end),
+        }
     }
 
-    /// One session out of several, or a new one.
-    fn merge(
+    /// A new session.
+    fn begin(
         &mut self,
-        encoded: &[u8],
-        merged: &[Session],
+        id: u32,
+        first: usize,
         (start, end): (i64, i64),
-        values: &[Value],
         out: &mut Output,
     ) -> Session {
-        let Some(&first) = merged.first() else {
+        let session = Session { start, end, slot: self.new_slot() };
+        self.open[id as usize].splice(first, 0, Some(session));
+        self.keys.hold(id);
+        self.timers.set(Timer { end, key: id, slot: session.slot });
+        if out.traced() {
             self.next_window += 1;
-            let window = self.next_window;
-            out.note(|| What::WindowOpen { window, key: key::text(values), start, end });
-            self.timers.insert((end, encoded.to_vec()));
-            return Session { start, end, slot: self.new_slot(), window };
-        };
-        for s in &merged[1..] {
-            self.aggregates.merge(first.slot, s.slot);
-            self.release(s.slot);
+            let (window, key) = (self.next_window, key::text(&self.keys.key(id)));
+            self.windows[session.slot as usize] = window;
+            out.note(|| What::WindowOpen { window, key, start, end });
         }
-        if merged.len() > 1 || (first.start, first.end) != (start, end) {
-            for s in merged {
-                self.timers.remove(&(s.end, encoded.to_vec()));
-            }
-            self.timers.insert((end, encoded.to_vec()));
-            out.note(|| What::WindowMerge {
-                window: first.window,
-                merged: merged[1..].iter().map(|s| s.window).collect(),
-                start,
-                end,
-            });
-        }
-        Session { start, end, ..first }
+        session
     }
 
-    /// Moves the watermark: fires the sessions it closes, then passes the step on.
-    fn advance(&mut self, stair: Stair, upto: Seq, out: &mut Output) {
+    /// One session out of several that a record joins; all rows before it are in their accumulators.
+    fn bridge(
+        &mut self,
+        id: u32,
+        (first, count): (usize, usize),
+        (start, end): (i64, i64),
+        out: &mut Output,
+    ) -> Session {
+        let merged = self.open[id as usize].all()[first..first + count].to_vec();
+        let (into, last) = (merged[0], merged[count - 1]);
+        let session = Session { start: start.min(into.start), end: end.max(last.end), ..into };
+        for gone in &merged[1..] {
+            self.aggregates.merge(&[(into.slot, gone.slot)]);
+            self.aggregates.clear(gone.slot, gone.slot + 1);
+            self.free.push(gone.slot);
+            self.keys.release(id);
+        }
+        self.open[id as usize].splice(first, count, Some(session));
+        self.tell_merge(session, &merged[1..], out);
+        session
+    }
+
+    fn tell_merge(&self, session: Session, gone: &[Session], out: &mut Output) {
+        out.note(|| What::WindowMerge {
+            window: self.windows[session.slot as usize],
+            merged: gone.iter().map(|s| self.windows[s.slot as usize]).collect(),
+            start: session.start,
+            end: session.end,
+        });
+    }
+
+    /// Finds the slot of every row, firing sessions as the watermark moves between rows.
+    fn take_in(&mut self, batch: &Batch, out: &mut Output) -> Vec<Stair> {
+        let times = millis(&batch.columns[self.time]);
+        let traced = out.traced();
+        let (mut stairs, mut steps) = (Vec::with_capacity(batch.stairs.len()), batch.stairs.iter());
+        let mut step = steps.next();
+        let mut flushed = 0;
+        self.slots.clear();
+        for (row, &time) in times.iter().enumerate() {
+            while let Some(s) = step.filter(|s| s.row as usize <= row) {
+                self.advance(*s, &mut stairs, out);
+                step = steps.next();
+            }
+            let id = self.ids[row];
+            let slot = match self.place(id, time) {
+                Placed::In(session, grown) => {
+                    if grown && traced {
+                        self.tell_merge(session, &[], out);
+                    }
+                    session.slot
+                }
+                Placed::New(first, start, end) => self.begin(id, first, (start, end), out).slot,
+                Placed::Bridge(first, count, start, end) => {
+                    let slots = &self.slots[flushed..];
+                    self.aggregates.update(slots, flushed, batch, |_| {});
+                    flushed = row;
+                    self.bridge(id, (first, count), (start, end), out).slot
+                }
+                Placed::Late(start, end) => {
+                    out.late += 1;
+                    let key = || self.columns.values(batch, row);
+                    out.note(|| late(batch, row, time, self.watermark, (start, end), &key()));
+                    0
+                }
+            };
+            if traced && slot > 0 {
+                let window = self.windows[slot as usize];
+                out.note(|| What::WindowAdd { window, seq: batch.seqs.at(row) });
+            }
+            self.slots.push(slot);
+        }
+        self.aggregates.update(&self.slots[flushed..], flushed, batch, |_| {});
+        step.into_iter().chain(steps).for_each(|s| self.advance(*s, &mut stairs, out));
+        stairs
+    }
+
+    /// Moves the watermark: takes out the sessions it closes. Their accumulators stay until the batch
+    /// leaves.
+    #[inline]
+    fn advance(&mut self, stair: Stair, stairs: &mut Vec<Stair>, out: &mut Output) {
         self.watermark = stair.watermark;
-        let mut fired: Vec<(Fired, Session)> = Vec::new();
-        while let Some((end, encoded)) = self.timers.first().cloned() {
-            if !closed(end, stair.watermark) {
-                break;
-            }
-            self.timers.pop_first();
-            let state = self.sessions.get_mut(&encoded).expect("a timer has its session");
-            let at = state.open.iter().position(|s| s.end == end).expect("a timer has its session");
-            let session = state.open.remove(at);
-            let key = state.values.clone();
-            if state.open.is_empty() {
-                self.sessions.remove(&encoded);
-            }
-            let fire = Fired { group: key::group_of(&key), key, start: session.start, end };
-            fired.push((fire, session));
+        let from = self.fired.len();
+        // A window fires at its end minus 1 ms; the last one there can be, at the end of time.
+        let until = stair.watermark.0.saturating_add(1);
+        while let Some(timer) = self.timers.due(until) {
+            self.ring(timer, stair);
         }
-        fired.sort_by(|(a, _), (b, _)| a.order(b));
-        let mut batch = self.rows(&fired, stair.seq, out);
-        fired.iter().for_each(|(_, s)| self.release(s.slot));
-        batch.stairs = vec![Stair { row: batch.rows as u32, ..stair }];
-        batch.upto = upto.min(stair.seq.saturating_sub(1));
-        out.batches.push(batch);
+        if self.fired.len() > from + 1 {
+            let list = &mut self.fired[from..];
+            list.sort_by_key(|f| f.session.start);
+            self.keys.sort_by_key(list, |f| f.key);
+        }
+        for f in if out.traced() { &self.fired[from..] } else { &[] } {
+            let (window, key) = (self.windows[f.session.slot as usize], self.keys.key(f.key));
+            let (start, end) = (f.session.start, f.session.end);
+            out.note(|| What::WindowFire { window, key: key::text(&key), start, end, rows: 1 });
+        }
+        stairs.push(Stair { row: self.fired.len() as u32, ..stair });
     }
 
-    fn rows(&self, fired: &[(Fired, Session)], seq: Seq, out: &mut Output) -> Batch {
-        for (f, s) in fired {
-            out.note(|| What::WindowFire {
-                window: s.window,
-                key: key::text(&f.key),
-                start: f.start,
-                end: f.end,
-                rows: 1,
-            });
+    /// A timer's moment has come: its session fires, or has grown, or is part of another by now.
+    fn ring(&mut self, timer: Timer, stair: Stair) {
+        let sessions = &mut self.open[timer.key as usize];
+        let Some(at) = sessions.all().iter().position(|s| s.slot == timer.slot) else { return };
+        let session = sessions.all()[at];
+        if closed(session.end, stair.watermark) {
+            sessions.splice(at, 1, None);
+            self.fired.push(Fired { seq: stair.seq, key: timer.key, session });
+        } else if timer.end < session.end {
+            self.timers.set(Timer { end: session.end, ..timer });
         }
-        let mut columns: Vec<_> = self
-            .keys
-            .types
-            .iter()
-            .enumerate()
-            .map(|(c, &t)| {
-                let column: Vec<Value> = fired.iter().map(|(f, _)| f.key[c].clone()).collect();
-                from_values(&column, t)
-            })
-            .collect();
-        let windows = fired.iter().map(|(f, _)| (f.start, f.end));
-        columns.extend(bounds(windows, window_time_type(&self.output, self.keys.types.len())));
-        let slots: Vec<u32> = fired.iter().map(|(_, s)| s.slot).collect();
-        columns.extend(self.aggregates.results(&slots));
-        Batch::new(Arc::clone(&self.output), columns, seqs(seq, fired.len()))
     }
+
+    /// The rows of the sessions that have fired; their slots and keys are free after that.
+    fn rows(&mut self) -> Batch {
+        let fired = std::mem::take(&mut self.fired);
+        let ids: Vec<u32> = fired.iter().map(|f| f.key).collect();
+        let slots: Vec<u32> = fired.iter().map(|f| f.session.slot).collect();
+        let n_keys = self.columns.types.len();
+        let mut columns = if n_keys == 0 { Vec::new() } else { self.keys.columns(&ids) };
+        let windows = fired.iter().map(|f| (f.session.start, f.session.end));
+        columns.extend(bounds(windows, window_time_type(&self.output, n_keys)));
+        columns.extend(self.aggregates.results(&slots));
+        let seqs = fired.iter().map(|f| f.seq).collect();
+        for f in &fired {
+            self.aggregates.clear(f.session.slot, f.session.slot + 1);
+            self.free.push(f.session.slot);
+            self.keys.release(f.key);
+        }
+        self.keys.sweep();
+        self.fired = fired;
+        self.fired.clear();
+        Batch::new(Arc::clone(&self.output), columns, seqs)
+    }
+}
+
+/// Where a record belongs.
+enum Placed {
+    /// In an open session; whether that has grown.
+    In(Session, bool),
+    /// In a new one, at this position among the key's.
+    New(usize, i64, i64),
+    /// In several that become one: the first, how many.
+    Bridge(usize, usize, i64, i64),
+    /// In one that has fired.
+    Late(i64, i64),
 }
 
 impl Operator for SessionAggregate {
     fn process(&mut self, _: usize, batch: Batch, out: &mut Output) -> Result<()> {
+        // A row without event time is in no session.
         let times = &batch.columns[self.time];
-        let mut stairs = batch.stairs.iter().peekable();
-        for row in 0..batch.rows {
-            while let Some(stair) = stairs.next_if(|s| s.row as usize <= row) {
-                self.advance(*stair, batch.upto, out);
+        let batch = match times.nulls().filter(|n| n.null_count() > 0) {
+            None => batch,
+            Some(nulls) => {
+                let some = (0..batch.rows as u32).filter(|&i| nulls.is_valid(i as usize));
+                batch.select(&some.collect::<Vec<u32>>())
             }
-            if times.is_valid(row) {
-                self.add(&batch, row, millis(times)[row], out);
-            }
+        };
+        self.keys.intern(&self.columns, &batch, (0, batch.rows), &mut self.ids);
+        self.open.resize_with(self.keys.numbers(), Sessions::default);
+        let stairs = self.take_in(&batch, out);
+        if self.fired.is_empty() {
+            out.end(&self.output, stairs, batch.upto);
+        } else {
+            let rows = self.rows();
+            out.batches.push(Batch { stairs, upto: batch.upto, ..rows });
         }
-        for stair in stairs {
-            self.advance(*stair, batch.upto, out);
-        }
-        out.end(&self.output, Vec::new(), batch.upto);
         Ok(())
     }
 
     fn snapshot(&self) -> Vec<u8> {
-        let sessions = self
-            .sessions
-            .values()
-            .flat_map(|k| k.open.iter().map(move |s| (k, s)))
-            .map(|(k, s)| SessionState {
-                key: cells(&k.values),
-                start: s.start,
-                end: s.end,
-                window: s.window,
-                accumulators: self.aggregates.save(s.slot).iter().map(|a| cells(a)).collect(),
-            })
-            .collect();
-        archive!(&State { watermark: self.watermark.0, next_window: self.next_window, sessions })
+        let mut sessions: Vec<(Vec<u8>, i64, SessionState)> = Vec::new();
+        for (id, open) in self.open.iter().enumerate() {
+            for s in open.all() {
+                let key = self.keys.key(id as u32);
+                let state = SessionState {
+                    key: cells(&key),
+                    start: s.start,
+                    end: s.end,
+                    window: self.windows[s.slot as usize],
+                    accumulators: self.aggregates.save(s.slot).iter().map(|a| cells(a)).collect(),
+                };
+                sessions.push((key::encode(&key), s.start, state));
+            }
+        }
+        sessions.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
+        archive!(&State {
+            watermark: self.watermark.0,
+            next_window: self.next_window,
+            sessions: sessions.into_iter().map(|(.., state)| state).collect(),
+        })
     }
 
     fn restore(&mut self, bytes: &[u8]) -> Result<()> {
         let state = unarchive!(State, bytes)?;
         self.watermark = EventTime(state.watermark);
         self.next_window = state.next_window;
-        self.sessions.clear();
-        self.timers.clear();
-        (0..self.slots).for_each(|slot| self.aggregates.clear(slot));
-        (self.free, self.slots) = (Vec::new(), 0);
+        self.empty();
         for saved in state.sessions {
-            let slot = self.new_slot();
+            let (slot, key) = (self.new_slot(), values(&saved.key));
             let accumulators: Vec<_> = saved.accumulators.iter().map(|a| values(a)).collect();
-            if !self.aggregates.load(slot, &accumulators) {
+            if key.len() != self.columns.types.len() || !self.aggregates.load(slot, &accumulators) {
                 return Err(wrong_state(&self.name));
             }
-            let values = values(&saved.key);
-            let encoded = key::encode(&values);
-            self.timers.insert((saved.end, encoded.clone()));
-            let state =
-                self.sessions.entry(encoded).or_insert(KeyState { values, open: Vec::new() });
-            let (start, end, window) = (saved.start, saved.end, saved.window);
-            state.open.push(Session { start, end, slot, window });
+            let id = self.keys.id(&key);
+            self.open.resize_with(self.keys.numbers(), Sessions::default);
+            let open = &mut self.open[id as usize];
+            let at = open.all().len();
+            let session = Session { start: saved.start, end: saved.end, slot };
+            open.splice(at, 0, Some(session));
+            self.keys.hold(id);
+            self.timers.set(Timer { end: saved.end, key: id, slot });
+            self.windows[slot as usize] = saved.window;
         }
         Ok(())
     }

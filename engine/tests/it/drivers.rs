@@ -13,6 +13,15 @@ const TUMBLING: &str = "SELECT k, g, window_start, window_end, COUNT(*) AS n, SU
     FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECONDS)) \
     GROUP BY k, g, window_start, window_end;";
 
+const HOPPING: &str = "SELECT k, g, window_start, window_end, COUNT(*) AS n, SUM(v) AS s, \
+    MIN(v) AS lo, MAX(v) AS hi \
+    FROM TABLE(HOP(TABLE t, DESCRIPTOR(ts), INTERVAL '3' SECONDS, INTERVAL '12' SECONDS, \
+    INTERVAL '1' SECOND)) \
+    GROUP BY k, g, window_start, window_end;";
+
+const HOPPING_ROWS: &str = "SELECT k, v, window_start \
+    FROM TABLE(HOP(TABLE t, DESCRIPTOR(ts), INTERVAL '3' SECONDS, INTERVAL '6' SECONDS));";
+
 const SESSIONS: &str = "SELECT k, window_start, window_end, COUNT(*) AS n, SUM(v) AS s \
     FROM TABLE(SESSION(TABLE t PARTITION BY k, DESCRIPTOR(ts), INTERVAL '2' SECONDS)) \
     GROUP BY k, window_start, window_end;";
@@ -36,8 +45,10 @@ const TWO_INSERTS: &str = "CREATE TABLE counts (k STRING, n BIGINT) WITH ('conne
     GROUP BY k, window_start, window_end;\n\
     INSERT INTO big SELECT g, v FROM t WHERE v > 5;";
 
-const ALL: [(&str, &str); 6] = [
+const ALL: [(&str, &str); 8] = [
     ("tumbling", TUMBLING),
+    ("hopping", HOPPING),
+    ("hopping rows", HOPPING_ROWS),
     ("sessions", SESSIONS),
     ("updating", UPDATING),
     ("row-wise", ROW_WISE),
@@ -157,9 +168,8 @@ fn sum(values: &[Option<i64>]) -> Option<i64> {
     values.iter().flatten().copied().reduce(|a, b| a + b)
 }
 
-/// Reading a record, the window it belongs to has fired or not: nothing else matters to the rows.
-#[test]
-fn tumbling_rows_are_those_of_plain_loops() {
+/// Reading a record, each window it belongs to has fired or not: nothing else matters to the rows.
+fn aligned_rows_are_those_of_plain_loops(script: &str, size: i64, step: i64, offset: i64) {
     let records = records(240, 1);
     let marks = watermarks(&records);
     /// Window start and keys.
@@ -167,21 +177,22 @@ fn tumbling_rows_are_those_of_plain_loops() {
     let mut windows: BTreeMap<Key, Vec<Option<i64>>> = BTreeMap::new();
     let mut late = 0;
     for (r, mark) in records.iter().zip(&marks) {
-        let start = r.ts.div_euclid(10_000) * 10_000;
-        if start + 10_000 - 1 <= *mark {
-            late += 1;
-        } else {
+        let last = (r.ts - offset).div_euclid(step) * step + offset;
+        let all = (0..size / step).map(|back| last - back * step);
+        let open: Vec<i64> = all.filter(|start| start + size - 1 > *mark).collect();
+        late += u64::from(open.is_empty());
+        for start in open {
             windows.entry((start, r.k, r.g)).or_default().push(r.v);
         }
     }
-    assert!(late > 3, "the stream must have late records to tell anything");
+    assert!(late > 3 || step < size, "the stream must have late records to tell anything");
     let row = |(&(start, k, g), values): (&Key, &Vec<Option<i64>>)| {
         let present = || values.iter().flatten();
         format!(
             r#"{{"k":{},"g":{g},"window_start":"{}","window_end":"{}","n":{},"s":{},"lo":{},"hi":{}}}"#,
             or_null(k.map(|k| format!("\"{k}\""))),
             time(start),
-            time(start + 10_000),
+            time(start + size),
             values.len(),
             or_null(sum(values)),
             or_null(present().min()),
@@ -190,9 +201,19 @@ fn tumbling_rows_are_those_of_plain_loops() {
     };
     let mut expected: Vec<String> = windows.iter().map(row).collect();
     expected.sort();
-    let (rows, dropped) = run(&scenario(&records, TUMBLING), &options(2, 7));
+    let (rows, dropped) = run(&scenario(&records, script), &options(2, 7));
     assert_eq!(sorted(&rows), expected);
     assert_eq!(dropped, late);
+}
+
+#[test]
+fn tumbling_rows_are_those_of_plain_loops() {
+    aligned_rows_are_those_of_plain_loops(TUMBLING, 10_000, 10_000, 0);
+}
+
+#[test]
+fn hopping_rows_are_those_of_plain_loops() {
+    aligned_rows_are_those_of_plain_loops(HOPPING, 12_000, 3_000, 1_000);
 }
 
 /// An open session of one key.

@@ -1,7 +1,5 @@
 //! Random trees over random rows: columns at a time must give what a row-by-row evaluator gives.
 
-use std::sync::Arc;
-
 use crate::batch::Batch;
 use crate::column;
 use crate::expr::{Expr, evaluate, select};
@@ -252,7 +250,7 @@ fn batch(rows: &[Row]) -> Batch {
     }
     let values: Vec<Value> = rows.iter().map(|r| r.1.map_or(Value::Null, Value::Boolean)).collect();
     columns.push(column::from_values(&values, DataType::Boolean));
-    let seqs: Arc<[u64]> = (1..=rows.len() as u64).collect();
+    let seqs = crate::numbers::Numbers::run(1, rows.len());
     Batch::new(Schema::new(fields), columns, seqs)
 }
 

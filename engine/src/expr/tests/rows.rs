@@ -33,7 +33,7 @@ fn batch(rows: &[(Option<i64>, f64, &str, i128, i64)]) -> Batch {
     let columns =
         types.iter().enumerate().map(|(i, (_, t))| column::from_values(&column(i), *t)).collect();
     let fields = types.map(|(name, t)| Field::new(name, t)).into();
-    let seqs: Arc<[u64]> = (1..=rows.len() as u64).collect();
+    let seqs = crate::numbers::Numbers::run(1, rows.len());
     Batch::new(Schema::new(fields), columns, seqs)
 }
 

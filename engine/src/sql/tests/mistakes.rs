@@ -149,11 +149,15 @@ const MISTAKES: &[(&str, &str)] = &[
         "sql.type",
         "SELECT * FROM TABLE(aftershocks(TABLE quakes PARTITION BY net, ¿TABLE quakes PARTITION BY mag, UPPER => INTERVAL '1' DAY, km => 1))",
     ),
+    (
+        "sql.window",
+        "SELECT * FROM TABLE(HOP(TABLE quakes, DESCRIPTOR(event_time), INTERVAL '2' DAY, ¿INTERVAL '3' DAY))",
+    ),
     // Not here yet
     ("sql.unsupported", "SELECT a.a FROM plain AS a JOIN ¿plain AS b ON a.a = b.a"),
     (
         "sql.unsupported",
-        "SELECT * FROM TABLE(¿HOP(TABLE quakes, DESCRIPTOR(event_time), INTERVAL '1' DAY, INTERVAL '2' DAY))",
+        "SELECT * FROM TABLE(¿CUMULATE(TABLE quakes, DESCRIPTOR(event_time), INTERVAL '1' DAY, INTERVAL '2' DAY))",
     ),
     ("sql.unsupported", "SELECT ¿COUNT(DISTINCT a) FROM plain"),
     ("sql.unsupported", "SELECT ¿SUM(a) OVER (PARTITION BY s) FROM plain"),

@@ -1,0 +1,368 @@
+//! Keys as bytes that sort as the values do: a compact row encoding, both ways.
+
+use std::sync::Arc;
+
+use arrow_array::builder::{BinaryBuilder, StringBuilder};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, Int64Type, TimestampMillisecondType};
+use arrow_array::{Array, ArrayRef, BinaryArray, Int32Array, Int64Array, StringArray};
+
+use crate::column::{from_values, timestamps, value_at};
+use crate::schema::DataType;
+use crate::value::{Value, canonical_f32, canonical_f64};
+
+/// The bytes of one value: shorter comparisons than values, same order as [`Value::total_cmp`].
+fn encode_value(value: &Value, out: &mut Vec<u8>) {
+    if value.is_null() {
+        out.push(0);
+        return;
+    }
+    out.push(1);
+    match value {
+        Value::Null => {}
+        Value::Boolean(v) => out.push(u8::from(*v)),
+        Value::Int(v) | Value::Date(v) => out.extend(((*v as u32) ^ (1 << 31)).to_be_bytes()),
+        Value::BigInt(v) | Value::Timestamp(v) | Value::TimestampLtz(v) => {
+            out.extend(((*v as u64) ^ (1 << 63)).to_be_bytes());
+        }
+        Value::Float(v) => {
+            let bits = canonical_f32(*v).to_bits();
+            let flip = if bits >> 31 == 1 { u32::MAX } else { 1 << 31 };
+            out.extend((bits ^ flip).to_be_bytes());
+        }
+        Value::Double(v) => {
+            let bits = canonical_f64(*v).to_bits();
+            let flip = if bits >> 63 == 1 { u64::MAX } else { 1 << 63 };
+            out.extend((bits ^ flip).to_be_bytes());
+        }
+        Value::Decimal(v, _) => out.extend(((*v as u128) ^ (1 << 127)).to_be_bytes()),
+        Value::String(v) => encode_bytes(v.as_bytes(), out),
+        Value::Bytes(v) => encode_bytes(v, out),
+    }
+}
+
+/// Bytes so that no encoding is another's prefix: 0 becomes `0 FF`, the end is `0 0`.
+fn encode_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    if bytes.contains(&0) {
+        for &b in bytes {
+            out.push(b);
+            if b == 0 {
+                out.push(0xFF);
+            }
+        }
+    } else {
+        out.extend_from_slice(bytes);
+    }
+    out.extend_from_slice(&[0, 0]);
+}
+
+/// The order-preserving bytes of a whole key.
+pub fn encode(values: &[Value]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(values.len() * 9);
+    for v in values {
+        encode_value(v, &mut out);
+    }
+    out
+}
+
+/// The keys of rows as bytes, one after the other in one piece of memory that is used again and again.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Encoded {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+/// A key column, its type looked at once a batch.
+enum Column<'a> {
+    Int(&'a [i32]),
+    Long(&'a [i64]),
+    Text(&'a StringArray),
+    Binary(&'a BinaryArray),
+    Other(&'a ArrayRef, DataType),
+}
+
+impl Encoded {
+    /// Encodes rows `from..to` of key columns.
+    pub(super) fn fill(&mut self, columns: &[(&ArrayRef, DataType)], from: usize, to: usize) {
+        self.bytes.clear();
+        self.ends.clear();
+        let columns: Vec<(Column<'_>, &ArrayRef, bool)> =
+            columns.iter().map(|&(a, t)| (Column::new(a, t), a, a.null_count() > 0)).collect();
+        for row in from..to {
+            for (column, array, nulls) in &columns {
+                if *nulls && array.is_null(row) {
+                    self.bytes.push(0);
+                } else {
+                    column.encode(row, &mut self.bytes);
+                }
+            }
+            self.ends.push(self.bytes.len());
+        }
+    }
+
+    /// Key after key.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(from, &to)| &self.bytes[from..to])
+    }
+}
+
+impl<'a> Column<'a> {
+    fn new(array: &'a ArrayRef, data_type: DataType) -> Column<'a> {
+        match data_type {
+            DataType::Int => Column::Int(array.as_primitive::<Int32Type>().values()),
+            DataType::BigInt => Column::Long(array.as_primitive::<Int64Type>().values()),
+            DataType::Timestamp | DataType::TimestampLtz => {
+                Column::Long(array.as_primitive::<TimestampMillisecondType>().values())
+            }
+            DataType::String => Column::Text(array.as_string::<i32>()),
+            DataType::Bytes => Column::Binary(array.as_binary::<i32>()),
+            other => Column::Other(array, other),
+        }
+    }
+
+    /// The bytes of a value that is not NULL, the same as [`encode_value`] makes.
+    #[inline]
+    fn encode(&self, row: usize, out: &mut Vec<u8>) {
+        let long = |v: u64, out: &mut Vec<u8>| {
+            let mut nine = [1; 9];
+            nine[1..].copy_from_slice(&(v ^ (1 << 63)).to_be_bytes());
+            out.extend_from_slice(&nine);
+        };
+        match self {
+            Column::Int(values) => {
+                out.push(1);
+                out.extend_from_slice(&((values[row] as u32) ^ (1 << 31)).to_be_bytes());
+            }
+            Column::Long(values) => long(values[row] as u64, out),
+            Column::Text(array) => {
+                out.push(1);
+                encode_bytes(array.value(row).as_bytes(), out);
+            }
+            Column::Binary(array) => {
+                out.push(1);
+                encode_bytes(array.value(row), out);
+            }
+            Column::Other(array, data_type) => {
+                encode_value(&value_at(array, *data_type, row), out);
+            }
+        }
+    }
+}
+
+/// What is left of a key's bytes, and the next value's without the byte that says it is there; `None`
+/// for NULL.
+fn split(key: &[u8], data_type: DataType) -> (Option<&[u8]>, &[u8]) {
+    let (&there, rest) = key.split_first().expect("a key has all its columns");
+    if there == 0 {
+        return (None, rest);
+    }
+    let length = match data_type {
+        DataType::Null => 0,
+        DataType::Boolean => 1,
+        DataType::Int | DataType::Date | DataType::Float => 4,
+        DataType::BigInt | DataType::Timestamp | DataType::TimestampLtz | DataType::Double => 8,
+        DataType::Decimal(..) => 16,
+        DataType::String | DataType::Bytes => {
+            let mut at = 0;
+            while (rest[at], rest[at + 1]) != (0, 0) {
+                at += if rest[at] == 0 { 2 } else { 1 };
+            }
+            let (value, rest) = rest.split_at(at);
+            return (Some(value), &rest[2..]);
+        }
+    };
+    let (value, rest) = rest.split_at(length);
+    (Some(value), rest)
+}
+
+fn plain(escaped: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(escaped.len());
+    let mut rest = escaped.iter();
+    while let Some(&b) = rest.next() {
+        bytes.push(b);
+        if b == 0 {
+            rest.next();
+        }
+    }
+    bytes
+}
+
+fn number<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    bytes.try_into().expect("split by its type")
+}
+
+fn decode_int(bytes: &[u8]) -> i32 {
+    (u32::from_be_bytes(number(bytes)) ^ (1 << 31)) as i32
+}
+
+fn decode_long(bytes: &[u8]) -> i64 {
+    (u64::from_be_bytes(number(bytes)) ^ (1 << 63)) as i64
+}
+
+fn decode_value(bytes: Option<&[u8]>, data_type: DataType) -> Value {
+    let Some(bytes) = bytes else { return Value::Null };
+    match data_type {
+        DataType::Null => Value::Null,
+        DataType::Boolean => Value::Boolean(bytes[0] == 1),
+        DataType::Int => Value::Int(decode_int(bytes)),
+        DataType::Date => Value::Date(decode_int(bytes)),
+        DataType::BigInt => Value::BigInt(decode_long(bytes)),
+        DataType::Timestamp => Value::Timestamp(decode_long(bytes)),
+        DataType::TimestampLtz => Value::TimestampLtz(decode_long(bytes)),
+        DataType::Float => {
+            let bits = u32::from_be_bytes(number(bytes));
+            let flip = if bits >> 31 == 1 { 1 << 31 } else { u32::MAX };
+            Value::Float(f32::from_bits(bits ^ flip))
+        }
+        DataType::Double => {
+            let bits = u64::from_be_bytes(number(bytes));
+            let flip = if bits >> 63 == 1 { 1 << 63 } else { u64::MAX };
+            Value::Double(f64::from_bits(bits ^ flip))
+        }
+        DataType::Decimal(_, scale) => {
+            Value::Decimal((u128::from_be_bytes(number(bytes)) ^ (1 << 127)) as i128, scale)
+        }
+        DataType::String => Value::String(String::from_utf8_lossy(&plain(bytes)).as_ref().into()),
+        DataType::Bytes => Value::Bytes(plain(bytes).as_slice().into()),
+    }
+}
+
+/// The values of a key.
+pub(super) fn decode(mut key: &[u8], types: &[DataType]) -> Vec<Value> {
+    let one = |&t: &DataType| {
+        let (value, rest) = split(key, t);
+        key = rest;
+        decode_value(value, t)
+    };
+    types.iter().map(one).collect()
+}
+
+/// The columns of many keys.
+pub(super) fn decode_columns(mut keys: Vec<&[u8]>, types: &[DataType]) -> Vec<ArrayRef> {
+    types.iter().map(|&t| decode_column(&mut keys, t)).collect()
+}
+
+/// The next column; `keys` are left with what follows it.
+fn decode_column(keys: &mut [&[u8]], data_type: DataType) -> ArrayRef {
+    let bytes: usize = keys.iter().map(|k| k.len()).sum();
+    let mut values = keys.iter_mut().map(|key| {
+        let (value, rest) = split(key, data_type);
+        *key = rest;
+        value
+    });
+    match data_type {
+        DataType::Int => Arc::new(values.map(|v| v.map(decode_int)).collect::<Int32Array>()),
+        DataType::BigInt => Arc::new(values.map(|v| v.map(decode_long)).collect::<Int64Array>()),
+        DataType::String => {
+            let mut builder = StringBuilder::with_capacity(values.len(), bytes);
+            values.for_each(|v| match v {
+                Some(v) if !v.contains(&0) => {
+                    builder.append_value(std::str::from_utf8(v).unwrap_or_default());
+                }
+                v => builder
+                    .append_option(v.map(|v| String::from_utf8_lossy(&plain(v)).into_owned())),
+            });
+            Arc::new(builder.finish())
+        }
+        DataType::Bytes => {
+            let mut builder = BinaryBuilder::with_capacity(values.len(), bytes);
+            values.for_each(|v| builder.append_option(v.map(plain)));
+            Arc::new(builder.finish())
+        }
+        t if t.is_timestamp() => {
+            let mut list = Vec::with_capacity(values.len());
+            let mut first_null = None;
+            for (i, value) in values.by_ref().enumerate() {
+                if value.is_none() && first_null.is_none() {
+                    first_null = Some(i);
+                }
+                list.push(value.map(decode_long));
+            }
+            match first_null {
+                None => timestamps(list.into_iter().flatten().collect(), t),
+                Some(_) => {
+                    let one = |v: &Option<i64>| match (v, t) {
+                        (None, _) => Value::Null,
+                        (Some(v), DataType::Timestamp) => Value::Timestamp(*v),
+                        (Some(v), _) => Value::TimestampLtz(*v),
+                    };
+                    from_values(&list.iter().map(one).collect::<Vec<_>>(), t)
+                }
+            }
+        }
+        t => from_values(&values.map(|v| decode_value(v, t)).collect::<Vec<_>>(), t),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cmp::Ordering;
+
+    fn samples() -> Vec<(DataType, Vec<Value>)> {
+        let text = |s: &str| Value::String(s.into());
+        vec![
+            (DataType::String, ["", "a", "a\0", "a\0b", "ab", "é"].map(text).to_vec()),
+            (
+                DataType::Double,
+                [f64::NEG_INFINITY, -1.5, 0.0, 2.0, f64::NAN].map(Value::Double).to_vec(),
+            ),
+            (DataType::Float, [-2.5, 0.0, 1.0].map(Value::Float).to_vec()),
+            (DataType::BigInt, [i64::MIN, -1, 0, 3, i64::MAX].map(Value::BigInt).to_vec()),
+            (DataType::Int, [i32::MIN, -1, 7].map(Value::Int).to_vec()),
+            (DataType::Date, [-4, 0, 9].map(Value::Date).to_vec()),
+            (DataType::Timestamp, [-4, 0, 9].map(Value::Timestamp).to_vec()),
+            (DataType::TimestampLtz, [-4, 9].map(Value::TimestampLtz).to_vec()),
+            (DataType::Boolean, [false, true].map(Value::Boolean).to_vec()),
+            (DataType::Decimal(10, 2), [-150, 0, 7].map(|v| Value::Decimal(v, 2)).to_vec()),
+            (
+                DataType::Bytes,
+                [&[0u8][..], &[0, 0], &[1, 0, 2]].map(|b| Value::Bytes(b.into())).to_vec(),
+            ),
+        ]
+    }
+
+    #[test]
+    fn encoded_keys_sort_as_their_values() {
+        for (data_type, mut list) in samples() {
+            list.insert(0, Value::Null);
+            for pair in list.windows(2) {
+                assert!(encode(&pair[..1]) < encode(&pair[1..]), "{data_type}: {pair:?}");
+                assert_eq!(pair[0].total_cmp(&pair[1]), Ordering::Less);
+            }
+        }
+        assert_eq!(encode(&[Value::Double(-0.0)]), encode(&[Value::Double(0.0)]));
+    }
+
+    /// Columns encode as their values do, and read back as what they were.
+    #[test]
+    fn columns_encode_and_decode() {
+        let lists = samples();
+        for nulls in [false, true] {
+            for (data_type, list) in &lists {
+                let mut list = list.clone();
+                if nulls {
+                    list.insert(1, Value::Null);
+                }
+                let ints: Vec<Value> = (0..list.len() as i32).map(Value::Int).collect();
+                let types = [*data_type, DataType::Int, *data_type];
+                let (array, ints) =
+                    (from_values(&list, *data_type), from_values(&ints, DataType::Int));
+                let columns = [(&array, *data_type), (&ints, DataType::Int), (&array, *data_type)];
+                let mut encoded = Encoded::default();
+                encoded.fill(&columns, 1, list.len());
+                let keys: Vec<&[u8]> = encoded.iter().collect();
+                for (i, key) in keys.iter().enumerate() {
+                    let row = [list[i + 1].clone(), Value::Int(i as i32 + 1), list[i + 1].clone()];
+                    assert_eq!(*key, encode(&row), "{row:?}");
+                    assert_eq!(encode(&decode(key, &types)), *key, "{row:?}");
+                }
+                let decoded = decode_columns(keys.clone(), &types);
+                for (array, (column, _)) in decoded.iter().zip(columns) {
+                    assert_eq!(**array, *column.slice(1, list.len() - 1), "{data_type}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Numbers, one a row, that mostly follow one another: places in the stream, offsets, lines, arrivals.
+
+use std::sync::Arc;
+
+/// One `u64` a row. Runs and repetitions, which is what streams are made of, take no memory a row.
+#[derive(Clone, Debug)]
+pub struct Numbers {
+    form: Form,
+    rows: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Form {
+    /// `first`, `first + 1`, …
+    Run(u64),
+    /// The same for all rows.
+    Same(u64),
+    /// Row `i` has the number at `i` after the first so many.
+    Each(Arc<[u64]>, usize),
+}
+
+impl Numbers {
+    /// `first`, `first + 1`, … for so many rows.
+    pub fn run(first: u64, rows: usize) -> Numbers {
+        Numbers { form: Form::Run(first), rows }
+    }
+
+    /// One number for so many rows.
+    pub fn same(number: u64, rows: usize) -> Numbers {
+        Numbers { form: Form::Same(number), rows }
+    }
+
+    /// How many rows.
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// True without rows.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// The number of row `i`.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    pub fn at(&self, i: usize) -> u64 {
+        assert!(i < self.rows, "row {i} of {}", self.rows);
+        match &self.form {
+            Form::Run(first) => first + i as u64,
+            Form::Same(number) => *number,
+            Form::Each(all, from) => all[from + i],
+        }
+    }
+
+    /// The number of row `i`, if there is such a row.
+    pub fn get(&self, i: usize) -> Option<u64> {
+        (i < self.rows).then(|| self.at(i))
+    }
+
+    /// The last row's.
+    pub fn last(&self) -> Option<u64> {
+        self.rows.checked_sub(1).map(|i| self.at(i))
+    }
+
+    /// Row after row.
+    pub fn iter(&self) -> impl Iterator<Item = u64> + '_ {
+        (0..self.rows).map(|i| self.at(i))
+    }
+
+    /// Rows `from..to`.
+    #[must_use]
+    pub fn slice(&self, from: usize, to: usize) -> Numbers {
+        assert!(from <= to && to <= self.rows, "rows {from}..{to} of {}", self.rows);
+        let form = match &self.form {
+            Form::Run(first) => Form::Run(first + from as u64),
+            Form::Same(number) => Form::Same(*number),
+            Form::Each(all, skip) => Form::Each(Arc::clone(all), skip + from),
+        };
+        Numbers { form, rows: to - from }
+    }
+
+    /// The rows at `indices`.
+    #[must_use]
+    pub fn gather(&self, indices: &[u32]) -> Numbers {
+        match &self.form {
+            Form::Same(number) => Numbers::same(*number, indices.len()),
+            _ => indices.iter().map(|&i| self.at(i as usize)).collect(),
+        }
+    }
+
+    /// How many rows, from the first on, have a number of at most `limit`; for numbers that never fall.
+    pub fn count_upto(&self, limit: u64) -> usize {
+        match &self.form {
+            Form::Run(first) => {
+                let count = limit.saturating_add(1).saturating_sub(*first);
+                usize::try_from(count).map_or(self.rows, |c| c.min(self.rows))
+            }
+            Form::Same(number) => {
+                if *number <= limit {
+                    self.rows
+                } else {
+                    0
+                }
+            }
+            Form::Each(all, from) => all[*from..from + self.rows].partition_point(|&n| n <= limit),
+        }
+    }
+
+    /// Whether every row's number is above the one before.
+    pub fn rises(&self) -> bool {
+        match &self.form {
+            Form::Run(_) => true,
+            Form::Same(_) => self.rows < 2,
+            Form::Each(all, from) => all[*from..from + self.rows].is_sorted_by(|a, b| a < b),
+        }
+    }
+
+    /// Several in a row.
+    pub fn concat<'a>(parts: impl IntoIterator<Item = &'a Numbers>) -> Numbers {
+        let mut all: Option<Numbers> = None;
+        let mut each: Vec<u64> = Vec::new();
+        for part in parts {
+            match &mut all {
+                None => all = Some(part.clone()),
+                Some(before) if each.is_empty() && before.joins(part) => before.rows += part.rows,
+                Some(before) => {
+                    if each.is_empty() {
+                        each.extend(before.iter());
+                    }
+                    each.extend(part.iter());
+                }
+            }
+        }
+        if each.is_empty() { all.unwrap_or_else(|| Numbers::run(0, 0)) } else { each.into() }
+    }
+
+    /// Whether `next` goes on where this ends, in the same form.
+    fn joins(&self, next: &Numbers) -> bool {
+        match (&self.form, &next.form) {
+            (Form::Run(first), Form::Run(then)) => first + self.rows as u64 == *then,
+            (Form::Same(a), Form::Same(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+impl From<Vec<u64>> for Numbers {
+    fn from(all: Vec<u64>) -> Numbers {
+        let rows = all.len();
+        match all.first() {
+            Some(&first) if all.iter().zip(first..).all(|(&n, i)| n == i) => {
+                Numbers::run(first, rows)
+            }
+            Some(_) => Numbers { form: Form::Each(all.into(), 0), rows },
+            None => Numbers::run(0, 0),
+        }
+    }
+}
+
+impl FromIterator<u64> for Numbers {
+    fn from_iter<I: IntoIterator<Item = u64>>(iter: I) -> Numbers {
+        iter.into_iter().collect::<Vec<u64>>().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every form against the plain list it stands for.
+    #[test]
+    fn each_form_is_the_list_it_stands_for() {
+        let forms = [
+            (Numbers::run(5, 6), vec![5, 6, 7, 8, 9, 10]),
+            (Numbers::same(7, 6), vec![7; 6]),
+            (Numbers::from(vec![1, 1, 4, 9, 9, 12]), vec![1, 1, 4, 9, 9, 12]),
+            (Numbers::from(vec![3, 4, 5]), vec![3, 4, 5]),
+            (Numbers::from(vec![]), vec![]),
+        ];
+        for (numbers, list) in &forms {
+            assert_eq!(numbers.iter().collect::<Vec<_>>(), *list);
+            assert_eq!((numbers.len(), numbers.last()), (list.len(), list.last().copied()));
+            assert_eq!(numbers.rises(), list.windows(2).all(|w| w[0] < w[1]));
+            for limit in 0..14 {
+                let count = list.iter().filter(|&&n| n <= limit).count();
+                assert_eq!(numbers.count_upto(limit), count, "{list:?} up to {limit}");
+            }
+            for from in 0..=list.len() {
+                let part = numbers.slice(from, list.len());
+                assert_eq!(part.iter().collect::<Vec<_>>(), list[from..]);
+                assert_eq!(part.get(0), list.get(from).copied());
+            }
+            let last_first: Vec<u32> = (0..list.len() as u32).rev().collect();
+            let turned: Vec<u64> = list.iter().rev().copied().collect();
+            assert_eq!(numbers.gather(&last_first).iter().collect::<Vec<_>>(), turned);
+            for (other, more) in &forms {
+                let joined = Numbers::concat([numbers, other, numbers]);
+                let all = [&list[..], more, list].concat();
+                assert_eq!(joined.iter().collect::<Vec<_>>(), all);
+            }
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Aligned windows: tumbling and hopping aggregation, fired by the watermark.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::Array;
+use rkyv::{Archive, Deserialize, Serialize};
+
+use super::panes::Panes;
+use super::{bounds, late, seqs, window_time_type};
+use crate::aggregate::AggregateCall;
+use crate::batch::{Batch, Seq, Stair};
+use crate::column::millis;
+use crate::error::Result;
+use crate::key::{self, KeyColumns, KeyOrder};
+use crate::operator::{Operator, Output, wrong_state};
+use crate::schema::SchemaRef;
+use crate::snapshot::{Cell, cells, values};
+use crate::time::{Alignment, EventTime};
+use crate::trace::What;
+use crate::{archive, unarchive};
+
+/// Aggregates per key and window of one length at every multiple of a step. Its rows: the key columns,
+/// `window_start`, `window_end`, `window_time`, one column an aggregate.
+///
+/// Window `n` is made of the slices `n..n + overlap` and fires before any later record is looked at.
+#[derive(Clone)]
+pub struct AlignedAggregate {
+    name: String,
+    alignment: Alignment,
+    /// The first window that has not fired, and the first slice that takes records.
+    open: i64,
+    time: usize,
+    keys: KeyColumns,
+    order: KeyOrder,
+    output: SchemaRef,
+    watermark: EventTime,
+    panes: Panes,
+    /// The trace's numbers of open windows, by window and encoded key; kept when somebody looks.
+    numbers: BTreeMap<(i64, Vec<u8>), u64>,
+    next_window: u64,
+}
+
+#[derive(Archive, Serialize, Deserialize)]
+struct State {
+    watermark: i64,
+    next_window: u64,
+    panes: Vec<PaneState>,
+    numbers: Vec<(i64, Vec<u8>, u64)>,
+}
+
+#[derive(Archive, Serialize, Deserialize)]
+struct PaneState {
+    slice: i64,
+    /// Key, accumulators.
+    slots: Vec<(Vec<Cell>, Vec<Vec<Cell>>)>,
+}
+
+impl AlignedAggregate {
+    /// Windows over the column `time` of `input`; `order` is that of the rows of one window.
+    pub fn new(
+        name: &str,
+        alignment: Alignment,
+        time: usize,
+        (keys, order): (&[usize], KeyOrder),
+        calls: &[AggregateCall],
+        (input, output): (&SchemaRef, &SchemaRef),
+    ) -> AlignedAggregate {
+        let keys = KeyColumns::new(input, keys);
+        AlignedAggregate {
+            name: name.to_owned(),
+            alignment,
+            open: alignment.first_open(EventTime::MIN),
+            time,
+            panes: Panes::new(keys.clone(), order, calls, input),
+            keys,
+            order,
+            output: Arc::clone(output),
+            watermark: EventTime::MIN,
+            numbers: BTreeMap::new(),
+            next_window: 0,
+        }
+    }
+
+    /// Takes in rows `from..to` of a batch, all under one watermark.
+    fn add(&mut self, batch: &Batch, from: usize, to: usize, out: &mut Output) {
+        let times = millis(&batch.columns[self.time]);
+        if from < to {
+            out.late += self.panes.add(batch, times, (from, to), (&self.alignment, self.open));
+        }
+        if out.traced() {
+            (from..to).for_each(|row| self.tell(batch, row, times[row], out));
+        }
+    }
+
+    /// Says which windows a row has gone into, or that it was late.
+    fn tell(&mut self, batch: &Batch, row: usize, time: i64, out: &mut Output) {
+        let key = self.keys.values(batch, row);
+        let slice = self.alignment.slice(time);
+        if slice < self.open {
+            out.note(|| late(batch, row, time, self.watermark, self.alignment.bounds(slice), &key));
+            return;
+        }
+        let encoded = key::encode(&key);
+        for n in
+            (slice.saturating_sub(self.alignment.overlap() - 1)..=slice).filter(|&n| n >= self.open)
+        {
+            let (start, end) = self.alignment.bounds(n);
+            let next = &mut self.next_window;
+            let window = *self.numbers.entry((n, encoded.clone())).or_insert_with(|| {
+                *next += 1;
+                let (window, key) = (*next, key::text(&key));
+                out.note(|| What::WindowOpen { window, key, start, end });
+                window
+            });
+            out.note(|| What::WindowAdd { window, seq: batch.seqs.at(row) });
+        }
+    }
+
+    /// Moves the watermark: fires what it closes, then passes the steps on.
+    fn advance(&mut self, stair: Stair, pending: &mut Vec<Stair>, upto: Seq, out: &mut Output) {
+        self.watermark = stair.watermark;
+        let (from, open) = (self.open, self.alignment.first_open(stair.watermark));
+        let mut fired = Vec::new();
+        let mut next = from;
+        // Windows without a record do not fire: from one pane to the next.
+        while let Some(slice) = self.panes.first_slice(next) {
+            let window = next.max(slice.saturating_sub(self.alignment.overlap() - 1));
+            if window >= open {
+                break;
+            }
+            fired.push(self.fire(window, stair, out));
+            next = window + 1;
+        }
+        self.open = open;
+        self.panes.drop_below(open);
+        self.numbers = self.numbers.split_off(&(open, Vec::new()));
+        let mut stairs = std::mem::take(pending);
+        let mut batch = match fired.len() {
+            0 => {
+                stairs.push(Stair { row: 0, ..stair });
+                *pending = stairs;
+                return;
+            }
+            1 => fired.remove(0),
+            _ => self.interleave(&fired),
+        };
+        stairs.push(Stair { row: batch.rows as u32, ..stair });
+        batch.stairs = stairs;
+        // The rest of this input batch is still to come.
+        batch.upto = upto.min(stair.seq.saturating_sub(1));
+        out.batches.push(batch);
+    }
+
+    fn fire(&mut self, window: i64, stair: Stair, out: &mut Output) -> Batch {
+        let merged = self.panes.merge((window, window.saturating_add(self.alignment.overlap())));
+        let (start, end) = self.alignment.bounds(window);
+        if out.traced() {
+            for &id in &merged.ids {
+                let key = self.panes.keys().key(id);
+                let number = self.numbers.get(&(window, key::encode(&key))).copied().unwrap_or(0);
+                let key = key::text(&key);
+                out.note(|| What::WindowFire { window: number, key, start, end, rows: 1 });
+            }
+        }
+        let (n_keys, rows) = (self.keys.columns.len(), merged.ids.len());
+        let mut columns =
+            if n_keys == 0 { Vec::new() } else { self.panes.keys().columns(&merged.ids) };
+        let windows = std::iter::repeat_n((start, end), rows);
+        columns.extend(bounds(windows, window_time_type(&self.output, n_keys)));
+        columns.extend(self.panes.set().results(&merged.slots));
+        self.panes.release(merged);
+        Batch::new(Arc::clone(&self.output), columns, seqs(stair.seq, rows))
+    }
+
+    /// Rows of several windows. By key group, then window, where an operator follows: the one order that
+    /// does not depend on how many subtasks share the key groups. A sink puts them in its own.
+    fn interleave(&self, fired: &[Batch]) -> Batch {
+        let joined = Batch::concat(fired);
+        if self.order == KeyOrder::Value {
+            return joined;
+        }
+        let groups = KeyColumns {
+            columns: (0..self.keys.types.len()).collect(),
+            types: self.keys.types.clone(),
+        }
+        .groups(&joined);
+        let mut order: Vec<u32> = (0..joined.rows as u32).collect();
+        order.sort_by_key(|&row| groups[row as usize]);
+        joined.gather(&order)
+    }
+}
+
+impl Operator for AlignedAggregate {
+    fn process(&mut self, _: usize, batch: Batch, out: &mut Output) -> Result<()> {
+        // A row without event time is in no window.
+        let times = &batch.columns[self.time];
+        let batch = match times.nulls().filter(|n| n.null_count() > 0) {
+            None => batch,
+            Some(nulls) => {
+                let some = (0..batch.rows as u32).filter(|&i| nulls.is_valid(i as usize));
+                batch.select(&some.collect::<Vec<u32>>())
+            }
+        };
+        let mut from = 0;
+        // Steps that close nothing wait here for the next batch that leaves: rows on both sides of
+        // them can be taken in together. Somebody who looks sees every record under its watermark.
+        let mut pending: Vec<Stair> = Vec::new();
+        for stair in &batch.stairs {
+            if self.alignment.first_open(stair.watermark) == self.open && !out.traced() {
+                pending.push(Stair { row: 0, ..*stair });
+                continue;
+            }
+            self.add(&batch, from, stair.row as usize, out);
+            from = stair.row as usize;
+            self.advance(*stair, &mut pending, batch.upto, out);
+        }
+        self.add(&batch, from, batch.rows, out);
+        if let Some(last) = pending.last() {
+            self.watermark = last.watermark;
+        }
+        out.end(&self.output, pending, batch.upto);
+        Ok(())
+    }
+
+    fn snapshot(&self) -> Vec<u8> {
+        let panes = self.panes.slices().map(|slice| {
+            let saved = self.panes.save(slice).into_iter();
+            let slots = saved.map(|(k, a)| (cells(&k), a.iter().map(|a| cells(a)).collect()));
+            PaneState { slice, slots: slots.collect() }
+        });
+        let numbers = self.numbers.iter().map(|((n, key), &number)| (*n, key.clone(), number));
+        archive!(&State {
+            watermark: self.watermark.0,
+            next_window: self.next_window,
+            panes: panes.collect(),
+            numbers: numbers.collect(),
+        })
+    }
+
+    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+        let state = unarchive!(State, bytes)?;
+        self.watermark = EventTime(state.watermark);
+        self.open = self.alignment.first_open(self.watermark);
+        self.next_window = state.next_window;
+        self.numbers = state.numbers.into_iter().map(|(n, key, w)| ((n, key), w)).collect();
+        self.panes.empty();
+        for pane in state.panes {
+            for (key, accumulators) in &pane.slots {
+                let states: Vec<_> = accumulators.iter().map(|a| values(a)).collect();
+                if !self.panes.load(pane.slice, &values(key), &states) {
+                    return Err(wrong_state(&self.name));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn fork(&self) -> Box<dyn Operator> {
+        Box::new(self.clone())
+    }
+}

@@ -1,0 +1,432 @@
+//! Panes: the state of aligned windows, shared by all windows that overlap.
+//!
+//! Time is cut into slices as long as the step between windows; a pane holds the accumulators of one
+//! slice. A record goes into one pane however many windows contain it; a window's result is the panes
+//! under it, merged. (Li et al., No Pane, No Gain, SIGMOD Record 2005.)
+//!
+//! A slot of the accumulators belongs to a pane and a key. Slots come in blocks of [`BLOCK`] keys with
+//! neighbouring numbers; a table a pane says which block serves which keys. So a pane that sees
+//! few keys takes little memory, and one that sees all of them is an array.
+
+use std::collections::BTreeMap;
+
+use crate::aggregate::{AggregateCall, AggregateSet};
+use crate::batch::Batch;
+use crate::key::{KeyColumns, KeyOrder, KeyTable};
+use crate::schema::Schema;
+use crate::time::Alignment;
+use crate::value::Value;
+
+/// Keys a block.
+const BLOCK: usize = 16;
+/// No block serves these keys.
+const MISSING: u32 = u32::MAX;
+/// The row of `tables` whose blocks are block 0: where late records go.
+const LATE: usize = 0;
+/// The row of `tables` without any block: a pane that does not exist.
+const ABSENT: usize = 1;
+/// Records taken in at a time: their slots stay in the first cache from one aggregate to the next.
+const RUN: usize = 512;
+/// The most slices a run of records may spread over to be told apart by comparing.
+const NEAR: i64 = 8;
+
+/// The state of all panes.
+#[derive(Clone)]
+pub(super) struct Panes {
+    columns: KeyColumns,
+    keys: KeyTable,
+    set: AggregateSet,
+    panes: BTreeMap<i64, Pane>,
+    /// A row a pane, `stride` long: the block that serves keys `BLOCK * i..`.
+    tables: Vec<u32>,
+    stride: usize,
+    free_rows: Vec<usize>,
+    free_blocks: Vec<u32>,
+    ids: Vec<u32>,
+    slots: Vec<u32>,
+}
+
+#[derive(Clone)]
+struct Pane {
+    row: usize,
+    /// Position in the table, and block.
+    blocks: Vec<(u32, u32)>,
+}
+
+/// The result of one window: keys in the table's order, and the slots that hold their accumulators.
+#[derive(Default)]
+pub(super) struct Merged {
+    pub(super) ids: Vec<u32>,
+    pub(super) slots: Vec<u32>,
+    /// Blocks that were made for it.
+    blocks: Vec<u32>,
+}
+
+/// Tells the slices of a run of records apart.
+enum Spread {
+    /// All rows are in a few neighbouring slices: the first, and where the others begin.
+    Near(i64, Vec<i64>),
+    Far,
+}
+
+impl Panes {
+    pub(super) fn new(
+        columns: KeyColumns,
+        order: KeyOrder,
+        calls: &[AggregateCall],
+        input: &Schema,
+    ) -> Panes {
+        let mut panes = Panes {
+            keys: KeyTable::new(&columns.types, order),
+            columns,
+            set: AggregateSet::new(calls, input),
+            panes: BTreeMap::new(),
+            tables: Vec::new(),
+            stride: 0,
+            free_rows: Vec::new(),
+            free_blocks: Vec::new(),
+            ids: Vec::new(),
+            slots: Vec::new(),
+        };
+        panes.empty();
+        panes
+    }
+
+    /// Forgets everything.
+    pub(super) fn empty(&mut self) {
+        self.keys = KeyTable::new(&self.columns.types, self.keys.order());
+        self.set.clear(0, self.set.slots() as u32);
+        self.set.grow(BLOCK);
+        // Late records find their slot taken: they hold no key.
+        self.set.occupy(0, BLOCK as u32);
+        self.panes.clear();
+        self.free_rows.clear();
+        self.free_blocks = (1..(self.set.slots() / BLOCK) as u32).rev().collect();
+        self.stride = 4;
+        self.tables = [vec![0; self.stride], vec![MISSING; self.stride]].concat();
+    }
+
+    /// The slices that have a pane.
+    pub(super) fn slices(&self) -> impl Iterator<Item = i64> + '_ {
+        self.panes.keys().copied()
+    }
+
+    /// The first slice that has a pane, from slice `from` on.
+    pub(super) fn first_slice(&self, from: i64) -> Option<i64> {
+        self.panes.range(from..).next().map(|(&slice, _)| slice)
+    }
+
+    /// The keys.
+    pub(super) fn keys(&self) -> &KeyTable {
+        &self.keys
+    }
+
+    /// The accumulators.
+    pub(super) fn set(&self) -> &AggregateSet {
+        &self.set
+    }
+
+    /// Takes in rows `from..to` of a batch with these event times; answers how many were late.
+    pub(super) fn add(
+        &mut self,
+        batch: &Batch,
+        times: &[i64],
+        (from, to): (usize, usize),
+        (alignment, open): (&Alignment, i64),
+    ) -> u64 {
+        let mut late = 0;
+        let mut first = from;
+        while first < to {
+            let end = to.min(first + RUN);
+            self.keys.intern(&self.columns, batch, (first, end), &mut self.ids);
+            self.reach();
+            let run = &times[first..end];
+            late += match spread(run, alignment, open) {
+                Spread::Near(slice, starts) => {
+                    self.slots_near(run, slice, &starts, alignment.start(open))
+                }
+                Spread::Far => self.slots_far(run, alignment, open),
+            };
+            let (keys, ids) = (&mut self.keys, &self.ids);
+            self.set.update(&self.slots, first, batch, |i| keys.hold(ids[i]));
+            first = end;
+        }
+        late
+    }
+
+    /// Makes the tables as wide as the keys' numbers go.
+    fn reach(&mut self) {
+        let needed = self.keys.numbers().div_ceil(BLOCK);
+        if needed <= self.stride {
+            return;
+        }
+        let wide = needed.next_power_of_two();
+        let rows = self.tables.len() / self.stride;
+        let mut tables = vec![MISSING; rows * wide];
+        for (new, old) in tables.chunks_mut(wide).zip(self.tables.chunks(self.stride)) {
+            new[..old.len()].copy_from_slice(old);
+        }
+        tables[..wide].fill(0);
+        (self.tables, self.stride) = (tables, wide);
+    }
+
+    /// Finds the slots of rows that lie in few slices; answers how many rows are late.
+    fn slots_near(&mut self, times: &[i64], first: i64, starts: &[i64], open: i64) -> u64 {
+        // Where each slice's row of the tables begins; before them all, that of late records.
+        let mut bases = [LATE * self.stride; NEAR as usize * 2];
+        for (i, base) in bases[1..].iter_mut().enumerate() {
+            *base = self.base(first.saturating_add(i as i64));
+        }
+        let mut slots = std::mem::take(&mut self.slots);
+        slots.resize(times.len(), 0);
+        let place = Place { times, ids: &self.ids, tables: &self.tables, bases: &bases, open };
+        let (late, missing) = match *starts {
+            [] => place.find([], &mut slots),
+            [a] => place.find([a], &mut slots),
+            [a, b] => place.find([a, b], &mut slots),
+            [a, b, c] => place.find([a, b, c], &mut slots),
+            _ => {
+                let mut all = [i64::MAX; NEAR as usize - 1];
+                all[..starts.len()].copy_from_slice(starts);
+                place.find(all, &mut slots)
+            }
+        };
+        // Blocks that were not there are made, and their rows looked at again.
+        for i in if missing { 0..slots.len() } else { 0..0 } {
+            if slots[i] / BLOCK as u32 == MISSING / BLOCK as u32 {
+                let slice = first + starts.iter().filter(|&&s| times[i] >= s).count() as i64;
+                let place = self.ids[i] as usize / BLOCK;
+                let block = match self.tables[self.base(slice) + place] {
+                    MISSING => self.block(slice, place),
+                    block => block,
+                };
+                slots[i] = block * BLOCK as u32 + slots[i] % BLOCK as u32;
+            }
+        }
+        self.slots = slots;
+        late
+    }
+
+    /// Finds the slots of rows that lie anywhere.
+    fn slots_far(&mut self, times: &[i64], alignment: &Alignment, open: i64) -> u64 {
+        self.slots.clear();
+        let mut late = 0;
+        // The rows of the tables found last, by the slice's low bits.
+        let mut recent = [(i64::MIN, ABSENT * self.stride); 64];
+        for (&time, i) in times.iter().zip(0..) {
+            let id = self.ids[i] as usize;
+            let slice = alignment.slice(time);
+            if slice < open {
+                late += 1;
+                self.slots.push((id % BLOCK) as u32);
+                continue;
+            }
+            let place = (slice & 63) as usize;
+            if recent[place].0 != slice {
+                recent[place] = (slice, self.base(slice));
+            }
+            let mut block = self.tables[recent[place].1 + id / BLOCK];
+            if block == MISSING {
+                block = self.block(slice, id / BLOCK);
+                recent[place] = (slice, self.base(slice));
+            }
+            self.slots.push(block * BLOCK as u32 + (id % BLOCK) as u32);
+        }
+        late
+    }
+
+    /// Where the row of a slice's pane begins.
+    fn base(&self, slice: i64) -> usize {
+        self.panes.get(&slice).map_or(ABSENT, |p| p.row) * self.stride
+    }
+
+    /// Makes a block of a pane, and the pane if it is the first.
+    #[cold]
+    fn block(&mut self, slice: i64, place: usize) -> u32 {
+        let block = self.fresh_block();
+        let stride = self.stride;
+        let pane = self.panes.entry(slice).or_insert_with(|| {
+            let row = self.free_rows.pop().unwrap_or_else(|| {
+                self.tables.resize(self.tables.len() + stride, MISSING);
+                self.tables.len() / stride - 1
+            });
+            Pane { row, blocks: Vec::new() }
+        });
+        self.tables[pane.row * stride + place] = block;
+        pane.blocks.push((place as u32, block));
+        block
+    }
+
+    fn fresh_block(&mut self) -> u32 {
+        if let Some(block) = self.free_blocks.pop() {
+            return block;
+        }
+        let slots = self.set.slots();
+        self.set.grow(slots + BLOCK);
+        (slots / BLOCK) as u32
+    }
+
+    /// Merges the panes of slices `from..to`. To be given back with [`Panes::release`].
+    pub(super) fn merge(&mut self, (from, to): (i64, i64)) -> Merged {
+        let panes: Vec<(usize, Vec<(u32, u32)>)> =
+            self.panes.range(from..to).map(|(_, p)| (p.row, p.blocks.clone())).collect();
+        if let [(row, blocks)] = panes.as_slice() {
+            let table = self.tables[row * self.stride..][..self.stride].to_vec();
+            return self.collect(&table, blocks.len(), Vec::new());
+        }
+        let mut table = vec![MISSING; self.stride];
+        let mut made = Vec::new();
+        let mut pairs = Vec::new();
+        for (_, blocks) in panes {
+            pairs.clear();
+            for (place, block) in blocks {
+                let into = &mut table[place as usize];
+                if *into == MISSING {
+                    *into = self.fresh_block();
+                    made.push(*into);
+                }
+                let (into, block) = (*into * BLOCK as u32, block * BLOCK as u32);
+                pairs.extend((0..BLOCK as u32).map(|i| (into + i, block + i)));
+            }
+            self.set.merge(&pairs);
+        }
+        let count = made.len();
+        self.collect(&table, count, made)
+    }
+
+    /// The keys that have a row, in the table's order.
+    fn collect(&mut self, table: &[u32], blocks: usize, made: Vec<u32>) -> Merged {
+        let (set, mut merged) = (&self.set, Merged { blocks: made, ..Merged::default() });
+        let mut see = |id: u32| {
+            let block = table[id as usize / BLOCK];
+            let slot = block.wrapping_mul(BLOCK as u32) + id % BLOCK as u32;
+            if block != MISSING && set.rows(slot) > 0 {
+                merged.ids.push(id);
+                merged.slots.push(slot);
+            }
+        };
+        if blocks * BLOCK * 4 > self.keys.numbers() {
+            self.keys.in_order().iter().for_each(|&id| see(id));
+            return merged;
+        }
+        // Few of many keys: sort those.
+        let places = (0..table.len()).filter(|&p| table[p] != MISSING);
+        let ids = places.flat_map(|p| p * BLOCK..(p + 1) * BLOCK).map(|id| id as u32);
+        ids.for_each(&mut see);
+        let mut pairs: Vec<(u32, u32)> =
+            merged.ids.iter().copied().zip(merged.slots.iter().copied()).collect();
+        self.keys.sort_by_key(&mut pairs, |pair| pair.0);
+        (merged.ids, merged.slots) = pairs.into_iter().unzip();
+        merged
+    }
+
+    /// Gives back what [`Panes::merge`] made.
+    pub(super) fn release(&mut self, merged: Merged) {
+        for block in merged.blocks {
+            self.free(block);
+        }
+    }
+
+    fn free(&mut self, block: u32) {
+        self.set.clear(block * BLOCK as u32, (block + 1) * BLOCK as u32);
+        self.free_blocks.push(block);
+    }
+
+    /// Drops the panes below a slice.
+    pub(super) fn drop_below(&mut self, slice: i64) {
+        while let Some(entry) = self.panes.first_entry().filter(|e| *e.key() < slice) {
+            let pane = entry.remove();
+            for (place, block) in pane.blocks {
+                for i in 0..BLOCK as u32 {
+                    if self.set.rows(block * BLOCK as u32 + i) > 0 {
+                        self.keys.release(place * BLOCK as u32 + i);
+                    }
+                }
+                self.tables[pane.row * self.stride + place as usize] = MISSING;
+                self.free(block);
+            }
+            self.free_rows.push(pane.row);
+        }
+        self.keys.sweep();
+    }
+
+    /// What a pane holds, for a snapshot: keys and accumulators, by the keys' bytes.
+    pub(super) fn save(&self, slice: i64) -> Vec<(Vec<Value>, Vec<Vec<Value>>)> {
+        let Some(pane) = self.panes.get(&slice) else { return Vec::new() };
+        let mut entries = Vec::new();
+        for &(place, block) in &pane.blocks {
+            for i in 0..BLOCK as u32 {
+                let slot = block * BLOCK as u32 + i;
+                if self.set.rows(slot) > 0 {
+                    let key = self.keys.key(place * BLOCK as u32 + i);
+                    entries.push((crate::key::encode(&key), key, self.set.save(slot)));
+                }
+            }
+        }
+        entries.sort_by(|a, b| a.0.cmp(&b.0));
+        entries.into_iter().map(|(_, key, saved)| (key, saved)).collect()
+    }
+
+    /// Takes one key of a pane back; `false` when it is of other aggregates, or there already.
+    pub(super) fn load(&mut self, slice: i64, key: &[Value], saved: &[Vec<Value>]) -> bool {
+        if key.len() != self.columns.types.len() {
+            return false;
+        }
+        let id = self.keys.id(key) as usize;
+        self.reach();
+        let mut block = self.tables[self.base(slice) + id / BLOCK];
+        if block == MISSING {
+            block = self.block(slice, id / BLOCK);
+        }
+        let slot = block * BLOCK as u32 + (id % BLOCK) as u32;
+        if self.set.rows(slot) > 0 || !self.set.load(slot, saved) || self.set.rows(slot) == 0 {
+            return false;
+        }
+        self.keys.hold(id as u32);
+        true
+    }
+}
+
+/// What it takes to find the slots of rows.
+struct Place<'a> {
+    times: &'a [i64],
+    ids: &'a [u32],
+    tables: &'a [u32],
+    bases: &'a [usize; NEAR as usize * 2],
+    open: i64,
+}
+
+impl Place<'_> {
+    /// Finds slots without a branch; answers how many rows are late, and whether a block is missing.
+    #[inline]
+    fn find<const N: usize>(&self, starts: [i64; N], slots: &mut [u32]) -> (u64, bool) {
+        let (mut late, mut missing) = (0, false);
+        for ((slot, &time), &id) in slots.iter_mut().zip(self.times).zip(self.ids) {
+            let on_time = usize::from(time >= self.open);
+            let after: usize = starts.iter().map(|&s| usize::from(time >= s)).sum();
+            late += 1 - on_time as u64;
+            let base = self.bases[(on_time * (1 + after)) & 15];
+            let block = self.tables[base + id as usize / BLOCK];
+            missing |= block == MISSING;
+            *slot = block.wrapping_mul(BLOCK as u32) | id % BLOCK as u32;
+        }
+        (late, missing)
+    }
+}
+
+/// How the slices of some event times lie; `open` is the first slice that still takes records.
+fn spread(times: &[i64], alignment: &Alignment, open: i64) -> Spread {
+    if open == i64::MAX {
+        return Spread::Far;
+    }
+    let start = alignment.start(open);
+    let (mut low, mut high) = (i64::MAX, i64::MIN);
+    for &time in times {
+        (low, high) = (low.min(time.max(start)), high.max(time));
+    }
+    let (first, last) = (alignment.slice(low).max(open), alignment.slice(high));
+    if last.saturating_sub(first) >= NEAR {
+        return Spread::Far;
+    }
+    Spread::Near(first, (first.saturating_add(1)..=last).map(|s| alignment.start(s)).collect())
+}
