@@ -10,7 +10,7 @@ use rkyv::{Archive, Deserialize, Serialize};
 use crate::batch::{Batch, RowKind, Seq};
 use crate::column::{from_values, millis};
 use crate::error::{Diagnostic, Result};
-use crate::key;
+use crate::key::{self, Encoded};
 use crate::operator::{Output, row_error};
 use crate::schema::{DataType, SchemaRef};
 use crate::snapshot::{Cell, cells, values};
@@ -102,7 +102,7 @@ impl Sink {
         if done < all.rows {
             self.open.push(all.slice(done, all.rows));
         }
-        let mut ready = all.slice(0, done);
+        let mut ready = if done < all.rows { all.slice(0, done) } else { all };
         if self.sorted {
             ready = in_order(ready);
         }
@@ -184,13 +184,24 @@ fn in_order(batch: Batch) -> Batch {
     if batch.seqs.rises() {
         return batch;
     }
-    let first = first_column(&batch);
-    let key = |i: u32| (batch.seqs.at(i as usize), first.as_ref().map_or(0, |f| f[i as usize]));
     let mut order: Vec<u32> = (0..batch.rows as u32).collect();
-    order.sort_by_key(|&i| key(i));
-    // Where place and first column are equal, whole rows decide.
-    for ties in order.chunk_by_mut(|&a, &b| key(a) == key(b)).filter(|t| t.len() > 1) {
-        ties.sort_by_cached_key(|&i| key::encode(&batch.row(i as usize)));
+    if let Some(first) = first_column(&batch) {
+        let key = |i: u32| (batch.seqs.at(i as usize), first[i as usize]);
+        if (1..batch.rows as u32).all(|i| key(i - 1) < key(i)) {
+            return batch;
+        }
+        order.sort_by_key(|&i| key(i));
+        // Where place and first column are equal, whole rows decide.
+        for ties in order.chunk_by_mut(|&a, &b| key(a) == key(b)).filter(|t| t.len() > 1) {
+            ties.sort_by_cached_key(|&i| key::encode(&batch.row(i as usize)));
+        }
+    } else {
+        let rows = Encoded::rows(&batch);
+        let key = |i: u32| (batch.seqs.at(i as usize), rows.get(i as usize));
+        if (1..batch.rows as u32).all(|i| key(i - 1) <= key(i)) {
+            return batch;
+        }
+        order.sort_by(|&a, &b| key(a).cmp(&key(b)));
     }
     batch.gather(&order)
 }

@@ -7,6 +7,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampMillisecondType};
 use arrow_array::{Array, ArrayRef, BinaryArray, Int32Array, Int64Array, StringArray};
 
+use crate::batch::Batch;
 use crate::column::{from_values, timestamps, value_at};
 use crate::schema::DataType;
 use crate::value::{Value, canonical_f32, canonical_f64};
@@ -65,9 +66,9 @@ pub fn encode(values: &[Value]) -> Vec<u8> {
     out
 }
 
-/// The keys of rows as bytes, one after the other in one piece of memory that is used again and again.
+/// Keys of rows, or whole rows, as bytes that sort as they do, side by side in one piece of memory.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Encoded {
+pub struct Encoded {
     bytes: Vec<u8>,
     ends: Vec<usize>,
 }
@@ -98,6 +99,21 @@ impl Encoded {
             }
             self.ends.push(self.bytes.len());
         }
+    }
+
+    /// All columns of a batch's rows.
+    pub fn rows(batch: &Batch) -> Encoded {
+        let types = batch.schema.fields.iter().map(|f| f.data_type);
+        let columns: Vec<(&ArrayRef, DataType)> = batch.columns.iter().zip(types).collect();
+        let mut encoded = Encoded::default();
+        encoded.fill(&columns, 0, batch.rows);
+        encoded
+    }
+
+    /// The bytes of row `i` of those encoded.
+    pub fn get(&self, i: usize) -> &[u8] {
+        let from = i.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.bytes[from..self.ends[i]]
     }
 
     /// Key after key.

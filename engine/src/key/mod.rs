@@ -13,7 +13,7 @@ use crate::column::value_at;
 use crate::schema::DataType;
 use crate::value::Value;
 
-pub use encode::encode;
+pub use encode::{Encoded, encode};
 pub use table::{KeyOrder, KeyTable};
 
 /// How many key groups there are: the most subtasks a keyed operator can have, and the unit in which
@@ -98,7 +98,7 @@ impl KeyColumns {
                     .zip(&self.types)
                     .map(|(&c, &t)| (&batch.columns[c], t))
                     .collect();
-                let mut encoded = encode::Encoded::default();
+                let mut encoded = Encoded::default();
                 encoded.fill(&columns, 0, batch.rows);
                 encoded.iter().map(group_of_bytes).collect()
             }
