@@ -158,6 +158,51 @@ class Engine {
     }
   }
 
+  /** A call's answer: an error with the engine's own words when it is negative. */
+  #answer(status) {
+    if (status < 0) throw new Error(JSON.parse(this.result()).diagnostics[0].message);
+    return status;
+  }
+
+  /**
+   * Opens a script whose tables with 'connector' = 'push' are fed by `push`. Answers the job, and what
+   * the tables are: `{job, inputs, outputs, warnings}`.
+   */
+  start(name, script, options = {}) {
+    const job = this.lend([name, script, JSON.stringify(options)], this.exports.hw_start);
+    const answer = JSON.parse(this.result());
+    if (!job) throw new Error(answer.diagnostics[0].message);
+    return { job, ...answer };
+  }
+
+  /**
+   * Hands rows to a table and runs as far as they go; true when the job has finished. A column is
+   * `{type, values, valid?, offsets?}`: values a typed array, BigInt64Array for BIGINT and TIMESTAMP(3);
+   * valid a bitmap; for STRING see `texts`.
+   */
+  push(job, input, rows, columns) {
+    const layout = layOut(rows, columns);
+    const at = this.exports.hw_alloc(layout.length) >>> 0;
+    writeFrame(this.#memory().subarray(at, at + layout.length), rows, layout);
+    return this.#answer(this.exports.hw_push(job, input, at, layout.length)) === 0;
+  }
+
+  /** Says that a table has ended; true when the job has finished. */
+  end(job, input) {
+    return this.#answer(this.exports.hw_end(job, input)) === 0;
+  }
+
+  /** The next rows of an output, `{rows, kinds, columns}`; null when there are none now. */
+  take(job, output) {
+    return this.#answer(this.exports.hw_take(job, output)) ? readFrame(this.resultBytes()) : null;
+  }
+
+  /** What a fed job has done so far. */
+  report(job) {
+    this.#answer(this.exports.hw_report(job));
+    return JSON.parse(this.result());
+  }
+
   /** The last call's result. */
   resultBytes() {
     const at = this.exports.hw_result_ptr() >>> 0;
@@ -168,6 +213,99 @@ class Engine {
   result() {
     return decoder.decode(this.resultBytes());
   }
+}
+
+/** The first four bytes of a frame, and the sizes of its head and of a column's descriptor. */
+const FRAME = "HWC1";
+const HEAD = 16;
+const DESCRIPTOR = 24;
+
+/** A type's code in a frame, and the array that holds its values; see the engine's `frame` module. */
+const TYPES = {
+  BOOLEAN: [1, Uint8Array],
+  INT: [2, Int32Array],
+  BIGINT: [3, BigInt64Array],
+  FLOAT: [4, Float32Array],
+  DOUBLE: [5, Float64Array],
+  STRING: [6, Uint8Array],
+  BYTES: [7, Uint8Array],
+  DATE: [8, Int32Array],
+  "TIMESTAMP(3)": [9, BigInt64Array],
+  DECIMAL: [10, Uint8Array],
+  "TIMESTAMP_LTZ(3)": [11, BigInt64Array],
+  NULL: [12, Uint8Array],
+};
+
+/** The bytes of a typed array. */
+const raw = (array) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+
+/** Where the parts of a frame of these columns stand: `[offset, bytes]` pairs, and the whole length. */
+function layOut(rows, columns) {
+  let length = HEAD + DESCRIPTOR * columns.length;
+  const parts = [];
+  const place = (array) => {
+    if (!array) return 0;
+    const at = Math.ceil(length / 8) * 8;
+    parts.push([at, raw(array)]);
+    length = at + array.byteLength;
+    return at;
+  };
+  const descriptors = columns.map(({ type, values, valid, offsets }) => {
+    const [name, precision = 0, scale = 0] =
+      type in TYPES ? [type] : type.split(/[(), ]+/).map((word, i) => (i ? Number(word) : word));
+    if (!(name in TYPES)) throw new TypeError(`no column has the type ${type}`);
+    const validAt = place(valid);
+    const offsetsAt = place(offsets);
+    // Also of nothing, a place is needed.
+    const valuesAt = place(values);
+    const numbers = [validAt, valuesAt, values.byteLength, offsetsAt, rows];
+    return [[TYPES[name][0], 0, precision, scale], numbers];
+  });
+  return { parts, descriptors, length };
+}
+
+/** Writes a frame to its room. */
+function writeFrame(room, rows, { parts, descriptors, length }) {
+  const view = new DataView(room.buffer, room.byteOffset, length);
+  room.set(encoder.encode(FRAME));
+  [rows, descriptors.length, 0].forEach((n, i) => view.setUint32(4 + 4 * i, n, true));
+  descriptors.forEach(([bytes, numbers], i) => {
+    const at = HEAD + DESCRIPTOR * i;
+    room.set(bytes, at);
+    numbers.forEach((n, k) => view.setUint32(at + 4 + 4 * k, n, true));
+  });
+  for (const [at, bytes] of parts) room.set(bytes, at);
+}
+
+/** A frame's columns, in memory of their own. */
+function readFrame(bytes) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const [rows, count, kindsAt] = [4, 8, 12].map((at) => view.getUint32(at, true));
+  const part = (Type, at, length) => new Type(bytes.slice(at, at + length).buffer);
+  const columns = Array.from({ length: count }, (_, i) => {
+    const at = HEAD + DESCRIPTOR * i;
+    const numbers = [4, 8, 12, 16].map((k) => view.getUint32(at + k, true));
+    const [validAt, valuesAt, length, offsetsAt] = numbers;
+    const [name, [, Type]] = Object.entries(TYPES).find(([, [code]]) => code === bytes[at]);
+    const type = name === "DECIMAL" ? `DECIMAL(${bytes[at + 2]}, ${bytes[at + 3]})` : name;
+    return {
+      type,
+      values: part(Type, valuesAt, length),
+      valid: validAt ? part(Uint8Array, validAt, Math.ceil(rows / 8)) : null,
+      offsets: offsetsAt ? part(Uint32Array, offsetsAt, 4 * (rows + 1)) : null,
+    };
+  });
+  return { rows, kinds: kindsAt ? part(Uint8Array, kindsAt, rows) : null, columns };
+}
+
+/** A column of texts. */
+export function texts(list) {
+  const pieces = list.map((text) => encoder.encode(text));
+  const offsets = new Uint32Array(list.length + 1);
+  pieces.forEach((piece, i) => (offsets[i + 1] = offsets[i] + piece.length));
+  const values = new Uint8Array(offsets[list.length]);
+  pieces.forEach((piece, i) => values.set(piece, offsets[i]));
+  return { type: "STRING", values, offsets };
 }
 
 /** Fetches and starts engine.wasm. */

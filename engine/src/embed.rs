@@ -7,11 +7,13 @@
 #![allow(unsafe_code, reason = "pointers of a C ABI")]
 
 mod guest;
+mod live;
 mod state;
 
 use std::rc::Rc;
 
 use crate::error::{Diagnostic, Error};
+use crate::runner::Report;
 use crate::session::{Fast, Options, Rows, Session, needs};
 use crate::trace;
 
@@ -159,7 +161,17 @@ pub unsafe extern "C" fn hw_open(
 /// Closes a handle.
 #[unsafe(no_mangle)]
 pub extern "C" fn hw_close(handle: i32) {
-    with(|s| s.sessions.remove(&handle));
+    let closed = with(|s| (s.sessions.remove(&handle), s.live.remove(&handle)));
+    drop(closed);
+}
+
+/// What a run did, as JSON.
+fn report(report: &Report) -> serde_json::Value {
+    serde_json::json!({
+        "records": report.records, "bad": report.bad, "late": report.late,
+        "rows": report.rows, "fuel": report.fuel,
+        "described": report.described,
+    })
 }
 
 /// Runs `work` on an open session; -1 when the handle is unknown.
@@ -323,12 +335,7 @@ pub extern "C" fn hw_run(handle: i32) -> i32 {
         match run {
             Ok(report) => {
                 o.rows = Some(rows);
-                let json = serde_json::json!({
-                    "records": report.records, "bad": report.bad, "late": report.late,
-                    "rows": report.rows, "fuel": report.fuel,
-                    "described": report.described,
-                });
-                (0, json.to_string().into_bytes())
+                (0, self::report(&report).to_string().into_bytes())
             }
             Err(e) => (-1, one(&e)),
         }

@@ -9,6 +9,7 @@ pub mod column;
 pub mod error;
 pub mod numbers;
 pub mod batch;
+pub mod frame;
 pub mod trace;
 pub mod snapshot;
 pub mod key;

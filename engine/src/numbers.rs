@@ -11,23 +11,30 @@ pub struct Numbers {
 
 #[derive(Clone, Debug)]
 enum Form {
-    /// `first`, `first + 1`, …
-    Run(u64),
-    /// The same for all rows.
-    Same(u64),
+    /// A first number and what each row adds to it; held at the highest number there is.
+    Steps(u64, u64),
     /// Row `i` has the number at `i` after the first so many.
     Each(Arc<[u64]>, usize),
+}
+
+fn step(first: u64, step: u64, i: usize) -> u64 {
+    first.saturating_add(step.saturating_mul(i as u64))
 }
 
 impl Numbers {
     /// `first`, `first + 1`, … for so many rows.
     pub fn run(first: u64, rows: usize) -> Numbers {
-        Numbers { form: Form::Run(first), rows }
+        Numbers::steps(first, 1, rows)
     }
 
     /// One number for so many rows.
     pub fn same(number: u64, rows: usize) -> Numbers {
-        Numbers { form: Form::Same(number), rows }
+        Numbers::steps(number, 0, rows)
+    }
+
+    /// `first`, `first + step`, … for so many rows.
+    pub fn steps(first: u64, step: u64, rows: usize) -> Numbers {
+        Numbers { form: Form::Steps(first, step), rows }
     }
 
     /// How many rows.
@@ -47,8 +54,7 @@ impl Numbers {
     pub fn at(&self, i: usize) -> u64 {
         assert!(i < self.rows, "row {i} of {}", self.rows);
         match &self.form {
-            Form::Run(first) => first + i as u64,
-            Form::Same(number) => *number,
+            Form::Steps(first, by) => step(*first, *by, i),
             Form::Each(all, from) => all[from + i],
         }
     }
@@ -73,8 +79,7 @@ impl Numbers {
     pub fn slice(&self, from: usize, to: usize) -> Numbers {
         assert!(from <= to && to <= self.rows, "rows {from}..{to} of {}", self.rows);
         let form = match &self.form {
-            Form::Run(first) => Form::Run(first + from as u64),
-            Form::Same(number) => Form::Same(*number),
+            Form::Steps(first, by) => Form::Steps(step(*first, *by, from), *by),
             Form::Each(all, skip) => Form::Each(Arc::clone(all), skip + from),
         };
         Numbers { form, rows: to - from }
@@ -84,7 +89,7 @@ impl Numbers {
     #[must_use]
     pub fn gather(&self, indices: &[u32]) -> Numbers {
         match &self.form {
-            Form::Same(number) => Numbers::same(*number, indices.len()),
+            Form::Steps(number, 0) => Numbers::same(*number, indices.len()),
             _ => indices.iter().map(|&i| self.at(i as usize)).collect(),
         }
     }
@@ -92,16 +97,10 @@ impl Numbers {
     /// How many rows, from the first on, have a number of at most `limit`; for numbers that never fall.
     pub fn count_upto(&self, limit: u64) -> usize {
         match &self.form {
-            Form::Run(first) => {
-                let count = limit.saturating_add(1).saturating_sub(*first);
-                usize::try_from(count).map_or(self.rows, |c| c.min(self.rows))
-            }
-            Form::Same(number) => {
-                if *number <= limit {
-                    self.rows
-                } else {
-                    0
-                }
+            Form::Steps(first, _) if limit < *first => 0,
+            Form::Steps(_, 0) => self.rows,
+            Form::Steps(first, by) => {
+                usize::try_from((limit - first) / by).map_or(self.rows, |n| self.rows.min(n + 1))
             }
             Form::Each(all, from) => all[*from..from + self.rows].partition_point(|&n| n <= limit),
         }
@@ -110,8 +109,7 @@ impl Numbers {
     /// Whether every row's number is above the one before.
     pub fn rises(&self) -> bool {
         match &self.form {
-            Form::Run(_) => true,
-            Form::Same(_) => self.rows < 2,
+            Form::Steps(_, by) => *by > 0 || self.rows < 2,
             Form::Each(all, from) => all[*from..from + self.rows].is_sorted_by(|a, b| a < b),
         }
     }
@@ -138,8 +136,9 @@ impl Numbers {
     /// Whether `next` goes on where this ends, in the same form.
     fn joins(&self, next: &Numbers) -> bool {
         match (&self.form, &next.form) {
-            (Form::Run(first), Form::Run(then)) => first + self.rows as u64 == *then,
-            (Form::Same(a), Form::Same(b)) => a == b,
+            (Form::Steps(first, by), Form::Steps(then, then_by)) => {
+                by == then_by && step(*first, *by, self.rows) == *then
+            }
             _ => false,
         }
     }
@@ -174,6 +173,7 @@ mod tests {
         let forms = [
             (Numbers::run(5, 6), vec![5, 6, 7, 8, 9, 10]),
             (Numbers::same(7, 6), vec![7; 6]),
+            (Numbers::steps(2, 3, 4), vec![2, 5, 8, 11]),
             (Numbers::from(vec![1, 1, 4, 9, 9, 12]), vec![1, 1, 4, 9, 9, 12]),
             (Numbers::from(vec![3, 4, 5]), vec![3, 4, 5]),
             (Numbers::from(vec![]), vec![]),

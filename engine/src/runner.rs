@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::graph::Graph;
+use crate::schema::SchemaRef;
 use crate::source::inlet::Inlet;
 use crate::task::{Effects, Element, Task};
 
@@ -25,30 +26,35 @@ pub struct Report {
     pub described: Vec<String>,
 }
 
-/// Runs a job to the end of its input.
-pub struct Runner<'a> {
-    graph: &'a Graph,
+/// Runs a job as far as its input goes.
+pub struct Runner {
     inlet: Inlet,
     tasks: Vec<Task>,
-    sources: Vec<u16>,
+    /// Channel number to task and channel number at its gate.
+    channels: Vec<(u16, usize)>,
+    /// Task and rows' schema of each source.
+    sources: Vec<(u16, SchemaRef)>,
     sinks: Vec<u16>,
     fx: Effects,
     queue: VecDeque<(u16, Element)>,
-    report: Report,
+    records: u64,
+    rows: u64,
 }
 
-impl<'a> Runner<'a> {
-    /// A runner over fresh tasks.
-    pub fn new(graph: &'a Graph, inlet: Inlet, tasks: Vec<Task>) -> Runner<'a> {
+impl Runner {
+    /// A runner over fresh tasks of a graph.
+    pub fn new(graph: &Graph, inlet: Inlet, tasks: Vec<Task>) -> Runner {
+        let schemas = graph.sources().into_iter().map(|(_, schema)| schema.clone());
         Runner {
-            graph,
             inlet,
             tasks,
-            sources: graph.source_tasks(),
+            channels: graph.channels.iter().map(|&(_, to, at_gate)| (to, at_gate)).collect(),
+            sources: graph.source_tasks().into_iter().zip(schemas).collect(),
             sinks: graph.sink_tasks(),
             fx: Effects::default(),
             queue: VecDeque::new(),
-            report: Report::default(),
+            records: 0,
+            rows: 0,
         }
     }
 
@@ -62,50 +68,62 @@ impl<'a> Runner<'a> {
         emit: &mut dyn FnMut(usize, Batch) -> Result<()>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Report> {
-        let schemas: Vec<_> = self.graph.sources().iter().map(|(_, s)| (*s).clone()).collect();
-        while let Some(arrivals) = self.inlet.next(batch_rows, None)? {
-            let (source, upto) = (arrivals.source, arrivals.upto);
-            self.report.records += arrivals.rows() as u64;
-            let task = usize::from(self.sources[source]);
-            self.tasks[task].ingest(arrivals, &mut self.fx)?;
-            self.deliver()?;
-            for (other, schema) in schemas.iter().enumerate().filter(|(o, _)| *o != source) {
-                let batch = Batch::progress(schema.clone(), Vec::new(), upto);
-                let task = usize::from(self.sources[other]);
-                self.tasks[task].progress(batch, &mut self.fx)?;
-                self.deliver()?;
-            }
-            self.drain(emit)?;
-            progress(self.report.records);
+        while self.step(batch_rows, emit)? {
+            progress(self.records);
         }
-        self.drain(emit)?;
-        self.report.bad =
-            self.tasks.iter().filter_map(|t| t.source()).map(|ingest| ingest.bad).sum();
-        self.report.described =
-            self.tasks.iter().filter_map(Task::source).flat_map(|i| i.described.clone()).collect();
-        self.report.late = self.fx.late;
-        self.report.fuel = self.fx.fuel;
-        Ok(self.report)
+        Ok(self.report())
+    }
+
+    /// Takes the next arrivals through all tasks; `false` at the end of the input.
+    ///
+    /// # Errors
+    /// As [`Runner::run`]. After an error of the input itself the call can be repeated.
+    pub fn step(
+        &mut self,
+        batch_rows: usize,
+        emit: &mut dyn FnMut(usize, Batch) -> Result<()>,
+    ) -> Result<bool> {
+        let Some(arrivals) = self.inlet.next(batch_rows, None)? else { return Ok(false) };
+        let (source, upto) = (arrivals.source, arrivals.upto);
+        self.records += arrivals.rows() as u64;
+        self.tasks[usize::from(self.sources[source].0)].ingest(arrivals, &mut self.fx)?;
+        self.deliver()?;
+        for other in (0..self.sources.len()).filter(|&other| other != source) {
+            let (task, schema) = &self.sources[other];
+            let batch = Batch::progress(schema.clone(), Vec::new(), upto);
+            self.tasks[usize::from(*task)].progress(batch, &mut self.fx)?;
+            self.deliver()?;
+        }
+        for (s, &task) in self.sinks.iter().enumerate() {
+            let sink = self.tasks[usize::from(task)].sink().expect("a sink task has a sink");
+            for batch in sink.drain() {
+                self.rows += batch.rows as u64;
+                emit(s, batch)?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// What the job has done so far.
+    pub fn report(&self) -> Report {
+        let sources = || self.tasks.iter().filter_map(Task::source);
+        Report {
+            records: self.records,
+            bad: sources().map(|ingest| ingest.bad).sum(),
+            late: self.fx.late,
+            rows: self.rows,
+            fuel: self.fx.fuel,
+            described: sources().flat_map(|i| i.described.clone()).collect(),
+        }
     }
 
     /// Delivers elements until none is under way.
     fn deliver(&mut self) -> Result<()> {
         self.queue.extend(self.fx.sends.drain(..));
         while let Some((channel, element)) = self.queue.pop_front() {
-            let (_, to, at_gate) = self.graph.channels[usize::from(channel)];
+            let (to, at_gate) = self.channels[usize::from(channel)];
             self.tasks[usize::from(to)].receive(at_gate, element, &mut self.fx)?;
             self.queue.extend(self.fx.sends.drain(..));
-        }
-        Ok(())
-    }
-
-    fn drain(&mut self, emit: &mut dyn FnMut(usize, Batch) -> Result<()>) -> Result<()> {
-        for (s, &task) in self.sinks.iter().enumerate() {
-            let sink = self.tasks[usize::from(task)].sink().expect("a sink task has a sink");
-            for batch in sink.drain() {
-                self.report.rows += batch.rows as u64;
-                emit(s, batch)?;
-            }
         }
         Ok(())
     }

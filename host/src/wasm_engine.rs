@@ -1,6 +1,7 @@
 //! `engine.wasm` under wasmtime: its C ABI as safe Rust, its guests in the host's own sandbox.
 
 mod imports;
+mod live;
 mod wire;
 
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use wasmtime::{Linker, Memory, Store, StoreLimitsBuilder, TypedFunc, WasmParams,
 use crate::runtime::{compile, engine};
 use crate::table::Table;
 use imports::State;
+pub use live::Started;
 pub use wire::WireNeed;
 use wire::{diagnostics, parse};
 

@@ -3,13 +3,15 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use crate::session::{Files, Options, Rows, Session};
+use crate::session::{Files, Live, Options, Rows, Session};
 
 /// Files, open sessions, the last result.
 #[derive(Default)]
 pub(super) struct State {
     pub files: Files,
     pub sessions: BTreeMap<i32, Open>,
+    /// Jobs fed by the embedder, numbered in one row with the sessions.
+    pub live: BTreeMap<i32, Live>,
     pub result: Vec<u8>,
     last: i32,
 }
@@ -42,6 +44,13 @@ impl State {
     pub fn add(&mut self, open: Open) -> i32 {
         self.last += 1;
         self.sessions.insert(self.last, open);
+        self.last
+    }
+
+    /// Keeps a fed job under a new handle.
+    pub fn add_live(&mut self, live: Live) -> i32 {
+        self.last += 1;
+        self.live.insert(self.last, live);
         self.last
     }
 }

@@ -1,6 +1,7 @@
 //! A session: one job opened from a file's text, stepped, sought, forked, crashed, looked at.
 
 mod check;
+mod live;
 mod prepare;
 mod table;
 
@@ -16,6 +17,7 @@ use crate::udf::Sandbox;
 pub use crate::source::Files;
 pub use crate::sql::{Need, NeedKind};
 pub use check::{Block, CheckReport, check};
+pub use live::{Live, Port};
 pub use table::{Rows, jsonl_row, text_table};
 
 use prepare::{Many, Prepared, duration, prepare};
@@ -123,6 +125,7 @@ impl Session {
     ) -> Many<Session> {
         let mut prepared = prepare(name, text, files, sandbox, options)?;
         let one = |e: Error| vec![*e.in_source(name)];
+        prepared.fed().map_err(one)?;
         let inlet = prepared.inlet(true).map_err(one)?;
         let checkpoint_interval = duration(&prepared.settings, "execution.checkpointing.interval");
         let restart_delay = duration(&prepared.settings, "restart-strategy.fixed-delay.delay");
@@ -350,6 +353,7 @@ impl Fast {
         options: &Options,
     ) -> Many<Fast> {
         let prepared = prepare(name, text, files, sandbox, options)?;
+        prepared.fed().map_err(|e| vec![*e.in_source(name)])?;
         Ok(Fast { prepared, name: name.to_owned() })
     }
 

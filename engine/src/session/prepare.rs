@@ -10,6 +10,7 @@ use crate::plan::Settings;
 use crate::scenario::{self, Scenario};
 use crate::sim::fault::Fault;
 use crate::source::inlet::Inlet;
+use crate::source::push::{self, Feed};
 use crate::source::{self, Files, Input};
 use crate::sql::{self, Catalog, Need};
 use crate::time::parse_duration_micros;
@@ -25,6 +26,8 @@ pub(super) struct Prepared {
     pub guests: Guests,
     pub sandbox: Rc<dyn Sandbox>,
     pub inputs: Vec<Vec<Input>>,
+    /// Where the rows of `push` tables go in, in the order of the sources.
+    pub feeds: Vec<Feed>,
     pub partitions: Vec<Vec<u16>>,
     pub faults: Vec<Fault>,
     pub warnings: Vec<Diagnostic>,
@@ -103,11 +106,19 @@ pub(super) fn prepare(
     let warnings = placed(&scenario, plan.warnings.clone());
     let explain_only = plan.explain;
     let mut graph = Graph::new(plan, parallelism, seed).map_err(one)?;
-    let mut inputs = Vec::new();
+    let (mut inputs, mut feeds) = (Vec::new(), Vec::new());
     let mut partitions: Vec<Vec<u16>> = Vec::new();
     if !explain_only {
         for (spec, _) in graph.sources() {
-            let opened = source::open(spec, &settings, files, &scenario.blocks, seed);
+            let opened = if spec.connector == push::CONNECTOR {
+                let opened = push::open(spec, &settings);
+                opened.map(|(feed, inputs)| {
+                    feeds.push(feed);
+                    inputs
+                })
+            } else {
+                source::open(spec, &settings, files, &scenario.blocks, seed)
+            };
             let opened = opened.map_err(one)?;
             partitions.push(opened.iter().map(|i| i.partition).collect());
             inputs.push(opened);
@@ -134,6 +145,7 @@ pub(super) fn prepare(
         guests,
         sandbox,
         inputs,
+        feeds,
         partitions,
         faults,
         warnings,
@@ -160,6 +172,14 @@ pub(super) fn duration(settings: &Settings, key: &str) -> Option<u64> {
 }
 
 impl Prepared {
+    /// Refuses tables that nobody will feed.
+    pub fn fed(&self) -> Result<()> {
+        let Some(feed) = self.feeds.first() else { return Ok(()) };
+        let message = format!("table `{}` waits for rows that nobody hands in here", feed.table());
+        Err(Diagnostic::new("source.not-fed", message)
+            .hint("a 'push' table is fed by a program that embeds the engine; read a file with 'filesystem'"))
+    }
+
     /// The inputs merged by arrival; `retain` to be able to go back.
     pub fn inlet(&mut self, retain: bool) -> Result<Inlet> {
         let idle = duration(&self.settings, "table.exec.source.idle-timeout");

@@ -13,6 +13,7 @@ pub mod inlet;
 mod json;
 mod number;
 mod options;
+pub mod push;
 mod records;
 mod scan;
 mod text;

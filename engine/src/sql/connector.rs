@@ -199,6 +199,13 @@ pub const CONNECTORS: &[Connector] = &[
         ],
     },
     Connector {
+        name: "push",
+        doc: "Takes the rows that the program around the engine hands in.",
+        reads: true,
+        writes: false,
+        options: &[],
+    },
+    Connector {
         name: "print",
         doc: "Prints each row.",
         reads: false,

@@ -1,6 +1,7 @@
 //! The engine from outside: rules of the house, drivers against each other.
 
 mod drivers;
+mod live;
 mod sandbox;
 mod sessions;
 mod stream;

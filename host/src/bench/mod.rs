@@ -1,39 +1,44 @@
-//! The benchmark: keyed tumbling windows over generated bids, beside a hand-written loop in the same run.
+//! The benchmark: five workloads over one stream, the engine beside a hand-written loop in the same run.
 
-pub mod baseline;
-pub mod engine;
-pub mod stream;
+mod clock;
+pub mod ground;
+pub mod module;
 
-use std::time::Instant;
+use std::path::Path;
 
 use highwater_engine::error::{Diagnostic, Result};
 use serde_json::{Value as Json, json};
 
-use baseline::{TEN_MILLION, Totals};
-use engine::Columns;
-use stream::Bids;
+use clock::{Clock, cpu_seconds, peak_memory};
+use ground::{Totals, Workload, loops, native};
+use module::Module;
 
 /// How many records the engine takes at a time.
 pub const BATCH_ROWS: usize = 8_192;
+/// How many bids the published totals are of.
+pub const PUBLISHED_RECORDS: u64 = 10_000_000;
 
-/// What is measured.
+/// What runs a workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
     /// The hand-written loop.
     Loop,
     /// The engine compiled in.
     Native,
+    /// `engine.wasm` under wasmtime.
+    Wasmtime,
 }
 
 impl Subject {
     /// All of them, the yardstick first.
-    pub const ALL: [Subject; 2] = [Subject::Loop, Subject::Native];
+    pub const ALL: [Subject; 3] = [Subject::Loop, Subject::Native, Subject::Wasmtime];
 
     /// Its name in reports and arguments.
     pub fn name(self) -> &'static str {
         match self {
             Subject::Loop => "loop",
             Subject::Native => "native",
+            Subject::Wasmtime => "wasmtime",
         }
     }
 
@@ -43,104 +48,168 @@ impl Subject {
     }
 }
 
-/// A subject's figures.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Measurement {
-    /// [`Subject::name`]
-    pub subject: String,
-    /// Records a run.
+/// One thing to measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// What is asked.
+    pub workload: Workload,
+    /// Who answers.
+    pub subject: Subject,
+    /// On how many threads; 1 is all there is.
+    pub threads: u32,
+    /// How many bids.
     pub records: u64,
-    /// The median run in seconds.
-    pub seconds: f64,
-    /// The median of what the processor spent on a run, in seconds: neighbours on the machine hardly
-    /// move it. Equal to the wall-clock time where the system does not say.
-    pub cpu_seconds: f64,
+    /// How many records the engine takes at a time.
+    pub batch_rows: usize,
+}
+
+/// The runs of a task: what each took, and what all of them gave.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Measurement {
+    /// Wall-clock seconds of each run.
+    pub seconds: Vec<f64>,
+    /// What the processor spent on each run, in seconds: neighbours on the machine hardly move it. The
+    /// wall-clock time where the system does not say.
+    pub cpu_seconds: Vec<f64>,
     /// The most memory the process had, in bytes, its input included; 0 where the system does not say.
     pub peak_bytes: u64,
+    /// What came out.
+    pub totals: Totals,
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 impl Measurement {
-    /// Millions of records a second of wall-clock time.
-    pub fn rate(&self) -> f64 {
-        self.records as f64 / self.seconds / 1e6
+    /// The median run in seconds of wall-clock time.
+    pub fn wall(&self) -> f64 {
+        median(&self.seconds)
     }
 
-    /// How fast it is beside another, by processor time: 1 is as fast.
-    pub fn ratio(&self, yardstick: &Measurement) -> f64 {
-        yardstick.cpu_seconds / self.cpu_seconds
+    /// The median run in seconds of processor time.
+    pub fn cpu(&self) -> f64 {
+        median(&self.cpu_seconds)
+    }
+
+    /// Takes in the runs of a later process.
+    ///
+    /// # Errors
+    /// When its totals are others.
+    pub fn merge(&mut self, later: &Measurement) -> Result<()> {
+        agree("a repeated run", &later.totals, &self.totals)?;
+        self.seconds.extend(&later.seconds);
+        self.cpu_seconds.extend(&later.cpu_seconds);
+        self.peak_bytes = self.peak_bytes.max(later.peak_bytes);
+        Ok(())
     }
 
     /// The form in which a measuring process tells its parent.
     pub fn to_json(&self) -> Json {
+        let t = self.totals;
         json!({
-            "subject": self.subject,
-            "records": self.records,
             "seconds": self.seconds,
             "cpu_seconds": self.cpu_seconds,
             "peak_bytes": self.peak_bytes,
+            "rows": t.rows, "late": t.late, "counts": t.counts, "sums": t.sums,
+            "maxima": t.maxima,
         })
     }
 
     /// Reads [`Measurement::to_json`].
     pub fn from_json(json: &Json) -> Option<Measurement> {
+        let list = |field: &str| -> Option<Vec<f64>> {
+            json[field].as_array()?.iter().map(Json::as_f64).collect()
+        };
         Some(Measurement {
-            subject: json["subject"].as_str()?.to_owned(),
-            records: json["records"].as_u64()?,
-            seconds: json["seconds"].as_f64()?,
-            cpu_seconds: json["cpu_seconds"].as_f64()?,
+            seconds: list("seconds")?,
+            cpu_seconds: list("cpu_seconds")?,
             peak_bytes: json["peak_bytes"].as_u64()?,
+            totals: Totals {
+                rows: json["rows"].as_u64()?,
+                late: json["late"].as_u64()?,
+                counts: json["counts"].as_u64()?,
+                sums: json["sums"].as_i64()?,
+                maxima: json["maxima"].as_i64()?,
+            },
+        })
+    }
+
+    /// A line of `--json`; `baseline` is the loop's measurement in the same run.
+    pub fn report(&self, task: &Task, baseline: Option<&Measurement>) -> Json {
+        let records = task.records as f64;
+        let t = self.totals;
+        json!({
+            "workload": task.workload.name(),
+            "engine": task.subject.name(),
+            "threads": task.threads,
+            "records": task.records,
+            "batch_rows": task.batch_rows,
+            "seconds": self.wall(),
+            "cpu_seconds": self.cpu(),
+            "records_per_s": records / self.wall(),
+            "baseline": baseline.map(|b| records / b.wall()),
+            "ratio": baseline.map(|b| b.cpu() / self.cpu()),
+            "ratio_wall": baseline.map(|b| b.wall() / self.wall()),
+            "rows": t.rows,
+            "late": t.late,
+            "counts": t.counts,
+            "sums": t.sums,
+            "maxima": t.maxima,
+            "peak_rss_mb": self.peak_bytes as f64 / 1e6,
         })
     }
 }
 
-/// Measures a subject in this process: the input is made first, then come `repeats` runs.
+/// Measures a task in this process: the input is made first, then come `repeats` runs.
 ///
 /// # Errors
-/// When a run's totals are not what they must be.
-pub fn measure(subject: Subject, records: u64, repeats: u32) -> Result<Measurement> {
-    let bids = Bids::generate(records);
-    let expected = if records == 10_000_000 { TEN_MILLION } else { baseline::run(&bids) };
-    let (times, totals) = match subject {
-        Subject::Loop => time(repeats, || Ok(baseline::run(&bids)))?,
-        Subject::Native => {
-            let columns = Columns::from(bids);
-            time(repeats, || engine::run(&columns, BATCH_ROWS))?
+/// When the engine refuses, or a run's totals are not what they must be: `bench.wrong-totals`.
+pub fn measure(task: &Task, repeats: u32, engine_wasm: Option<&Path>) -> Result<Measurement> {
+    if task.threads != 1 {
+        return Err(Diagnostic::new(
+            "bench.threads",
+            format!("{} runs on one thread, not on {}", task.subject.name(), task.threads),
+        ));
+    }
+    let (workload, batch_rows) = (task.workload, task.batch_rows);
+    let columns = workload.input(task.records);
+    let expected = match task.records {
+        PUBLISHED_RECORDS => workload.published(),
+        _ => loops::run(workload, &columns),
+    };
+    let (clocks, totals) = match task.subject {
+        Subject::Loop => time(repeats, || Ok(loops::run(workload, &columns)))?,
+        Subject::Native => time(repeats, || native::run(workload, &columns, batch_rows))?,
+        Subject::Wasmtime => {
+            let mut module = Module::load(engine_wasm)?;
+            time(repeats, || module.run(workload, &columns, batch_rows))?
         }
     };
-    agree(subject.name(), &totals, &expected)?;
-    let median = |of: fn(&Clock) -> f64| {
-        let mut sorted: Vec<f64> = times.iter().map(of).collect();
-        sorted.sort_by(f64::total_cmp);
-        sorted[sorted.len() / 2]
-    };
+    agree(task.subject.name(), &totals, &expected)?;
     Ok(Measurement {
-        subject: subject.name().to_owned(),
-        records,
-        seconds: median(|c| c.wall),
-        cpu_seconds: median(|c| c.cpu),
+        seconds: clocks.iter().map(|c| c.wall).collect(),
+        cpu_seconds: clocks.iter().map(|c| c.cpu).collect(),
         peak_bytes: peak_memory(),
+        totals,
     })
-}
-
-/// What a run took, in seconds.
-struct Clock {
-    wall: f64,
-    cpu: f64,
 }
 
 /// What each run took, at least one, and the totals all of them agree on.
 fn time(repeats: u32, mut run: impl FnMut() -> Result<Totals>) -> Result<(Vec<Clock>, Totals)> {
-    let mut times = Vec::new();
+    let mut clocks = Vec::new();
     let mut agreed: Option<Totals> = None;
     for _ in 0..repeats.max(1) {
-        let (began, began_cpu) = (Instant::now(), cpu_seconds());
+        let (began, began_cpu) = (std::time::Instant::now(), cpu_seconds());
         let totals = run()?;
         let wall = began.elapsed().as_secs_f64();
         let cpu = cpu_seconds().zip(began_cpu).map_or(wall, |(now, then)| now - then);
-        times.push(Clock { wall, cpu });
+        clocks.push(Clock { wall, cpu });
         agree("a repeated run", &totals, agreed.get_or_insert(totals))?;
     }
-    Ok((times, agreed.unwrap_or_default()))
+    Ok((clocks, agreed.unwrap_or_default()))
 }
 
 fn agree(subject: &str, found: &Totals, expected: &Totals) -> Result<()> {
@@ -153,17 +222,62 @@ fn agree(subject: &str, found: &Totals, expected: &Totals) -> Result<()> {
     ))
 }
 
-/// Seconds this thread has been on a processor, where the system says so.
-fn cpu_seconds() -> Option<f64> {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    let nanoseconds: u64 = text.split_whitespace().next()?.parse().ok()?;
-    Some(nanoseconds as f64 / 1e9)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The most memory this process has had, in bytes; 0 where the system does not say.
-fn peak_memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap_or_default();
-    let kilobytes: u64 = line.trim().trim_end_matches("kB").trim().parse().unwrap_or(0);
-    kilobytes * 1024
+    fn runs(seconds: &[f64]) -> Measurement {
+        Measurement {
+            seconds: seconds.to_vec(),
+            cpu_seconds: seconds.iter().map(|s| s / 2.0).collect(),
+            peak_bytes: 3_000_000,
+            totals: Totals { rows: 4, late: 1, counts: 9, sums: -5, maxima: 7 },
+        }
+    }
+
+    #[test]
+    fn a_measurement_survives_its_process_and_knows_its_ratio() {
+        let measured = runs(&[4.0, 1.0, 2.0]);
+        assert_eq!(Measurement::from_json(&measured.to_json()), Some(measured.clone()));
+        let task = Task {
+            workload: Workload::W2,
+            subject: Subject::Native,
+            threads: 1,
+            records: 1_000,
+            batch_rows: 10,
+        };
+        let line = measured.report(&task, Some(&runs(&[1.0])));
+        let expected = json!({
+            "workload": "W2", "engine": "native", "threads": 1, "records": 1_000,
+            "batch_rows": 10, "seconds": 2.0, "cpu_seconds": 1.0, "records_per_s": 500.0,
+            "baseline": 1000.0, "ratio": 0.5, "ratio_wall": 0.5, "rows": 4, "late": 1,
+            "counts": 9, "sums": -5, "maxima": 7, "peak_rss_mb": 3.0,
+        });
+        assert_eq!(line, expected);
+    }
+
+    #[test]
+    fn runs_of_two_processes_are_one_measurement() {
+        let mut all = runs(&[3.0, 1.0]);
+        all.merge(&runs(&[2.0])).expect("the same totals");
+        assert_eq!(all.wall(), 2.0);
+        let other = Measurement { totals: Totals::default(), ..runs(&[2.0]) };
+        assert_eq!(all.merge(&other).expect_err("other totals").code, "bench.wrong-totals");
+    }
+
+    #[test]
+    fn other_totals_than_the_definitions_are_an_error() {
+        let task = Task {
+            workload: Workload::W1,
+            subject: Subject::Loop,
+            threads: 1,
+            records: 20_000,
+            batch_rows: BATCH_ROWS,
+        };
+        assert_eq!(measure(&task, 2, None).expect("agrees").seconds.len(), 2);
+        let two = Task { threads: 2, ..task };
+        assert_eq!(measure(&two, 1, None).expect_err("one thread").code, "bench.threads");
+        let (right, wrong) = (Totals::default(), Totals { late: 1, ..Totals::default() });
+        assert_eq!(agree("it", &wrong, &right).expect_err("differs").code, "bench.wrong-totals");
+    }
 }

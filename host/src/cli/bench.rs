@@ -1,10 +1,13 @@
-//! `highwater bench`: the engine beside a hand-written loop.
+//! `highwater bench`: the engine beside hand-written loops, workload by workload.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use clap::Args;
-use highwater::bench::{Measurement, Subject, measure};
+use highwater::bench::ground::Workload;
+use highwater::bench::{BATCH_ROWS, Measurement, Subject, Task, measure};
 use highwater::report::Sources;
+use highwater_engine::error::Diagnostic;
 use serde_json::{Value as Json, json};
 
 use super::console::Console;
@@ -12,55 +15,175 @@ use super::{Done, Failure};
 
 #[derive(Args)]
 pub(super) struct BenchArgs {
+    /// Which workloads: W1 (with a text key W1s, with two keys W1k2), W2, W3, W4, W5; all when none is named
+    #[arg(value_name = "WORKLOAD", value_parser = workload)]
+    workloads: Vec<Workload>,
     /// How many records
     #[arg(long, value_name = "N", default_value_t = 10_000_000)]
     records: u64,
-    /// How many runs; the median counts
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    /// How many runs of each; the median counts
+    #[arg(long, value_name = "N", default_value_t = 6)]
     repeats: u32,
-    /// Print one JSON object instead of a table
+    /// On how many threads the engine runs
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1")]
+    threads: Vec<u32>,
+    /// How many records the engine takes at a time
+    #[arg(long, value_name = "N", default_value_t = BATCH_ROWS, value_parser = batch_rows)]
+    batch_rows: usize,
+    /// What is measured: loop, native, wasmtime; all when none is named
+    #[arg(long = "engine", value_name = "NAME", value_delimiter = ',', value_parser = subject)]
+    engines: Vec<Subject>,
+    /// engine.wasm, when it is not at its usual place
+    #[arg(long, value_name = "PATH")]
+    engine_wasm: Option<PathBuf>,
+    /// Print one JSON object a line instead of a table
     #[arg(long)]
     json: bool,
-    /// Measure one subject in this process: what the command starts for each
+    /// Measure in this process: what the command starts for each measurement
     #[arg(long, hide = true)]
-    only: Option<String>,
+    here: bool,
 }
 
+fn workload(name: &str) -> Result<Workload, String> {
+    let names = || Workload::ALL.map(Workload::name).join(", ");
+    Workload::named(name).ok_or_else(|| format!("the workloads are {}", names()))
+}
+
+fn subject(name: &str) -> Result<Subject, String> {
+    let names = || Subject::ALL.map(Subject::name).join(", ");
+    Subject::named(name).ok_or_else(|| format!("what can be measured: {}", names()))
+}
+
+fn batch_rows(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "a whole number from 1".to_owned())
+}
+
+/// A measurement, or why there is none.
+type Measured = Result<Measurement, Diagnostic>;
+
+/// How many processes share the runs of a measurement: what disturbs the machine for a while then
+/// disturbs all subjects alike.
+const ROUNDS: u32 = 2;
+
 pub(super) fn bench(args: &BenchArgs, console: &mut Console) -> Done {
-    if let Some(name) = &args.only {
-        let Some(subject) = Subject::named(name) else {
-            console.say(&format!("error: nothing called `{name}` is measured"));
-            return Err(Failure::Input);
-        };
-        let measured =
-            measure(subject, args.records, args.repeats).map_err(|e| wrong(&e, console))?;
-        return console.print(&format!("{}\n", measured.to_json()));
+    if args.here {
+        return here(args, console);
     }
-    let mut measured = Vec::new();
-    for subject in Subject::ALL {
-        console.say(&format!("measuring {} …", subject.name()));
-        measured.push(child(subject, args, console)?);
+    let workloads = match args.workloads.as_slice() {
+        [] => Workload::ALL.to_vec(),
+        named => named.to_vec(),
+    };
+    let mut failure = None;
+    let mut table = String::new();
+    for (i, workload) in workloads.into_iter().enumerate() {
+        let measured = measure_workload(workload, args, console)?;
+        let baseline = measured.iter().find(|(t, m)| t.subject == Subject::Loop && m.is_ok());
+        let baseline = baseline.and_then(|(_, m)| m.as_ref().ok());
+        let mut rows = Vec::new();
+        for (task, measured) in &measured {
+            if let Err(error) = measured {
+                let wrong = error.code == "bench.wrong-totals";
+                // Wrong results weigh more than none.
+                failure =
+                    if wrong { Some(Failure::Check) } else { failure.or(Some(Failure::Input)) };
+            }
+            rows.push(line(task, measured, baseline));
+        }
+        if args.json {
+            let lines: String = rows.iter().map(|row| format!("{row}\n")).collect();
+            console.print(&lines)?;
+        } else {
+            table += &heading(workload, i);
+            rows.iter().for_each(|row| table += &text(row));
+        }
     }
-    let text = if args.json { json_report(&measured) } else { table(&measured) };
-    console.print(&text)
+    console.print(&table)?;
+    failure.map_or(Ok(()), Err)
+}
+
+/// The hidden side: one task, its runs as one line.
+fn here(args: &BenchArgs, console: &mut Console) -> Done {
+    let ([workload], [subject], [threads]) =
+        (args.workloads.as_slice(), args.engines.as_slice(), args.threads.as_slice())
+    else {
+        console.say("error: --here measures one workload by one engine on so many threads");
+        return Err(Failure::Input);
+    };
+    let task = task(args, *workload, *subject, *threads);
+    match measure(&task, args.repeats, args.engine_wasm.as_deref()) {
+        Ok(measured) => console.print(&format!("{}\n", measured.to_json())),
+        Err(error) => {
+            console.print(&format!("{}\n", error.to_json()))?;
+            Err(wrong(&error, console))
+        }
+    }
 }
 
 /// Wrong results are a failed check, not a mistake of the caller.
-fn wrong(error: &highwater_engine::error::Diagnostic, console: &mut Console) -> Failure {
+fn wrong(error: &Diagnostic, console: &mut Console) -> Failure {
     match console.error(error, &Sources::default()) {
         Failure::Input if error.code == "bench.wrong-totals" => Failure::Check,
         other => other,
     }
 }
 
+fn task(args: &BenchArgs, workload: Workload, subject: Subject, threads: u32) -> Task {
+    Task { workload, subject, threads, records: args.records, batch_rows: args.batch_rows }
+}
+
+/// All measurements of a workload, one after the other and once more, the yardstick first.
+fn measure_workload(
+    workload: Workload,
+    args: &BenchArgs,
+    console: &mut Console,
+) -> Done<Vec<(Task, Measured)>> {
+    let mut tasks = Vec::new();
+    for subject in Subject::ALL {
+        if !args.engines.is_empty() && !args.engines.contains(&subject) {
+            continue;
+        }
+        // The loops and the module have one thread.
+        let threads = if subject == Subject::Native { args.threads.as_slice() } else { &[1] };
+        tasks.extend(threads.iter().map(|threads| task(args, workload, subject, *threads)));
+    }
+    let mut all: Vec<(Task, Option<Measured>)> = tasks.into_iter().map(|t| (t, None)).collect();
+    let rounds = args.repeats.clamp(1, ROUNDS);
+    for round in 0..rounds {
+        // The remainder goes to the first rounds.
+        let repeats = (args.repeats.max(1) + rounds - 1 - round) / rounds;
+        for (task, measured) in &mut all {
+            if matches!(measured, Some(Err(_))) {
+                continue;
+            }
+            if round == 0 {
+                console.say(&format!("measuring {} {} …", workload.name(), task.subject.name()));
+            }
+            let again = child(task, repeats, args, console)?;
+            *measured = Some(match (measured.take(), again) {
+                (Some(Ok(mut sofar)), Ok(more)) => {
+                    sofar.merge(&more).map(|()| sofar).map_err(|e| *e)
+                }
+                (_, again) => again,
+            });
+        }
+    }
+    Ok(all.into_iter().filter_map(|(task, measured)| Some((task, measured?))).collect())
+}
+
 /// Measures in a process of its own: peak memory is a process's.
-fn child(subject: Subject, args: &BenchArgs, console: &mut Console) -> Done<Measurement> {
+fn child(task: &Task, repeats: u32, args: &BenchArgs, console: &mut Console) -> Done<Measured> {
     let run = || {
-        Command::new(std::env::current_exe()?)
-            .args(["bench", "--only", subject.name()])
-            .args(["--records", &args.records.to_string()])
-            .args(["--repeats", &args.repeats.to_string()])
-            .output()
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["bench", "--here", task.workload.name()]);
+        command.args(["--engine", task.subject.name()]);
+        command.args(["--threads", &task.threads.to_string()]);
+        command.args(["--records", &task.records.to_string()]);
+        command.args(["--repeats", &repeats.to_string()]);
+        command.args(["--batch-rows", &task.batch_rows.to_string()]);
+        if let Some(path) = &args.engine_wasm {
+            command.arg("--engine-wasm").arg(path);
+        }
+        command.output()
     };
     let output = match run() {
         Ok(output) => output,
@@ -69,48 +192,70 @@ fn child(subject: Subject, args: &BenchArgs, console: &mut Console) -> Done<Meas
             return Err(Failure::Input);
         }
     };
-    let line = String::from_utf8_lossy(&output.stdout);
-    let json: Option<Json> = serde_json::from_str(&line).ok();
-    json.as_ref().and_then(Measurement::from_json).ok_or_else(|| {
-        console.say(String::from_utf8_lossy(&output.stderr).trim_end());
-        console.say(&format!("error: measuring {} failed", subject.name()));
-        if output.status.code() == Some(1) { Failure::Check } else { Failure::Input }
-    })
-}
-
-fn json_report(measured: &[Measurement]) -> String {
-    let subjects: Vec<Json> = measured
-        .iter()
-        .map(|m| {
-            json!({
-                "subject": m.subject,
-                "seconds": m.seconds,
-                "cpu_seconds": m.cpu_seconds,
-                "million_per_second": m.rate(),
-                "ratio": m.ratio(&measured[0]),
-                "peak_bytes": m.peak_bytes,
-            })
-        })
-        .collect();
-    format!("{}\n", json!({ "records": measured[0].records, "subjects": subjects }))
-}
-
-fn table(measured: &[Measurement]) -> String {
-    let mut out = format!(
-        "{} records, tumbling 10 s, count, sum and max per key, one thread\n\n\
-         {:<8} {:>9} {:>13} {:>12} {:>12} {:>10}\n",
-        measured[0].records, "", "seconds", "M records/s", "cpu seconds", "ratio (cpu)", "peak MiB"
-    );
-    for m in measured {
-        let mebibytes = m.peak_bytes as f64 / f64::from(1 << 20);
-        out += &format!(
-            "{:<8} {:>9.3} {:>13.1} {:>12.3} {:>12.2} {mebibytes:>10.0}\n",
-            m.subject,
-            m.seconds,
-            m.rate(),
-            m.cpu_seconds,
-            m.ratio(&measured[0]),
-        );
+    let json: Json = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    if let Some(measured) = Measurement::from_json(&json) {
+        return Ok(Ok(measured));
     }
-    out
+    console.say(String::from_utf8_lossy(&output.stderr).trim_end());
+    let message = json["message"].as_str().unwrap_or("the measuring process died");
+    let wrong = output.status.code() == Some(1);
+    let code = if wrong { "bench.wrong-totals" } else { "bench.failed" };
+    Ok(Err(*Diagnostic::new(code, message)))
+}
+
+/// A measurement as `--json` prints it.
+fn line(task: &Task, measured: &Measured, baseline: Option<&Measurement>) -> Json {
+    match measured {
+        Ok(measured) => measured.report(task, baseline),
+        Err(error) => json!({
+            "workload": task.workload.name(),
+            "engine": task.subject.name(),
+            "threads": task.threads,
+            "records": task.records,
+            "error": error.message,
+        }),
+    }
+}
+
+fn heading(workload: Workload, place: usize) -> String {
+    let gap = if place == 0 { "" } else { "\n" };
+    format!(
+        "{gap}{}  {}\n{:<9} {:>7} {:>9} {:>12} {:>12} {:>11} {:>6} {:>11} {:>10} {:>9}\n",
+        workload.name(),
+        workload.title(),
+        "",
+        "threads",
+        "seconds",
+        "M records/s",
+        "cpu seconds",
+        "ratio (cpu)",
+        "(wall)",
+        "rows",
+        "late",
+        "peak MB",
+    )
+}
+
+/// A line of the table.
+fn text(row: &Json) -> String {
+    let engine = row["engine"].as_str().unwrap_or_default();
+    // A JSON value knows no width.
+    let whole = |field: &str| row[field].to_string();
+    let threads = whole("threads");
+    if let Some(error) = row["error"].as_str() {
+        return format!("{engine:<9} {threads:>7} error: {error}\n");
+    }
+    let number = |field: &str| row[field].as_f64().unwrap_or(f64::NAN);
+    let ratio = |field: &str| row[field].as_f64().map_or("-".into(), |r| format!("{r:.2}"));
+    format!(
+        "{engine:<9} {threads:>7} {:>9.3} {:>12.1} {:>12.3} {:>11} {:>6} {:>11} {:>10} {:>9.0}\n",
+        number("seconds"),
+        number("records_per_s") / 1e6,
+        number("cpu_seconds"),
+        ratio("ratio"),
+        ratio("ratio_wall"),
+        whole("rows"),
+        whole("late"),
+        number("peak_rss_mb"),
+    )
 }

@@ -1,8 +1,10 @@
 //! The command as a user meets it: exit codes, what goes where, what it says when things are wrong.
 
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+
+use serde_json::json;
 
 /// Three windows of a key each, and one late record: the watermark is 12:00:29 when it comes.
 const RECORDS: &str = r#"{"k":"a","v":1,"ts":"2024-01-01 12:00:01"}
@@ -303,15 +305,42 @@ fn help_knows_the_language() {
     assert!(out(&highwater(Path::new("."), &["help", "run"])).contains("--driver"));
 }
 
+/// The lines of `highwater bench --json`.
+fn bench(arguments: &[&str]) -> (Vec<serde_json::Value>, Output) {
+    let output = highwater(Path::new("."), &[&["bench", "--json"], arguments].concat());
+    let lines = out(&output);
+    let line =
+        |l: &str| serde_json::from_str(l).unwrap_or_else(|e| panic!("{e}: {l}\n{}", err(&output)));
+    (lines.lines().map(line).collect(), output)
+}
+
 #[test]
-fn the_benchmark_checks_its_results() {
-    let output =
-        highwater(Path::new("."), &["bench", "--records", "50000", "--repeats", "1", "--json"]);
-    let json: serde_json::Value =
-        serde_json::from_str(&out(&output)).unwrap_or_else(|e| panic!("{e}: {}", err(&output)));
-    let subjects = json["subjects"].as_array().expect("a list");
-    assert_eq!(subjects[0]["subject"], "loop");
-    assert_eq!(subjects[1]["subject"], "native");
-    assert!(subjects.iter().all(|s| s["seconds"].as_f64().is_some_and(|t| t > 0.0)));
-    let _ = std::io::stderr().flush();
+fn the_benchmark_prints_a_line_a_measurement() {
+    let few = ["--records", "30000", "--repeats", "2", "--engine", "loop,native"];
+    let (lines, output) = bench(&[&["w1", "W5"], &few[..]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let names: Vec<_> = lines.iter().map(|l| (&l["workload"], &l["engine"])).collect();
+    let expected = [("W1", "loop"), ("W1", "native"), ("W5", "loop"), ("W5", "native")];
+    assert_eq!(format!("{names:?}"), format!("{:?}", expected.map(|(w, e)| (json!(w), json!(e)))));
+    for line in &lines {
+        for field in ["seconds", "cpu_seconds", "records_per_s", "baseline", "ratio", "peak_rss_mb"]
+        {
+            assert!(line[field].as_f64().is_some_and(|v| v > 0.0), "{field} in {line}");
+        }
+        assert_eq!((&line["threads"], &line["records"]), (&json!(1), &json!(30_000)));
+    }
+    assert_eq!(lines[2]["rows"], 30_000);
+    assert_eq!(lines[0]["rows"], lines[1]["rows"]);
+    assert_eq!(lines[0]["ratio"], 1.0);
+}
+
+#[test]
+fn the_benchmark_says_what_it_cannot_measure() {
+    let (lines, output) =
+        bench(&["W1", "--records", "100", "--engine", "native", "--threads", "3"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(lines[0]["error"].as_str().is_some_and(|e| e.contains("one thread")), "{lines:?}");
+    for wrong in [&["W9"][..], &["--engine", "abacus"], &["--batch-rows", "0"]] {
+        assert_eq!(bench(wrong).1.status.code(), Some(2), "{wrong:?}");
+    }
 }

@@ -1,6 +1,7 @@
 //! The host from outside: the sandbox, `engine.wasm`'s ABI, the command.
 
 mod bad_input;
+mod bench;
 mod cli;
 mod example;
 mod hostile;

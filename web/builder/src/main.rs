@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use highwater_builder::browser::webdriver::Browser;
+use highwater_builder::browser::{Site, bench};
 use highwater_builder::failure::{Failure, Result};
 use highwater_builder::page::server::{self, Server};
 use highwater_builder::{artifacts, page, verify};
@@ -10,12 +12,14 @@ use highwater_builder::{artifacts, page, verify};
 const USAGE: &str = "\
 cargo play [--port N]   build the page and serve it on this machine
 cargo verify            run every check
+cargo measure           measure the benchmark's workloads in Chromium, a line of JSON each
 Both set up what they need by themselves.";
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
 enum Task {
     Play { port: Option<u16> },
+    Measure,
     Modules,
     Page,
     Verify,
@@ -37,6 +41,7 @@ fn main() -> ExitCode {
             let (summary, passed) = verify::run();
             say(&format!("\n{}", summary.trim_end())).map(|()| passed)
         }
+        Task::Measure => measure().map(|()| true),
         Task::Modules => modules().map(|()| true),
         Task::Page => build().map(|page| page.too_heavy.is_empty()),
         Task::Play { port } => play(port).map(|()| true),
@@ -59,12 +64,24 @@ fn parse(arguments: &[String]) -> Result<Task> {
             Ok(port) => Ok(Task::Play { port: Some(port) }),
             Err(cause) => Err(Failure::while_doing(format_args!("--port {port}"), cause)),
         },
+        ["measure"] => Ok(Task::Measure),
         ["modules"] => Ok(Task::Modules),
         ["page"] => Ok(Task::Page),
         ["verify"] => Ok(Task::Verify),
         ["help" | "--help" | "-h"] | [_, "--help" | "-h"] => Ok(Task::Help),
         other => Err(Failure::new(format!("unknown arguments: {}", other.join(" ")))),
     }
+}
+
+/// Measures the benchmark's workloads in the browser: the median of three runs each.
+fn measure() -> Result<()> {
+    let folder = build()?.folder;
+    let (driver, chromium) = verify::browser_programs()?;
+    let site = Site::serve(&folder)?;
+    for line in bench::measure(&Browser::start(&driver, &chromium)?, &site, "full", 3)? {
+        say(&line.to_string())?;
+    }
+    Ok(())
 }
 
 /// Builds the engine and the guests and says where they are.
@@ -114,6 +131,7 @@ mod tests {
     fn the_command_line_says_what_to_do() {
         assert_eq!(task("play"), Ok(Task::Play { port: None }));
         assert_eq!(task("play --port 8080"), Ok(Task::Play { port: Some(8080) }));
+        assert_eq!(task("measure"), Ok(Task::Measure));
         assert_eq!(task("modules"), Ok(Task::Modules));
         assert_eq!(task("page"), Ok(Task::Page));
         assert_eq!(task("verify"), Ok(Task::Verify));

@@ -11,6 +11,9 @@ use crate::page;
 use crate::setup::{self, TARGET, apt};
 use crate::workspace;
 
+/// The benches' manifest, and where they are built: as `cargo crit` does.
+const CRITERION: [&str; 2] = ["host/criterion/Cargo.toml", "target/criterion-build"];
+
 /// What came of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Outcome {
@@ -77,6 +80,17 @@ pub fn run() -> (String, bool) {
         cargo(&[&scope[..], &["--", "-D", "warnings"]].concat())
     });
     report.check("lints of the page, for wasm32", lint_page);
+    // A workspace of their own, and no wasmtime in it: a minute at first, then nothing.
+    report.check("the criterion benches compile", || {
+        cargo(&[
+            "check",
+            "--benches",
+            "--manifest-path",
+            CRITERION[0],
+            "--target-dir",
+            CRITERION[1],
+        ])
+    });
     report.check("the guests build", || artifacts::guests().map(drop).into());
     let mut site = None;
     report.check("the page builds and stays below its ceilings", || match build_page() {
@@ -139,7 +153,10 @@ fn lint_page() -> Outcome {
 }
 
 /// The browser and its driver, installed first where that is possible.
-fn browser_programs() -> Result<(std::path::PathBuf, std::path::PathBuf)> {
+///
+/// # Errors
+/// When there is none, also after that.
+pub fn browser_programs() -> Result<(std::path::PathBuf, std::path::PathBuf)> {
     if let Some(programs) = webdriver::programs() {
         return Ok(programs);
     }

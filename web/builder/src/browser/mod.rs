@@ -1,5 +1,6 @@
 //! What is checked in a real browser, on the finished page.
 
+pub mod bench;
 mod gallery;
 mod lesson;
 mod replay;
@@ -20,7 +21,7 @@ pub struct Check {
 }
 
 /// Every check, in the order they run. A new one is one file and one line here.
-pub const CHECKS: &[Check] = &[gallery::CHECK, lesson::CHECK, replay::CHECK];
+pub const CHECKS: &[Check] = &[gallery::CHECK, lesson::CHECK, replay::CHECK, bench::CHECK];
 
 /// The page under test.
 pub struct Site {
@@ -35,7 +36,7 @@ impl Site {
     /// When the folder is missing.
     pub fn serve(folder: &Path) -> Result<Site> {
         Ok(Site {
-            server: Server::start_with(folder, &[replay::WORKER], [0])?,
+            server: Server::start_with(folder, &[replay::WORKER, bench::WORKER], [0])?,
             folder: folder.to_owned(),
         })
     }

@@ -15,7 +15,7 @@ pub const CHECK: Check = Check { name: "runs on engine.wasm equal the native one
 pub const WORKER: (&str, &str) = ("verify/replay.js", include_str!("replay.js"));
 
 /// Starts a worker, hands it one run, and answers what it answers.
-const ASK: &str = "
+pub(super) const ASK: &str = "
     const [url, run, done] = arguments;
     const worker = new Worker(url, { type: 'module' });
     const end = (answer) => { worker.terminate(); done(answer); };

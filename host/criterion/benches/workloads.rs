@@ -1,0 +1,30 @@
+//! `cargo crit`: each workload by the hand-written loop and by the engine, a million bids a run.
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use highwater_criterion::ground::{Workload, loops, native};
+
+const RECORDS: u64 = 1_000_000;
+const BATCH_ROWS: usize = 8_192;
+
+fn workloads(criterion: &mut Criterion) {
+    for workload in Workload::ALL {
+        let columns = workload.input(RECORDS);
+        let expected = loops::run(workload, &columns);
+        let mut group = criterion.benchmark_group(workload.name());
+        group.throughput(Throughput::Elements(RECORDS)).sample_size(10);
+        group.bench_function("loop", |b| b.iter(|| loops::run(workload, black_box(&columns))));
+        if Workload::SUPPORTED.contains(&workload) {
+            let found = native::run(workload, &columns, BATCH_ROWS).expect("the engine runs it");
+            assert_eq!(found, expected, "what is measured is the same work");
+            group.bench_function("native", |b| {
+                b.iter(|| native::run(workload, black_box(&columns), BATCH_ROWS));
+            });
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(benches, workloads);
+criterion_main!(benches);

@@ -1,0 +1,361 @@
+//! The five workloads: their input as columns, their SQL, what must come out.
+//!
+//! Nothing here knows WebAssembly: the criterion benches compile this folder by itself.
+
+pub mod loops;
+pub mod native;
+pub mod stream;
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::{Int64Type, TimestampMillisecondType};
+use arrow_array::{ArrayRef, Int32Array, Int64Array, StringArray, TimestampMillisecondArray};
+use highwater_engine::batch::RowKind;
+
+use stream::{BIDS_PER_OPENING, Bid, Opening};
+
+/// What a run must agree on, whatever the order of its rows. What a workload does not make is 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Result rows.
+    pub rows: u64,
+    /// Records that came too late for anything.
+    pub late: u64,
+    /// The sum of the rows' counts; where rows have no count, their number.
+    pub counts: u64,
+    /// The sum of the rows' sums, or of the pairs' prices.
+    pub sums: i64,
+    /// The sum of the rows' maxima.
+    pub maxima: i64,
+}
+
+/// A question asked of the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Workload {
+    /// Tumbling windows: count, sum, maximum per auction.
+    W1,
+    /// The same with the auction's name, 12 bytes of text.
+    W1Text,
+    /// The same with two key columns: the auction and its remainder by 7.
+    W1Pair,
+    /// Hopping windows: count per auction.
+    W2,
+    /// Session windows: count per bidder.
+    W3,
+    /// An interval join of bids and openings of auctions.
+    W4,
+    /// A running sum per auction: a row a record.
+    W5,
+}
+
+impl Workload {
+    /// All of them, in the order of reports.
+    pub const ALL: [Workload; 7] = [
+        Workload::W1,
+        Workload::W1Text,
+        Workload::W1Pair,
+        Workload::W2,
+        Workload::W3,
+        Workload::W4,
+        Workload::W5,
+    ];
+
+    /// Those whose SQL the engine takes.
+    pub const SUPPORTED: &'static [Workload] = &[
+        Workload::W1,
+        Workload::W1Text,
+        Workload::W1Pair,
+        Workload::W2,
+        Workload::W3,
+        Workload::W5,
+    ];
+
+    /// Its name in reports and arguments.
+    pub fn name(self) -> &'static str {
+        match self {
+            Workload::W1 => "W1",
+            Workload::W1Text => "W1s",
+            Workload::W1Pair => "W1k2",
+            Workload::W2 => "W2",
+            Workload::W3 => "W3",
+            Workload::W4 => "W4",
+            Workload::W5 => "W5",
+        }
+    }
+
+    /// The workload of that name, in capitals or not.
+    pub fn named(name: &str) -> Option<Workload> {
+        Workload::ALL.into_iter().find(|w| w.name().eq_ignore_ascii_case(name))
+    }
+
+    /// What it does, in a few words.
+    pub fn title(self) -> &'static str {
+        match self {
+            Workload::W1 => "TUMBLE 10 s: count, sum, max per auction",
+            Workload::W1Text => "TUMBLE 10 s: count, sum, max per auction, a STRING",
+            Workload::W1Pair => "TUMBLE 10 s: count, sum, max per auction and channel",
+            Workload::W2 => "HOP 10 s by 2 s: count per auction",
+            Workload::W3 => "SESSION, gap 5 s: count per bidder",
+            Workload::W4 => "interval join of bids and openings, 10 s either way",
+            Workload::W5 => "running sum per auction, a row a record",
+        }
+    }
+
+    /// The published totals for 10,000,000 bids. Other keys of the same groups change nothing.
+    pub fn published(self) -> Totals {
+        match self {
+            Workload::W1 | Workload::W1Text | Workload::W1Pair => Totals {
+                rows: 997_165,
+                late: 94_335,
+                counts: 9_905_665,
+                sums: 49_538_451_498,
+                maxima: 8_254_095_650,
+            },
+            Workload::W2 => Totals { rows: 4_986_099, counts: 49_527_141, ..Totals::default() },
+            Workload::W3 => Totals { rows: 874_958, counts: 10_000_000, ..Totals::default() },
+            Workload::W4 => Totals {
+                rows: 2_553_723,
+                late: 1_981_319,
+                counts: 2_553_723,
+                sums: 12_769_409_609,
+                maxima: 0,
+            },
+            Workload::W5 => Totals {
+                rows: 10_000_000,
+                counts: 10_000_000,
+                sums: 706_655_461_014_959,
+                ..Totals::default()
+            },
+        }
+    }
+
+    /// The measured job; its one table is read from the connector of that name.
+    ///
+    /// The engine closes a window at its end minus 1 ms, the definition at its end: 1 ms more of delay
+    /// makes them equal. The join drops what is behind the watermark in both. Its two sides are views of
+    /// one table, since both streams arrive in one order under one watermark.
+    pub fn sql(self, connector: &str) -> String {
+        let (columns, delay, query) = match self {
+            Workload::W1 => ("auction BIGINT, price BIGINT, ", "4.001", TUMBLE),
+            Workload::W1Text => ("auction STRING, price BIGINT, ", "4.001", TUMBLE),
+            Workload::W1Pair => {
+                ("auction BIGINT, channel BIGINT, price BIGINT, ", "4.001", TUMBLE_PAIR)
+            }
+            Workload::W2 => ("auction BIGINT, ", "4.001", HOP),
+            Workload::W3 => ("bidder BIGINT, ", "4.001", SESSION),
+            Workload::W4 => ("kind INT, auction BIGINT, price BIGINT, ", "4", JOIN),
+            Workload::W5 => ("auction BIGINT, price BIGINT", "", RUNNING),
+        };
+        let time = match delay {
+            "" => String::new(),
+            _ => {
+                format!("ts TIMESTAMP(3),\n  WATERMARK FOR ts AS ts - INTERVAL '{delay}' SECOND")
+            }
+        };
+        let options = match connector {
+            // What is generated is not read: the benchmark brings its own reader.
+            "datagen" => "'connector' = 'datagen', 'number-of-rows' = '0'".to_owned(),
+            other => format!("'connector' = '{other}'"),
+        };
+        format!("CREATE TABLE events (\n  {columns}{time}\n) WITH ({options});\n{query}")
+    }
+
+    /// The input of so many bids, made now.
+    pub fn input(self, records: u64) -> Columns {
+        let column = |of: fn(Bid) -> i64| long((0..records).map(|i| of(Bid::new(i))));
+        let auction = || column(|bid| bid.auction);
+        let price = || column(|bid| bid.price);
+        let ts = || time((0..records).map(|i| Bid::new(i).ts));
+        let arrays = match self {
+            Workload::W1 => vec![auction(), price(), ts()],
+            Workload::W1Text => {
+                vec![text((0..records).map(|i| Bid::new(i).auction)), price(), ts()]
+            }
+            Workload::W1Pair => vec![auction(), column(|bid| bid.auction % 7), price(), ts()],
+            Workload::W2 => vec![auction(), ts()],
+            Workload::W3 => vec![column(|bid| bid.bidder), ts()],
+            Workload::W4 => return merged(records),
+            Workload::W5 => vec![auction(), price()],
+        };
+        Columns { arrays }
+    }
+
+    /// Columns of other events than the stream's: kind, key, price, time.
+    #[cfg(test)]
+    pub(crate) fn columns_of(self, events: &[(i32, i64, i64, i64)]) -> Columns {
+        let key = || long(events.iter().map(|e| e.1));
+        let price = || long(events.iter().map(|e| e.2));
+        let ts = || time(events.iter().map(|e| e.3));
+        let arrays = match self {
+            Workload::W1 => vec![key(), price(), ts()],
+            Workload::W1Text => vec![text(events.iter().map(|e| e.1)), price(), ts()],
+            Workload::W1Pair => vec![key(), long(events.iter().map(|e| e.1 % 7)), price(), ts()],
+            Workload::W2 | Workload::W3 => vec![key(), ts()],
+            Workload::W4 => {
+                let kind: Int32Array = events.iter().map(|e| e.0).collect::<Vec<_>>().into();
+                vec![Arc::new(kind), key(), price(), ts()]
+            }
+            Workload::W5 => vec![key(), price()],
+        };
+        Columns { arrays }
+    }
+
+    /// Adds result rows up, as the loops' consumers do. Of a changelog only what is now true counts.
+    pub fn add(self, columns: &[ArrayRef], kinds: Option<&[RowKind]>, totals: &mut Totals) {
+        let current = |row: usize| {
+            kinds.is_none_or(|k| matches!(k[row], RowKind::Insert | RowKind::UpdateAfter))
+        };
+        let sum = |column: usize| -> i64 {
+            let values = columns[column].as_primitive::<Int64Type>().values();
+            match kinds {
+                None => values.iter().sum(),
+                Some(_) => {
+                    values.iter().enumerate().filter(|(i, _)| current(*i)).map(|v| *v.1).sum()
+                }
+            }
+        };
+        let rows = columns[0].len();
+        let rows = kinds.map_or(rows, |k| (0..k.len()).filter(|i| current(*i)).count()) as u64;
+        totals.rows += rows;
+        // Counts are never negative.
+        match self {
+            Workload::W1 | Workload::W1Text | Workload::W1Pair => {
+                let first = if self == Workload::W1Pair { 3 } else { 2 };
+                totals.counts += sum(first) as u64;
+                totals.sums += sum(first + 1);
+                totals.maxima += sum(first + 2);
+            }
+            Workload::W2 | Workload::W3 => totals.counts += sum(2) as u64,
+            Workload::W4 | Workload::W5 => {
+                totals.counts += rows;
+                totals.sums += sum(1);
+            }
+        }
+    }
+}
+
+const TUMBLE: &str = "\
+SELECT auction, window_start, COUNT(*) AS n, SUM(price) AS total, MAX(price) AS highest
+FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '10' SECOND))
+GROUP BY auction, window_start, window_end;
+";
+
+const TUMBLE_PAIR: &str = "\
+SELECT auction, channel, window_start, COUNT(*) AS n, SUM(price) AS total, MAX(price) AS highest
+FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '10' SECOND))
+GROUP BY auction, channel, window_start, window_end;
+";
+
+const HOP: &str = "\
+SELECT auction, window_start, COUNT(*) AS n
+FROM TABLE(HOP(TABLE events, DESCRIPTOR(ts), INTERVAL '2' SECOND, INTERVAL '10' SECOND))
+GROUP BY auction, window_start, window_end;
+";
+
+const SESSION: &str = "\
+SELECT bidder, window_start, COUNT(*) AS n
+FROM TABLE(SESSION(TABLE events PARTITION BY bidder, DESCRIPTOR(ts), INTERVAL '5' SECOND))
+GROUP BY bidder, window_start, window_end;
+";
+
+const JOIN: &str = "\
+CREATE VIEW bids AS SELECT auction, price, ts FROM events WHERE kind = 0;
+CREATE VIEW openings AS SELECT auction, ts FROM events WHERE kind = 1;
+SELECT b.auction, b.price, b.ts AS bid_time, a.ts AS opening_time
+FROM bids b JOIN openings a ON b.auction = a.auction
+  AND b.ts BETWEEN a.ts - INTERVAL '10' SECOND AND a.ts + INTERVAL '10' SECOND;
+";
+
+const RUNNING: &str = "\
+SELECT auction, SUM(price) AS total FROM events GROUP BY auction;
+";
+
+/// A workload's input: columns already in memory, shared by all runs.
+#[derive(Clone, Debug)]
+pub struct Columns {
+    /// In the order of the table's columns, of one length.
+    pub arrays: Vec<ArrayRef>,
+}
+
+impl Columns {
+    /// How many rows.
+    pub fn rows(&self) -> usize {
+        self.arrays[0].len()
+    }
+
+    /// The values of a BIGINT column.
+    pub fn long(&self, column: usize) -> &[i64] {
+        self.arrays[column].as_primitive::<Int64Type>().values()
+    }
+
+    /// The milliseconds of a TIMESTAMP(3) column.
+    pub fn time(&self, column: usize) -> &[i64] {
+        self.arrays[column].as_primitive::<TimestampMillisecondType>().values()
+    }
+}
+
+fn long(values: impl Iterator<Item = i64>) -> ArrayRef {
+    Arc::new(Int64Array::from(values.collect::<Vec<_>>()))
+}
+
+fn time(values: impl Iterator<Item = i64>) -> ArrayRef {
+    Arc::new(TimestampMillisecondArray::from(values.collect::<Vec<_>>()))
+}
+
+/// Names of auctions.
+fn text(values: impl Iterator<Item = i64>) -> ArrayRef {
+    Arc::new(StringArray::from_iter_values(values.map(|v| format!("auction-{v:04}"))))
+}
+
+/// Bids and openings in the order in which they arrive.
+fn merged(records: u64) -> Columns {
+    let rows = records + records.div_ceil(BIDS_PER_OPENING);
+    let capacity = usize::try_from(rows).unwrap_or(0);
+    let mut kind = Vec::with_capacity(capacity);
+    let [mut auction, mut price, mut ts] = [(); 3].map(|()| Vec::with_capacity(capacity));
+    for i in 0..records {
+        if i.is_multiple_of(BIDS_PER_OPENING) {
+            let opening = Opening::new(i / BIDS_PER_OPENING);
+            kind.push(1);
+            auction.push(opening.auction);
+            price.push(0);
+            ts.push(opening.ts);
+        }
+        let bid = Bid::new(i);
+        kind.push(0);
+        auction.push(bid.auction);
+        price.push(bid.price);
+        ts.push(bid.ts);
+    }
+    Columns {
+        arrays: vec![
+            Arc::new(Int32Array::from(kind)),
+            Arc::new(Int64Array::from(auction)),
+            Arc::new(Int64Array::from(price)),
+            Arc::new(TimestampMillisecondArray::from(ts)),
+        ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_workload_is_found_by_its_name() {
+        for workload in Workload::ALL {
+            assert_eq!(Workload::named(&workload.name().to_lowercase()), Some(workload));
+        }
+        assert_eq!(Workload::named("W6"), None);
+    }
+
+    #[test]
+    fn a_changelog_counts_what_is_true_now() {
+        let columns = [long([1, 1, 1].into_iter()), long([5, 5, 9].into_iter())];
+        let kinds = [RowKind::Insert, RowKind::UpdateBefore, RowKind::UpdateAfter];
+        let mut totals = Totals::default();
+        Workload::W5.add(&columns, Some(&kinds), &mut totals);
+        assert_eq!(totals, Totals { rows: 2, counts: 2, sums: 14, ..Totals::default() });
+    }
+}
