@@ -11,11 +11,12 @@ use arrow_array::types::{
     TimestampMillisecondType,
 };
 use arrow_array::{
-    Array, ArrayRef, ArrowNativeTypeOp, BinaryArray, BooleanArray, NullArray, PrimitiveArray,
-    StringArray,
+    Array, ArrayRef, ArrowNativeTypeOp, BinaryArray, BooleanArray, Int64Array, NullArray,
+    PrimitiveArray, StringArray,
 };
 use arrow_buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
 use arrow_schema::DataType as ArrowType;
+use highwater_kernels::gather_i64;
 
 use crate::schema::DataType;
 use crate::value::{Value, canonical_f32, canonical_f64};
@@ -67,6 +68,17 @@ macro_rules! by_type {
 /// # Panics
 /// When an index is out of bounds.
 pub fn take(array: &ArrayRef, indices: &[u32]) -> ArrayRef {
+    let quick = array.null_count() == 0;
+    if let Some(a) = array.as_primitive_opt::<Int64Type>().filter(|_| quick) {
+        return Arc::new(Int64Array::from(gather_i64(a.values(), indices)));
+    }
+    if let Some(a) = array.as_primitive_opt::<TimestampMillisecondType>().filter(|_| quick) {
+        let times = PrimitiveArray::<TimestampMillisecondType>::new(
+            gather_i64(a.values(), indices).into(),
+            None,
+        );
+        return Arc::new(times.with_data_type(array.data_type().clone()));
+    }
     by_type!(array,
         primitive P => take_primitive(array.as_primitive::<P>(), indices),
         boolean => {
@@ -102,9 +114,9 @@ fn take_nulls(array: &ArrayRef, indices: &[u32]) -> Option<NullBuffer> {
 }
 
 fn take_primitive<P: ArrowPrimitiveType>(a: &PrimitiveArray<P>, indices: &[u32]) -> ArrayRef {
+    let array: ArrayRef = Arc::new(a.clone());
     let values = a.values();
     let gathered: Vec<P::Native> = indices.iter().map(|&i| values[i as usize]).collect();
-    let array: ArrayRef = Arc::new(a.clone());
     Arc::new(
         PrimitiveArray::<P>::new(ScalarBuffer::from(gathered), take_nulls(&array, indices))
             .with_data_type(a.data_type().clone()),

@@ -11,6 +11,8 @@ use arrow_array::types::{
 };
 use arrow_array::{ArrayRef, Int64Array};
 
+use highwater_kernels as kernels;
+
 use super::{Accumulator, Trail, Words, WordsMut};
 use crate::column::{from_values, timestamps, value_at};
 use crate::schema::DataType;
@@ -131,31 +133,28 @@ impl<T: Word> Accumulator for Fixed<T> {
 
     fn update(
         &mut self,
-        mut words: WordsMut<'_>,
+        own: WordsMut<'_>,
         slots: &[u32],
         argument: Option<&ArrayRef>,
         from: usize,
     ) {
         let array = argument.expect("MIN and MAX have an argument").as_primitive::<T>();
-        let pairs = slots.iter().zip(&array.values()[from..]);
-        if self.max {
-            for (&slot, &value) in pairs {
-                let best = words.one(slot);
-                *best = (*best as i64).max(T::word(value)) as u64;
+        let all = &array.values()[from..];
+        let words: Vec<i64>;
+        let values = match argument.and_then(|a| a.as_primitive_opt::<Int64Type>()) {
+            Some(array) => &array.values()[from..],
+            None => {
+                words = all.iter().take(slots.len()).map(|&v| T::word(v)).collect();
+                &words
             }
-        } else {
-            for (&slot, &value) in pairs {
-                let best = words.one(slot);
-                *best = (*best as i64).min(T::word(value)) as u64;
-            }
-        }
+        };
+        let kernel = if self.max { kernels::largest } else { kernels::smallest };
+        kernel(own.all, own.stride, own.at, slots, values);
     }
 
-    fn merge(&mut self, mut words: WordsMut<'_>, pairs: &[(u32, u32)]) {
-        for &(into, from) in pairs {
-            let value = *words.one(from) as i64;
-            self.offer(words.one(into), value);
-        }
+    fn merge(&mut self, words: WordsMut<'_>, pairs: &[(u32, u32)]) {
+        let kernel = if self.max { kernels::merge_largest } else { kernels::merge_smallest };
+        kernel(words.all, words.stride, words.at, pairs);
     }
 
     fn result(&self, words: Words<'_>, slots: &[u32], values: &[i64]) -> ArrayRef {

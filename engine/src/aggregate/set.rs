@@ -2,6 +2,7 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
+use highwater_kernels as kernels;
 
 use super::{Accumulator, AggregateCall, Trail, Words, WordsMut, accumulator};
 use crate::batch::Batch;
@@ -23,6 +24,8 @@ pub struct AggregateSet {
     empty: Vec<u64>,
     /// Slot after slot.
     words: Vec<u64>,
+    /// Positions whose slot was empty before the last update.
+    first: Vec<u32>,
 }
 
 impl Clone for AggregateSet {
@@ -35,6 +38,7 @@ impl Clone for AggregateSet {
             skipped: self.skipped.clone(),
             empty: self.empty.clone(),
             words: self.words.clone(),
+            first: Vec::new(),
         }
     }
 }
@@ -64,6 +68,7 @@ impl AggregateSet {
             places,
             empty,
             words: Vec::new(),
+            first: Vec::new(),
         }
     }
 
@@ -97,23 +102,12 @@ impl AggregateSet {
         (from..to).for_each(|slot| self.words[slot as usize * self.empty.len()] += 1);
     }
 
-    /// Takes in rows of a batch from row `from` on, each into the slot beside it. `first` hears of each
-    /// position whose slot was empty.
-    pub fn update(
-        &mut self,
-        slots: &[u32],
-        from: usize,
-        batch: &Batch,
-        mut first: impl FnMut(usize),
-    ) {
+    /// Takes in rows of a batch from row `from` on, each into the slot beside it. Answers the positions whose
+    /// slot was empty.
+    pub fn update(&mut self, slots: &[u32], from: usize, batch: &Batch) -> &[u32] {
         let stride = self.empty.len();
-        for (i, &slot) in slots.iter().enumerate() {
-            let rows = &mut self.words[slot as usize * stride];
-            if *rows == 0 {
-                first(i);
-            }
-            *rows += 1;
-        }
+        self.first.clear();
+        kernels::count_rows(&mut self.words, stride, slots, &mut self.first);
         for i in 0..self.calls.len() {
             let call = self.calls[i];
             let argument = call.argument.map(|a| &batch.columns[a]);
@@ -125,6 +119,7 @@ impl AggregateSet {
             let words = WordsMut { all: &mut self.words, stride, at: self.places[i] };
             self.accumulators[i].update(words, slots, argument, from);
         }
+        &self.first
     }
 
     /// The update of aggregate `i` with rows that may be left out.
@@ -208,9 +203,7 @@ impl AggregateSet {
     /// Takes, for each pair, the second slot into the first.
     pub fn merge(&mut self, pairs: &[(u32, u32)]) {
         let stride = self.empty.len();
-        for &(into, from) in pairs {
-            self.words[into as usize * stride] += self.words[from as usize * stride];
-        }
+        kernels::merge_sums(&mut self.words, stride, 0, pairs);
         for (i, accumulator) in self.accumulators.iter_mut().enumerate() {
             let words = WordsMut { all: &mut self.words, stride, at: self.places[i] };
             accumulator.merge(words, pairs);
@@ -236,8 +229,8 @@ impl AggregateSet {
 
     /// One result column an aggregate.
     pub fn results(&self, slots: &[u32]) -> Vec<ArrayRef> {
-        let rows: Vec<i64> = slots.iter().map(|&s| self.rows(s) as i64).collect();
         let stride = self.empty.len();
+        let rows = kernels::gather_words(&self.words, stride, 0, slots);
         let mut columns = Vec::with_capacity(self.accumulators.len());
         for (i, accumulator) in self.accumulators.iter().enumerate() {
             let words = Words { all: &self.words, stride, at: self.places[i] };

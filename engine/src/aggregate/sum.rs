@@ -9,6 +9,8 @@ use arrow_array::types::{
 };
 use arrow_array::{ArrayRef, Int64Array};
 
+use highwater_kernels as kernels;
+
 use super::{Accumulator, Trail, Words, WordsMut};
 use crate::column::from_values;
 use crate::schema::DataType;
@@ -18,6 +20,8 @@ use crate::value::Value;
 trait Number: Copy + 'static {
     type Arrow: ArrowPrimitiveType;
     const WORDS: usize;
+    /// Whether words add up as integers do.
+    const WHOLE: bool;
     fn read(words: &[u64]) -> Self;
     fn write(self, words: &mut [u64]);
     fn add(self, value: <Self::Arrow as ArrowPrimitiveType>::Native) -> Self;
@@ -84,12 +88,19 @@ impl<N: Number> Accumulator for Sum<N> {
         from: usize,
     ) {
         let array = argument.expect("SUM and AVG have an argument").as_primitive::<N::Arrow>();
+        if let Some(array) = argument.and_then(|a| a.as_primitive_opt::<Int64Type>()) {
+            let (values, at) = (&array.values()[from..], words.at);
+            return kernels::sum_i64(words.all, words.stride, at, slots, values);
+        }
         for (&slot, &value) in slots.iter().zip(&array.values()[from..]) {
             Self::change(&mut words, slot, |sum| sum.add(value));
         }
     }
 
     fn merge(&mut self, mut words: WordsMut<'_>, pairs: &[(u32, u32)]) {
+        if N::WHOLE {
+            return kernels::merge_sums(words.all, words.stride, words.at, pairs);
+        }
         for &(into, from) in pairs {
             let other = N::read(words.many(from, N::WORDS));
             Self::change(&mut words, into, |sum| sum.join(other));
@@ -99,6 +110,10 @@ impl<N: Number> Accumulator for Sum<N> {
     fn result(&self, words: Words<'_>, slots: &[u32], values: &[i64]) -> ArrayRef {
         let sums = slots.iter().zip(values).map(|(&s, &n)| (N::read(words.many(s, N::WORDS)), n));
         if let (DataType::BigInt, false) = (self.result, self.average) {
+            if !values.contains(&0) {
+                let sums = kernels::gather_words(words.all, words.stride, words.at, slots);
+                return Arc::new(Int64Array::from(sums));
+            }
             let one = |(sum, count): (N, i64)| match (count, sum.save()) {
                 (0, _) => None,
                 (_, Value::BigInt(v)) => Some(v),
@@ -150,8 +165,9 @@ impl<N: Number> Accumulator for Sum<N> {
 
 /// The words of a number that fits one.
 macro_rules! one_word {
-    ($name:ident, $to:expr, $from:expr) => {
+    ($name:ident, $whole:expr, $to:expr, $from:expr) => {
         const WORDS: usize = 1;
+        const WHOLE: bool = $whole;
         #[inline]
         fn read(words: &[u64]) -> $name {
             $name($from(words[0]))
@@ -169,7 +185,7 @@ struct Narrow(i64);
 
 impl Number for Narrow {
     type Arrow = Int32Type;
-    one_word!(Narrow, |v: i64| v as u64, |w: u64| w as i64);
+    one_word!(Narrow, true, |v: i64| v as u64, |w: u64| w as i64);
     fn add(self, value: i32) -> Narrow {
         Narrow(self.0.wrapping_add(i64::from(value)))
     }
@@ -196,7 +212,7 @@ struct Wide(i64);
 
 impl Number for Wide {
     type Arrow = Int64Type;
-    one_word!(Wide, |v: i64| v as u64, |w: u64| w as i64);
+    one_word!(Wide, true, |v: i64| v as u64, |w: u64| w as i64);
     fn add(self, value: i64) -> Wide {
         Wide(self.0.wrapping_add(value))
     }
@@ -223,7 +239,7 @@ struct Single(f64);
 
 impl Number for Single {
     type Arrow = Float32Type;
-    one_word!(Single, f64::to_bits, f64::from_bits);
+    one_word!(Single, false, f64::to_bits, f64::from_bits);
     fn add(self, value: f32) -> Single {
         Single(self.0 + f64::from(value))
     }
@@ -250,7 +266,7 @@ struct Double(f64);
 
 impl Number for Double {
     type Arrow = Float64Type;
-    one_word!(Double, f64::to_bits, f64::from_bits);
+    one_word!(Double, false, f64::to_bits, f64::from_bits);
     fn add(self, value: f64) -> Double {
         Double(self.0 + value)
     }
@@ -285,6 +301,7 @@ fn within(value: Option<i128>) -> Option<i128> {
 impl Number for Exact {
     type Arrow = Decimal128Type;
     const WORDS: usize = 3;
+    const WHOLE: bool = false;
     fn read(words: &[u64]) -> Exact {
         let value = u128::from(words[0]) | u128::from(words[1]) << 64;
         Exact((words[2] == 0).then_some(value as i128))

@@ -34,9 +34,8 @@ fn one_of(
     let mut set = set(function, &batch, filter);
     set.grow(3);
     let slots: Vec<u32> = (0..values.len() as u32).map(|i| i % 2).collect();
-    let mut firsts = Vec::new();
-    set.update(&slots, 0, &batch, |i| firsts.push(i));
-    assert_eq!(firsts, (0..values.len().min(2)).collect::<Vec<_>>());
+    let first = set.update(&slots, 0, &batch).to_vec();
+    assert_eq!(first, (0..values.len().min(2) as u32).collect::<Vec<_>>());
     set.merge(&[(0, 1)]);
     let saved = set.save(0);
     set.clear(0, 3);
@@ -120,7 +119,7 @@ fn state_of_other_aggregates_is_refused() {
     let batch = batch(DataType::BigInt, &[Value::BigInt(1)]);
     let mut sum = set(Function::Sum, &batch, None);
     sum.grow(1);
-    sum.update(&[0], 0, &batch, |_| {});
+    sum.update(&[0], 0, &batch);
     let saved = sum.save(0);
     for (function, fits) in [(Function::Sum, true), (Function::Count, false), (Function::Max, true)]
     {

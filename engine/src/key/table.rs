@@ -5,8 +5,10 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Int32Array, Int64Array};
 
 use super::encode::{decode, decode_columns, encode};
-use super::store::{Bytes, IntIndex};
+use super::store::Bytes;
 use super::{IntColumn, KeyColumns, group_of_bytes, group_of_int, hash_bytes};
+use highwater_kernels::{IntIndex, NONE};
+
 use crate::batch::Batch;
 use crate::column::timestamps;
 use crate::schema::DataType;
@@ -94,40 +96,31 @@ impl KeyTable {
             return ids.resize(to - from, id);
         }
         match (keys.integers(batch), matches!(self.store, Store::Ints(..))) {
-            (Some(IntColumn::Wide(column)), true) => {
-                self.intern_ints(column[from..to].iter().copied(), ids);
-            }
-            (Some(IntColumn::Narrow(column)), true) => {
-                self.intern_ints(column[from..to].iter().map(|&k| i64::from(k)), ids);
-            }
+            (Some(column), true) => self.intern_ints(&column, (from, to), ids),
             _ => self.intern_bytes(keys, batch, (from, to), ids),
         }
     }
 
     fn intern_ints(
         &mut self,
-        column: impl ExactSizeIterator<Item = i64> + Clone,
+        column: &IntColumn<'_>,
+        (from, to): (usize, usize),
         ids: &mut Vec<u32>,
     ) {
         let Store::Ints(index, _) = &self.store else { unreachable!("checked by the caller") };
-        let mut new = false;
-        ids.extend(column.clone().map(|key| {
-            let id = index.find(key);
-            new |= id == IntIndex::NONE;
-            id
-        }));
-        if !new {
-            return;
-        }
-        for (id, key) in ids.iter_mut().zip(column).filter(|(id, _)| **id == IntIndex::NONE) {
-            *id = self.int_id(key);
+        let unknown = match column {
+            IntColumn::Wide(keys) => index.find_wide(&keys[from..to], ids),
+            IntColumn::Narrow(keys) => index.find_narrow(&keys[from..to], ids),
+        };
+        for (id, row) in ids.iter_mut().zip(from..).filter(|(id, _)| unknown && **id == NONE) {
+            *id = self.int_id(column.get(row));
         }
     }
 
     fn int_id(&mut self, key: i64) -> u32 {
         let Store::Ints(index, _) = &self.store else { unreachable!("an integer key") };
         match index.find(key) {
-            IntIndex::NONE => self.add_int(key),
+            NONE => self.add_int(key),
             id => id,
         }
     }

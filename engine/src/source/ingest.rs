@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef};
+use highwater_kernels::record_highs;
 use rkyv::{Archive, Deserialize, Serialize};
 
 use super::arrivals::{Arrivals, Mark};
@@ -162,14 +163,14 @@ impl Ingest {
     ) {
         let Some((column, _)) = &self.watermark else { return };
         let times = &millis(&batch.columns[*column])[from..to];
-        let mut highest = self.state.current().0.saturating_add(delay);
-        for (row, &time) in (from..to).zip(times) {
-            if time > highest {
-                highest = time;
-                let (watermark, seq) = (EventTime(time - delay), batch.seqs.at(row));
-                stairs.push(Stair { row: row as u32 + 1, watermark, seq, idle: false });
-            }
-        }
+        let before = self.state.current().0.saturating_add(delay);
+        let mut steps = Vec::new();
+        let highest = record_highs(times, before, &mut steps);
+        stairs.extend(steps.into_iter().map(|i| {
+            let row = from + i as usize;
+            let watermark = EventTime(times[i as usize] - delay);
+            Stair { row: row as u32 + 1, watermark, seq: batch.seqs.at(row), idle: false }
+        }));
         self.state.propose(part, EventTime(highest.saturating_sub(delay)));
         self.state.advance();
     }

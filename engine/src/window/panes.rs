@@ -10,6 +10,8 @@
 
 use std::collections::BTreeMap;
 
+use highwater_kernels::{self as kernels, MISSING};
+
 use crate::aggregate::{AggregateCall, AggregateSet};
 use crate::batch::Batch;
 use crate::key::{KeyColumns, KeyOrder, KeyTable};
@@ -18,9 +20,7 @@ use crate::time::Alignment;
 use crate::value::Value;
 
 /// Keys a block.
-const BLOCK: usize = 16;
-/// No block serves these keys.
-const MISSING: u32 = u32::MAX;
+const BLOCK: usize = kernels::Spread::BLOCK;
 /// The row of `tables` whose blocks are block 0: where late records go.
 const LATE: usize = 0;
 /// The row of `tables` without any block: a pane that does not exist.
@@ -147,8 +147,9 @@ impl Panes {
                 }
                 Spread::Far => self.slots_far(run, alignment, open),
             };
-            let (keys, ids) = (&mut self.keys, &self.ids);
-            self.set.update(&self.slots, first, batch, |i| keys.hold(ids[i]));
+            for &i in self.set.update(&self.slots, first, batch) {
+                self.keys.hold(self.ids[i as usize]);
+            }
             first = end;
         }
         late
@@ -173,24 +174,15 @@ impl Panes {
     /// Finds the slots of rows that lie in few slices; answers how many rows are late.
     fn slots_near(&mut self, times: &[i64], first: i64, starts: &[i64], open: i64) -> u64 {
         // Where each slice's row of the tables begins; before them all, that of late records.
-        let mut bases = [LATE * self.stride; NEAR as usize * 2];
-        for (i, base) in bases[1..].iter_mut().enumerate() {
+        let mut bases = [LATE * self.stride; 16];
+        for (i, base) in bases[1..=NEAR as usize].iter_mut().enumerate() {
             *base = self.base(first.saturating_add(i as i64));
         }
         let mut slots = std::mem::take(&mut self.slots);
         slots.resize(times.len(), 0);
-        let place = Place { times, ids: &self.ids, tables: &self.tables, bases: &bases, open };
-        let (late, missing) = match *starts {
-            [] => place.find([], &mut slots),
-            [a] => place.find([a], &mut slots),
-            [a, b] => place.find([a, b], &mut slots),
-            [a, b, c] => place.find([a, b, c], &mut slots),
-            _ => {
-                let mut all = [i64::MAX; NEAR as usize - 1];
-                all[..starts.len()].copy_from_slice(starts);
-                place.find(all, &mut slots)
-            }
-        };
+        let (ids, tables) = (&self.ids[..], &self.tables[..]);
+        let spread = kernels::Spread { times, ids, tables, bases: &bases, open, starts };
+        let (late, missing) = spread.find(&mut slots);
         // Blocks that were not there are made, and their rows looked at again.
         for i in if missing { 0..slots.len() } else { 0..0 } {
             if slots[i] / BLOCK as u32 == MISSING / BLOCK as u32 {
@@ -384,33 +376,6 @@ impl Panes {
         }
         self.keys.hold(id as u32);
         true
-    }
-}
-
-/// What it takes to find the slots of rows.
-struct Place<'a> {
-    times: &'a [i64],
-    ids: &'a [u32],
-    tables: &'a [u32],
-    bases: &'a [usize; NEAR as usize * 2],
-    open: i64,
-}
-
-impl Place<'_> {
-    /// Finds slots without a branch; answers how many rows are late, and whether a block is missing.
-    #[inline]
-    fn find<const N: usize>(&self, starts: [i64; N], slots: &mut [u32]) -> (u64, bool) {
-        let (mut late, mut missing) = (0, false);
-        for ((slot, &time), &id) in slots.iter_mut().zip(self.times).zip(self.ids) {
-            let on_time = usize::from(time >= self.open);
-            let after: usize = starts.iter().map(|&s| usize::from(time >= s)).sum();
-            late += 1 - on_time as u64;
-            let base = self.bases[(on_time * (1 + after)) & 15];
-            let block = self.tables[base + id as usize / BLOCK];
-            missing |= block == MISSING;
-            *slot = block.wrapping_mul(BLOCK as u32) | id % BLOCK as u32;
-        }
-        (late, missing)
     }
 }
 

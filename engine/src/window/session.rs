@@ -281,7 +281,7 @@ impl SessionAggregate {
                 Placed::New(first, start, end) => self.begin(id, first, (start, end), out).slot,
                 Placed::Bridge(first, count, start, end) => {
                     let slots = &self.slots[flushed..];
-                    self.aggregates.update(slots, flushed, batch, |_| {});
+                    self.aggregates.update(slots, flushed, batch);
                     flushed = row;
                     self.bridge(id, (first, count), (start, end), out).slot
                 }
@@ -298,7 +298,7 @@ impl SessionAggregate {
             }
             self.slots.push(slot);
         }
-        self.aggregates.update(&self.slots[flushed..], flushed, batch, |_| {});
+        self.aggregates.update(&self.slots[flushed..], flushed, batch);
         step.into_iter().chain(steps).for_each(|s| self.advance(*s, &mut stairs, out));
         stairs
     }

@@ -1,0 +1,125 @@
+//! Loops over rows: which slot each belongs to, new highs, gathers.
+
+/// No block of slots serves these keys.
+pub const MISSING: u32 = u32::MAX;
+
+/// Slots come in blocks of this many keys with neighbouring numbers.
+const BLOCK: usize = Spread::BLOCK;
+
+/// How rows spread over a few slices of time, and where each slice's blocks of slots are listed.
+pub struct Spread<'a> {
+    /// Event times of the rows.
+    pub times: &'a [i64],
+    /// Key numbers of the rows.
+    pub ids: &'a [u32],
+    /// Block numbers by slice and key number over [`Spread::BLOCK`].
+    pub tables: &'a [u32],
+    /// Where in `tables` the list of each slice begins; the first is that of rows before `open`.
+    pub bases: &'a [usize; 16],
+    /// Times below this belong to no slice.
+    pub open: i64,
+    /// Where each slice but the first begins, rising; at most 7.
+    pub starts: &'a [i64],
+}
+
+impl Spread<'_> {
+    /// Keys a block of slots.
+    pub const BLOCK: usize = 16;
+
+    /// Finds each row's slot without a branch; answers how many rows come before `open`, and whether a block
+    /// is [`MISSING`] (the slot then holds only the key's place in it below, all bits set above).
+    #[inline(never)]
+    pub fn find(&self, slots: &mut [u32]) -> (u64, bool) {
+        match *self.starts {
+            [] => self.find_among([], slots),
+            [a] => self.find_among([a], slots),
+            [a, b] => self.find_among([a, b], slots),
+            [a, b, c] => self.find_among([a, b, c], slots),
+            _ => {
+                let mut all = [i64::MAX; 7];
+                all[..self.starts.len()].copy_from_slice(self.starts);
+                self.find_among(all, slots)
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn find_among<const N: usize>(&self, starts: [i64; N], slots: &mut [u32]) -> (u64, bool) {
+        let (mut late, mut missing) = (0, false);
+        for ((slot, &time), &id) in slots.iter_mut().zip(self.times).zip(self.ids) {
+            let on_time = usize::from(time >= self.open);
+            let after: usize = starts.iter().map(|&s| usize::from(time >= s)).sum();
+            late += 1 - on_time as u64;
+            let base = self.bases[(on_time * (1 + after)) & 15];
+            let block = self.tables[base + id as usize / BLOCK];
+            missing |= block == MISSING;
+            *slot = block.wrapping_mul(BLOCK as u32) | id % BLOCK as u32;
+        }
+        (late, missing)
+    }
+}
+
+/// The positions at which a value is higher than `highest` and all before it; answers the highest.
+#[inline(never)]
+pub fn record_highs(values: &[i64], mut highest: i64, found: &mut Vec<u32>) -> i64 {
+    for (i, &value) in values.iter().enumerate() {
+        if value > highest {
+            highest = value;
+            found.push(i as u32);
+        }
+    }
+    highest
+}
+
+/// The values at `indices`.
+#[inline(never)]
+pub fn gather_i64(values: &[i64], indices: &[u32]) -> Vec<i64> {
+    indices.iter().map(|&i| values[i as usize]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_found_among_any_number_of_slices() {
+        let ids: Vec<u32> = (0..40).collect();
+        let times: Vec<i64> = (0..40).map(|i| i * 37 % 90 - 5).collect();
+        for slices in 1..=8_usize {
+            let starts: Vec<i64> = (1..slices as i64).map(|s| s * 10).collect();
+            // Three blocks a list; the last slice has no second block.
+            let mut tables: Vec<u32> =
+                (0..9).flat_map(|list| [list * 3, list * 3 + 1, 27]).collect();
+            tables[slices * 3 + 1] = MISSING;
+            let mut bases = [0; 16];
+            (0..9).for_each(|list| bases[list] = list * 3);
+            let mut slots = vec![0; 40];
+            let (times, ids) = (&times[..], &ids[..]);
+            let spread =
+                Spread { times, ids, tables: &tables, bases: &bases, open: 0, starts: &starts };
+            let (late, missing) = spread.find(&mut slots);
+            assert_eq!(late, times.iter().filter(|&&t| t < 0).count() as u64);
+            let mut expect_missing = false;
+            for i in 0..40 {
+                let list = match times[i] {
+                    t if t < 0 => 0,
+                    t => 1 + (t as usize / 10).min(slices - 1),
+                };
+                let block = tables[list * 3 + i / 16];
+                expect_missing |= block == MISSING;
+                let place = (i % 16) as u32;
+                let slot = if block == MISSING { !15 | place } else { block * 16 + place };
+                assert_eq!(slots[i], slot, "row {i} of {slices} slices");
+            }
+            assert_eq!(missing, expect_missing);
+        }
+    }
+
+    #[test]
+    fn highs_and_gathers() {
+        let mut found = Vec::new();
+        assert_eq!(record_highs(&[3, 5, 5, 4, 9], 3, &mut found), 9);
+        assert_eq!(found, [1, 4]);
+        assert_eq!(gather_i64(&[7, 8, 9], &[2, 0, 2]), [9, 7, 9]);
+    }
+}

@@ -1,0 +1,116 @@
+//! Loops over accumulators: words of 64 bits, `stride` a slot, an aggregate's own at `at` in each.
+
+/// Adds a row to word 0 of each slot; `first` gets the positions whose slot had none.
+#[inline(never)]
+pub fn count_rows(words: &mut [u64], stride: usize, slots: &[u32], first: &mut Vec<u32>) {
+    for (i, &slot) in slots.iter().enumerate() {
+        let rows = &mut words[slot as usize * stride];
+        if *rows == 0 {
+            first.push(i as u32);
+        }
+        *rows += 1;
+    }
+}
+
+/// Adds each value to the word of the slot beside it, around 2^64.
+#[inline(never)]
+pub fn sum_i64(words: &mut [u64], stride: usize, at: usize, slots: &[u32], values: &[i64]) {
+    each(words, stride, at, slots, values, |word, value| word.wrapping_add(value));
+}
+
+/// Keeps the larger of each value and the word of the slot beside it.
+#[inline(never)]
+pub fn largest(words: &mut [u64], stride: usize, at: usize, slots: &[u32], values: &[i64]) {
+    each(words, stride, at, slots, values, i64::max);
+}
+
+/// Keeps the smaller of each value and the word of the slot beside it.
+#[inline(never)]
+pub fn smallest(words: &mut [u64], stride: usize, at: usize, slots: &[u32], values: &[i64]) {
+    each(words, stride, at, slots, values, i64::min);
+}
+
+#[inline(always)]
+fn each(
+    words: &mut [u64],
+    stride: usize,
+    at: usize,
+    slots: &[u32],
+    values: &[i64],
+    change: impl Fn(i64, i64) -> i64,
+) {
+    for (&slot, &value) in slots.iter().zip(values) {
+        let word = &mut words[slot as usize * stride + at];
+        *word = change(*word as i64, value) as u64;
+    }
+}
+
+/// For each pair, adds the word of the second slot to that of the first.
+#[inline(never)]
+pub fn merge_sums(words: &mut [u64], stride: usize, at: usize, pairs: &[(u32, u32)]) {
+    merge(words, stride, at, pairs, i64::wrapping_add);
+}
+
+/// For each pair, keeps the larger word in the first slot.
+#[inline(never)]
+pub fn merge_largest(words: &mut [u64], stride: usize, at: usize, pairs: &[(u32, u32)]) {
+    merge(words, stride, at, pairs, i64::max);
+}
+
+/// For each pair, keeps the smaller word in the first slot.
+#[inline(never)]
+pub fn merge_smallest(words: &mut [u64], stride: usize, at: usize, pairs: &[(u32, u32)]) {
+    merge(words, stride, at, pairs, i64::min);
+}
+
+#[inline(always)]
+fn merge(
+    words: &mut [u64],
+    stride: usize,
+    at: usize,
+    pairs: &[(u32, u32)],
+    join: impl Fn(i64, i64) -> i64,
+) {
+    for &(into, from) in pairs {
+        let other = words[from as usize * stride + at] as i64;
+        let word = &mut words[into as usize * stride + at];
+        *word = join(*word as i64, other) as u64;
+    }
+}
+
+/// The words of slots.
+#[inline(never)]
+pub fn gather_words(words: &[u64], stride: usize, at: usize, slots: &[u32]) -> Vec<i64> {
+    slots.iter().map(|&slot| words[slot as usize * stride + at] as i64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_change_as_plain_numbers_do() {
+        // Rows, sum, largest, smallest of two slots.
+        let mut words = [0, 0, i64::MIN as u64, i64::MAX as u64].repeat(2);
+        let (slots, values) = ([1, 0, 1, 1], [5, -7, i64::MAX, 2]);
+        let mut first = Vec::new();
+        count_rows(&mut words, 4, &slots, &mut first);
+        sum_i64(&mut words, 4, 1, &slots, &values);
+        largest(&mut words, 4, 2, &slots, &values);
+        smallest(&mut words, 4, 3, &slots, &values);
+        assert_eq!(first, [0, 1]);
+        let sum = i64::MAX.wrapping_add(7);
+        assert_eq!(gather_words(&words, 4, 0, &[0, 1]), [1, 3]);
+        assert_eq!(gather_words(&words, 4, 1, &[1, 0]), [sum, -7]);
+        assert_eq!(gather_words(&words, 4, 2, &[0, 1]), [-7, i64::MAX]);
+        assert_eq!(gather_words(&words, 4, 3, &[0, 1]), [-7, 2]);
+        merge_sums(&mut words, 4, 0, &[(0, 1)]);
+        merge_sums(&mut words, 4, 1, &[(0, 1)]);
+        merge_largest(&mut words, 4, 2, &[(0, 1)]);
+        merge_smallest(&mut words, 4, 3, &[(1, 0)]);
+        assert_eq!(gather_words(&words, 4, 0, &[0]), [4]);
+        assert_eq!(gather_words(&words, 4, 1, &[0]), [sum.wrapping_sub(7)]);
+        assert_eq!(gather_words(&words, 4, 2, &[0]), [i64::MAX]);
+        assert_eq!(gather_words(&words, 4, 3, &[1]), [-7]);
+    }
+}
