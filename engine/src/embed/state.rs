@@ -1,7 +1,6 @@
 //! What the module remembers between calls.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
 use crate::session::{Files, Options, Rows, Session};
 
@@ -9,7 +8,8 @@ use crate::session::{Files, Options, Rows, Session};
 #[derive(Default)]
 pub(super) struct State {
     pub files: Files,
-    pub sessions: BTreeMap<i32, Open>,
+    /// Few, each under its handle, in no order.
+    pub sessions: Vec<(i32, Open)>,
     pub result: Vec<u8>,
     last: i32,
 }
@@ -41,8 +41,14 @@ impl State {
     /// Keeps a session under a new handle.
     pub fn add(&mut self, open: Open) -> i32 {
         self.last += 1;
-        self.sessions.insert(self.last, open);
+        self.sessions.push((self.last, open));
         self.last
+    }
+
+    /// Hands a session out.
+    pub fn take(&mut self, handle: i32) -> Option<Open> {
+        let at = self.sessions.iter().position(|(known, _)| *known == handle)?;
+        Some(self.sessions.swap_remove(at).1)
     }
 }
 
