@@ -29,7 +29,7 @@ mod window;
 
 use std::sync::Arc;
 
-pub use needs::{Need, NeedKind, needs};
+pub use needs::{Need, NeedKind, endless, needs};
 
 use crate::error::{Diagnostic, Error, Result};
 use crate::plan::Plan;

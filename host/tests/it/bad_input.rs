@@ -208,6 +208,23 @@ fn files_that_are_not_there_or_not_what_they_should_be() {
 }
 
 #[test]
+fn input_without_an_end_is_refused_where_a_run_goes_to_the_end() {
+    let script = "CREATE TABLE t (v BIGINT)\nWITH ('connector' = 'datagen', 'fields.v.max' = '9');
+SELECT COUNT(*) AS n FROM t;";
+    refused(&[], script, "run.endless", "job.sql:1:14");
+    let folder = folder(&[("job.md", format!("# A\n\n```sql\n{script}\n```\n").as_bytes())]);
+    let output = highwater(folder.path(), &["check", "job.md"]);
+    assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+    assert!(err(&output).contains("--> job.md:4:14\n"), "{}", err(&output));
+    // With an end it is a job like any other.
+    let ended = script.replace("'9'", "'9', 'number-of-rows' = '7'");
+    fs::write(folder.path().join("job.sql"), ended).expect("written");
+    let (code, rows, said) = every_way(folder.path(), "job.sql");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(rows.contains("\"n\":7"), "{rows}");
+}
+
+#[test]
 fn wrong_lines_of_a_scenario_are_shown_in_the_scenario() {
     let text = fs::read_to_string(example::folder().join("first-window.md")).expect("an example");
     let expect = text.lines().position(|l| l.starts_with("2024") && l.ends_with("| 2    | 1"));
