@@ -1,7 +1,8 @@
 //! The Highwater playground: a page that plays, seeks and explains simulated streams.
 //!
 //! `answer` reads what the engine says, `run` holds what is known of a run, `model` all of the page's
-//! state, `update` every change to it; `panel` turns the state into what a panel shows, `view` and `charts` into what is seen.
+//! state, `update` every change to it; `panel` turns the state into what a panel shows, `view` and
+//! `charts` into what is seen.
 
 pub mod answer;
 pub mod charts;
