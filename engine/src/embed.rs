@@ -118,7 +118,7 @@ pub unsafe extern "C" fn hw_needs(name: *const u8, name_len: u32, ptr: *const u8
 }
 
 fn options(json: &str) -> Options {
-    let json: serde_json::Value = serde_json::from_str(json).unwrap_or_default();
+    let json: serde_json::Value = serde_json::from_slice(json.as_bytes()).unwrap_or_default();
     let narrow = |key: &str| json[key].as_u64().and_then(|n| u32::try_from(n).ok());
     Options {
         seed: json["seed"].as_u64(),
@@ -161,7 +161,7 @@ pub unsafe extern "C" fn hw_open(
 /// Closes a handle.
 #[unsafe(no_mangle)]
 pub extern "C" fn hw_close(handle: i32) {
-    let closed = with(|s| (s.sessions.remove(&handle), s.live.remove(&handle)));
+    let closed = with(|s| (s.take(handle), s.take_live(handle)));
     drop(closed);
 }
 
@@ -177,14 +177,14 @@ fn report(report: &Report) -> serde_json::Value {
 /// Runs `work` on an open session; -1 when the handle is unknown.
 fn on(handle: i32, work: impl FnOnce(&mut state::Open) -> (i32, Vec<u8>)) -> i32 {
     // The session is taken out while it works: a guest's call may come back into this module's memory.
-    let Some(mut open) = with(|s: &mut State| s.sessions.remove(&handle)) else {
+    let Some(mut open) = with(|s: &mut State| s.take(handle)) else {
         let error = Diagnostic::new("embed.handle", format!("there is no session {handle}"));
         with(|s| s.result = one(&error));
         return -1;
     };
     let (status, result) = work(&mut open);
     with(|s| {
-        s.sessions.insert(handle, open);
+        s.sessions.push((handle, open));
         s.result = result;
     });
     status
@@ -307,7 +307,8 @@ pub unsafe extern "C" fn hw_restore(handle: i32, ptr: *const u8, len: u32) -> i3
 #[unsafe(no_mangle)]
 pub extern "C" fn hw_fork(handle: i32) -> i32 {
     with(|s| {
-        let copy = s.sessions.get(&handle).map(state::Open::fork);
+        let found = s.sessions.iter().find(|(known, _)| *known == handle);
+        let copy = found.map(|(_, open)| open.fork());
         copy.map_or(-1, |open| s.add(open))
     })
 }

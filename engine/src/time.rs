@@ -1,8 +1,8 @@
 //! Time: event time in milliseconds, the simulation's virtual time in microseconds, never mixed.
 
-use std::fmt;
+pub(crate) mod date;
 
-use chrono::{DateTime, Datelike, Timelike};
+use std::fmt;
 
 /// A point of event time: milliseconds since 1970-01-01 00:00:00 UTC (`TIMESTAMP(3)`).
 ///
@@ -51,48 +51,35 @@ impl VirtualTime {
 
 impl fmt::Display for VirtualTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (secs, micros) = (self.0 / 1_000_000, self.0 % 1_000_000);
-        match i64::try_from(secs).ok().and_then(|s| DateTime::from_timestamp(s, 0)) {
-            Some(t) => write!(
-                f,
-                "{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{micros:06}",
-                t.year(),
-                t.month(),
-                t.day(),
-                t.hour(),
-                t.minute(),
-                t.second()
-            ),
+        let (seconds, micros) = (self.0 / 1_000_000, self.0 % 1_000_000);
+        match i64::try_from(seconds).ok().and_then(date_and_clock) {
+            Some(text) => write!(f, "{text}.{micros:06}"),
             None => write!(f, "{}us", self.0),
         }
     }
+}
+
+/// `YYYY-MM-DD HH:MM:SS` for seconds since 1970, where the date has a text.
+fn date_and_clock(seconds: i64) -> Option<String> {
+    let date = date::write(seconds.div_euclid(86_400))?;
+    let second = seconds.rem_euclid(86_400);
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    Some(format!("{date} {hour:02}:{minute:02}:{second:02}"))
 }
 
 /// `YYYY-MM-DD HH:MM:SS.mmm` in UTC, the form in which every front end prints timestamps.
 ///
 /// Outside the calendar's range (about ±262,000 years) the plain number of milliseconds is printed.
 pub fn format_timestamp(millis: i64) -> String {
-    match DateTime::from_timestamp_millis(millis) {
-        Some(t) => format!(
-            "{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{:03}",
-            t.year(),
-            t.month(),
-            t.day(),
-            t.hour(),
-            t.minute(),
-            t.second(),
-            millis.rem_euclid(1000)
-        ),
+    match date_and_clock(millis.div_euclid(1_000)) {
+        Some(text) => format!("{text}.{:03}", millis.rem_euclid(1_000)),
         None => format!("{millis}ms"),
     }
 }
 
 /// `YYYY-MM-DD` for a number of days since 1970-01-01.
 pub fn format_date(days: i32) -> String {
-    match DateTime::from_timestamp_millis(i64::from(days) * 86_400_000) {
-        Some(t) => format!("{:04}-{:02}-{:02}", t.year(), t.month(), t.day()),
-        None => format!("{days}d"),
-    }
+    date::write(days.into()).unwrap_or_else(|| format!("{days}d"))
 }
 
 /// Reads `YYYY-MM-DD[ T]HH:MM[:SS[.fffffffff]][Z]` or `YYYY-MM-DD` as milliseconds UTC; digits
@@ -134,9 +121,7 @@ pub fn parse_timestamp(text: &str) -> Option<i64> {
 
 /// Reads `YYYY-MM-DD` as days since 1970-01-01.
 pub fn parse_date(text: &str) -> Option<i32> {
-    let date = chrono::NaiveDate::parse_from_str(text.trim(), "%Y-%m-%d").ok()?;
-    let days = date.signed_duration_since(chrono::NaiveDate::default()).num_days();
-    i32::try_from(days).ok()
+    i32::try_from(date::read(text.trim())?).ok()
 }
 
 /// Reads a duration as Flink's settings write it: `10 s`, `500ms`, `5 min`, `2 h`, `1 d`, or a bare
@@ -228,6 +213,8 @@ impl Alignment {
 
 #[cfg(test)]
 mod tests {
+    use chrono::Datelike;
+
     use super::*;
 
     #[test]
@@ -243,6 +230,21 @@ mod tests {
             assert_eq!(parse_timestamp(bad), None, "{bad}");
         }
         assert_eq!(format_timestamp(i64::MAX), "9223372036854775807ms");
+    }
+
+    #[test]
+    fn timestamps_are_printed_as_the_calendar_says() {
+        // Steps of a prime number of milliseconds over the whole range and past its ends.
+        let step = 3_000_000_019_i64;
+        for millis in (-2_900_000..2_900_000).step_by(29).map(|i| i * step) {
+            let expected = match chrono::DateTime::from_timestamp_millis(millis) {
+                Some(t) => format!("{:04}-{}", t.year(), t.format("%m-%d %H:%M:%S%.3f")),
+                None => format!("{millis}ms"),
+            };
+            assert_eq!(format_timestamp(millis), expected);
+        }
+        assert_eq!(VirtualTime(1_000_000 * 86_400 + 7).to_string(), "1970-01-02 00:00:00.000007");
+        assert_eq!(VirtualTime(u64::MAX).to_string(), format!("{}us", u64::MAX));
     }
 
     #[test]

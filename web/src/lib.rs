@@ -1,8 +1,10 @@
 //! The Highwater playground: a page that plays, seeks and explains simulated streams.
 //!
-//! `run` holds what is known of a run, `model` all of the page's state, `update` every change to it;
-//! `panel` turns the state into what a panel shows, `view` and `charts` into what is seen.
+//! `answer` reads what the engine says, `run` holds what is known of a run, `model` all of the page's
+//! state, `update` every change to it; `panel` turns the state into what a panel shows, `view` and
+//! `charts` into what is seen.
 
+pub mod answer;
 pub mod charts;
 pub mod highlight;
 pub mod lesson;

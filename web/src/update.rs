@@ -1,7 +1,6 @@
 //! Every change of the page's state: a message in, the new state and what the page must do out.
 
 use highwater_engine::trace::{Chunk, What};
-use serde_json::Value;
 
 use crate::model::{Example, Filter, Model, Phase, Play, Problem, Status, TableInfo};
 use crate::run::Run;
@@ -478,40 +477,6 @@ fn look(m: &mut Model, msg: Msg) {
 
 fn reset(f: &Filter) -> Filter {
     Filter { scanned: 0, hits: Vec::new(), ..f.clone() }
-}
-
-/// Reads `examples/index.json`.
-pub fn read_gallery(text: &str) -> Option<Vec<Example>> {
-    let v: Value = serde_json::from_str(text).ok()?;
-    let text = |v: &Value, name: &str| v[name].as_str().unwrap_or_default().to_owned();
-    let entries = v.as_array()?.iter().map(|e| Example {
-        file: text(e, "file"),
-        title: text(e, "title"),
-        summary: text(e, "summary"),
-    });
-    Some(entries.filter(|e| !e.file.is_empty()).collect())
-}
-
-/// Reads `{"diagnostics":[…]}`; anything else is one problem that says so.
-pub fn read_problems(text: &str) -> Vec<Problem> {
-    let v: Value = serde_json::from_str(text).unwrap_or(Value::Null);
-    match v["diagnostics"].as_array() {
-        Some(list) if !list.is_empty() => list.iter().map(Problem::from_json).collect(),
-        _ => vec![Problem::new("page.engine", format!("the engine answered: {text}"))],
-    }
-}
-
-/// Reads the names of the output tables.
-pub fn read_tables(text: &str) -> Vec<TableInfo> {
-    let v: Value = serde_json::from_str(text).unwrap_or(Value::Null);
-    let tables = v["tables"].as_array().cloned().unwrap_or_default();
-    let name = |v: &Value| v["name"].as_str().unwrap_or_default().to_owned();
-    let info = |t: &Value| TableInfo {
-        name: name(t),
-        columns: t["columns"].as_array().map(|c| c.iter().map(name).collect()).unwrap_or_default(),
-        updating: t["updating"].as_bool().unwrap_or(false),
-    };
-    tables.iter().map(info).collect()
 }
 
 #[cfg(test)]

@@ -9,8 +9,9 @@ use js_sys::{Array, ArrayBuffer, Object, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 use web_sys::{MessageEvent, Worker, WorkerOptions, WorkerType};
 
+use crate::answer::{read_problems, read_tables};
 use crate::model::Status;
-use crate::update::{Command, Msg, read_problems, read_tables};
+use crate::update::{Command, Msg};
 
 /// How long the worker may be silent, in milliseconds.
 const PATIENCE_MS: i32 = 20_000;

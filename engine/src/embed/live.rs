@@ -55,14 +55,14 @@ pub unsafe extern "C" fn hw_start(
 /// Runs `work` on a fed job: -1 and diagnostics when it fails or the handle is unknown.
 fn on(handle: i32, work: impl FnOnce(&mut Live) -> Result<i32>) -> i32 {
     // The job is taken out while it works: a guest's call may come back into this module's memory.
-    let Some(mut live) = with(|s: &mut State| s.live.remove(&handle)) else {
+    let Some(mut live) = with(|s: &mut State| s.take_live(handle)) else {
         let error = Diagnostic::new("embed.handle", format!("there is no fed job {handle}"));
         with(|s| s.result = one(&error));
         return -1;
     };
     let status = work(&mut live);
     with(|s| {
-        s.live.insert(handle, live);
+        s.live.push((handle, live));
         status.unwrap_or_else(|e| {
             s.result = one(&e);
             -1

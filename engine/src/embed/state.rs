@@ -1,7 +1,6 @@
 //! What the module remembers between calls.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
 use crate::session::{Files, Live, Options, Rows, Session};
 
@@ -9,9 +8,10 @@ use crate::session::{Files, Live, Options, Rows, Session};
 #[derive(Default)]
 pub(super) struct State {
     pub files: Files,
-    pub sessions: BTreeMap<i32, Open>,
+    /// Few, each under its handle, in no order.
+    pub sessions: Vec<(i32, Open)>,
     /// Jobs fed by the embedder, numbered in one row with the sessions.
-    pub live: BTreeMap<i32, Live>,
+    pub live: Vec<(i32, Live)>,
     pub result: Vec<u8>,
     last: i32,
 }
@@ -43,15 +43,27 @@ impl State {
     /// Keeps a session under a new handle.
     pub fn add(&mut self, open: Open) -> i32 {
         self.last += 1;
-        self.sessions.insert(self.last, open);
+        self.sessions.push((self.last, open));
         self.last
     }
 
     /// Keeps a fed job under a new handle.
     pub fn add_live(&mut self, live: Live) -> i32 {
         self.last += 1;
-        self.live.insert(self.last, live);
+        self.live.push((self.last, live));
         self.last
+    }
+
+    /// Hands a session out.
+    pub fn take(&mut self, handle: i32) -> Option<Open> {
+        let at = self.sessions.iter().position(|(known, _)| *known == handle)?;
+        Some(self.sessions.swap_remove(at).1)
+    }
+
+    /// Hands a fed job out.
+    pub fn take_live(&mut self, handle: i32) -> Option<Live> {
+        let at = self.live.iter().position(|(known, _)| *known == handle)?;
+        Some(self.live.swap_remove(at).1)
     }
 }
 

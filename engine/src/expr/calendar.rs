@@ -1,6 +1,7 @@
 //! The proleptic Gregorian calendar over all 64-bit milliseconds: fields, floors, months.
 
 use crate::error::Result;
+pub(super) use crate::time::date::{Date, date_of, days_of, month_length};
 
 use super::Function;
 use super::resolve::wrong_value;
@@ -88,58 +89,6 @@ impl Unit {
             Unit::Year => 12,
             _ => return None,
         })
-    }
-}
-
-/// A date: year, month from 1, day from 1. Years of any `i64` of milliseconds fit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Date {
-    pub year: i64,
-    pub month: i64,
-    pub day: i64,
-}
-
-/// The date of a number of days since 1970-01-01 (at most about 1.1e11 of them).
-///
-/// Years are counted from March, so that the leap day ends one; 400 years have 146,097 days.
-pub(super) fn date_of(days: i64) -> Date {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * day_of_year + 2) / 153;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    Date {
-        year: era * 400 + year_of_era + i64::from(month <= 2),
-        month,
-        day: day_of_year - (153 * from_march + 2) / 5 + 1,
-    }
-}
-
-/// Days since 1970-01-01; `None` when that cannot be represented.
-pub(super) fn days_of(date: Date) -> Option<i64> {
-    let year = date.year.checked_sub(i64::from(date.month <= 2))?;
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let from_march = (date.month + 9) % 12;
-    let day_of_year = (153 * from_march + 2) / 5 + date.day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era.checked_mul(146_097)?.checked_add(day_of_era - 719_468)
-}
-
-/// How many days the month has.
-pub(super) fn month_length(year: i64, month: i64) -> i64 {
-    match month {
-        2 if year.rem_euclid(4) == 0
-            && (year.rem_euclid(100) != 0 || year.rem_euclid(400) == 0) =>
-        {
-            29
-        }
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
     }
 }
 

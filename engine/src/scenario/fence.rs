@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
-
+use super::markdown::Line;
 use crate::error::{Position, Span};
 
 /// A fenced block.
@@ -24,6 +23,29 @@ pub(super) struct Fence {
 }
 
 impl Fence {
+    /// A block without its content, opened in a line.
+    pub(super) fn new(line: &Line<'_>, info: &str) -> Fence {
+        Fence {
+            info: unescaped(info).split_whitespace().map(str::to_owned).collect(),
+            text: String::new(),
+            line: line.number,
+            width: characters(line.text.trim_end()),
+            indents: Vec::new(),
+            range: line.end..line.end,
+        }
+    }
+
+    /// Adds a line, from a byte on, which may stand in a tab of which so many columns are left.
+    pub(super) fn push(&mut self, line: &Line<'_>, at: usize, tab: usize) {
+        self.indents.push(characters(&line.text[..at]));
+        self.text.extend(std::iter::repeat_n(' ', tab));
+        self.text.push_str(&line.text[at + usize::from(tab > 0)..]);
+        if line.ends {
+            self.text.push('\n');
+        }
+        self.range.end = line.end;
+    }
+
     /// The line of the file where the content begins, from 1.
     pub(super) fn first_line(&self) -> u32 {
         self.line.saturating_add(1)
@@ -38,128 +60,46 @@ impl Fence {
     }
 }
 
-/// A Markdown text, taken apart.
-#[derive(Debug, Default)]
-pub(super) struct Document {
-    /// The first heading of the first level.
-    pub(super) title: Option<String>,
-    /// The first paragraph, on one line.
-    pub(super) summary: Option<String>,
-    pub(super) fences: Vec<Fence>,
+fn characters(text: &str) -> u32 {
+    u32::try_from(text.chars().count()).unwrap_or(u32::MAX)
 }
 
-/// Where text that is read belongs.
-enum Open {
-    Prose,
-    Title(String),
-    Summary(String),
-    Fence(Fence),
+/// A text without the backslashes before punctuation.
+fn unescaped(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letters.next_if(|next| letter == '\\' && next.is_ascii_punctuation()) {
+            Some(escaped) => plain.push(escaped),
+            None => plain.push(letter),
+        }
+    }
+    plain
 }
 
-/// Takes a Markdown text apart.
-pub(super) fn read(source: &str) -> Document {
-    let lines = Lines::new(source);
-    let mut document = Document::default();
-    let mut open = Open::Prose;
-    for (event, range) in Parser::new_ext(source, Options::empty()).into_offset_iter() {
-        match event {
-            Event::Start(Tag::Heading { level: HeadingLevel::H1, .. })
-                if document.title.is_none() =>
-            {
-                open = Open::Title(String::new());
-            }
-            Event::Start(Tag::Paragraph) if document.summary.is_none() => {
-                open = Open::Summary(String::new());
-            }
-            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) => {
-                let info = info.split_whitespace().map(str::to_owned).collect();
-                open = Open::Fence(lines.fence(source, info, range));
-            }
-            Event::Text(text) => match &mut open {
-                Open::Title(into) | Open::Summary(into) => into.push_str(&text),
-                Open::Fence(fence) => lines.push(source, fence, &text, range.start),
-                Open::Prose => {}
-            },
-            Event::Code(text) => {
-                if let Open::Title(into) | Open::Summary(into) = &mut open {
-                    into.push_str(&text);
-                }
-            }
-            Event::SoftBreak | Event::HardBreak => {
-                if let Open::Title(into) | Open::Summary(into) = &mut open {
-                    into.push(' ');
-                }
-            }
-            Event::End(TagEnd::Heading(_) | TagEnd::Paragraph | TagEnd::CodeBlock) => {
-                match std::mem::replace(&mut open, Open::Prose) {
-                    Open::Title(text) => document.title = Some(text),
-                    Open::Summary(text) => document.summary = Some(text),
-                    Open::Fence(fence) => document.fences.push(fence),
-                    Open::Prose => {}
-                }
-            }
-            _ => {}
-        }
-    }
-    document
+/// What a closing fence has to match.
+pub(super) struct Opening {
+    mark: u8,
+    length: usize,
+    /// The columns before it, which are no part of the content's lines either.
+    pub(super) indent: usize,
 }
 
-/// The byte where each line begins.
-struct Lines(Vec<usize>);
-
-impl Lines {
-    fn new(source: &str) -> Lines {
-        let ends = source.bytes().enumerate().filter(|&(_, b)| b == b'\n').map(|(i, _)| i + 1);
-        Lines(std::iter::once(0).chain(ends).collect())
+impl Opening {
+    /// An opening fence and the text after it.
+    pub(super) fn read(text: &str, indent: usize) -> Option<(Opening, &str)> {
+        let mark = *text.as_bytes().first().filter(|mark| matches!(mark, b'`' | b'~'))?;
+        let length = text.bytes().take_while(|&b| b == mark).count();
+        let info = &text[length..];
+        // Otherwise it is code in a paragraph: ``` `` ```
+        let is_fence = length >= 3 && (mark == b'~' || !info.contains('`'));
+        is_fence.then_some((Opening { mark, length, indent }, info))
     }
 
-    /// The index of the line that holds the byte.
-    fn of(&self, byte: usize) -> usize {
-        self.0.partition_point(|&start| start <= byte).saturating_sub(1)
-    }
-
-    /// The characters between the line's begin and the byte.
-    fn indent(&self, source: &str, byte: usize) -> u32 {
-        let start = self.0[self.of(byte)];
-        source.get(start..byte).map_or(0, |left| left.chars().count() as u32)
-    }
-
-    /// A fence without its content.
-    fn fence(&self, source: &str, info: Vec<String>, range: Range<usize>) -> Fence {
-        let index = self.of(range.start);
-        let begin = self.0.get(index + 1).copied().unwrap_or(source.len()).min(range.end);
-        let whole = source[..range.end].trim_end_matches(['\n', '\r']).len();
-        let last = self.0[self.of(whole.saturating_sub(1))];
-        // The last line of the block is its closing fence, unless the file ends before one.
-        let mark = source[range.start..].chars().next().unwrap_or('`');
-        let length = source[range.start..].chars().take_while(|&c| c == mark).count();
-        let closing = source[last..whole].trim_end();
-        let run = closing.chars().rev().take_while(|&c| c == mark).count();
-        let closed = last >= begin && run >= length && closing.trim_start_matches(mark).len() != 1;
-        let end = if closed { last } else { range.end.max(begin) };
-        let opening = source[self.0[index]..begin].trim_end();
-        Fence {
-            info,
-            text: String::new(),
-            line: index as u32 + 1,
-            width: opening.chars().count() as u32,
-            indents: Vec::new(),
-            range: begin..end,
-        }
-    }
-
-    /// Adds a piece of content that stands at byte `at`.
-    fn push(&self, source: &str, fence: &mut Fence, text: &str, mut at: usize) {
-        for piece in text.split_inclusive('\n') {
-            if fence.text.is_empty() || fence.text.ends_with('\n') {
-                fence.indents.push(self.indent(source, at));
-            }
-            at += piece.len();
-            match piece.strip_suffix("\r\n") {
-                Some(line) => fence.text.extend([line, "\n"]),
-                None => fence.text.push_str(piece),
-            }
-        }
+    /// Whether the text is a fence that closes the block.
+    pub(super) fn is_closed_by(&self, text: &str) -> bool {
+        let length = text.bytes().take_while(|&b| b == self.mark).count();
+        length >= self.length && text[length..].bytes().all(|b| matches!(b, b' ' | b'\t'))
     }
 }
 

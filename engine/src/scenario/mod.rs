@@ -1,12 +1,14 @@
 //! A scenario: one Markdown file that is a lesson, an input, a fault plan and a test at once.
 
 mod fence;
+mod html;
+mod markdown;
 mod settings;
 
 use std::ops::Range;
 
+use self::fence::Fence;
 pub use self::fence::rewrite;
-use self::fence::{Fence, read};
 use crate::error::{Diagnostic, Error, Position, Span};
 use crate::source::{Block, Blocks};
 
@@ -15,10 +17,6 @@ use crate::source::{Block, Blocks};
 pub struct Scenario {
     /// The file's name, as messages call it.
     pub name: String,
-    /// The first heading; the file's name where there is none.
-    pub title: String,
-    /// The first paragraph, on one line.
-    pub summary: String,
     /// The pieces of the script, in order.
     pub sql: Vec<Fragment>,
     /// The records in the file, by table.
@@ -135,7 +133,6 @@ pub fn from_sql(name: &str, text: &str) -> Scenario {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
     Scenario {
         name: name.to_owned(),
-        title: name.to_owned(),
         sql: vec![Fragment { text, first_line: 1, indents: Vec::new() }],
         ..Scenario::default()
     }
@@ -147,16 +144,10 @@ pub fn from_sql(name: &str, text: &str) -> Scenario {
 /// Everything that is wrong with its blocks, in their order; the script and the records are not
 /// looked into.
 pub fn parse(name: &str, text: &str) -> Result<Scenario, Vec<Diagnostic>> {
-    let document = read(text);
-    let mut scenario = Scenario {
-        name: name.to_owned(),
-        title: document.title.unwrap_or_else(|| name.to_owned()),
-        summary: document.summary.unwrap_or_default(),
-        ..Scenario::default()
-    };
+    let mut scenario = Scenario { name: name.to_owned(), ..Scenario::default() };
     let mut errors = Vec::new();
     let mut settings_at = None;
-    for fence in document.fences {
+    for fence in markdown::fences(text) {
         let info: Vec<_> = fence.info.iter().map(String::as_str).collect();
         let done = match info.as_slice() {
             ["sql", ..] => {

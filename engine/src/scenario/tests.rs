@@ -1,5 +1,7 @@
 //! Scenarios of every shape: what is read, where it stands, what is refused.
 
+mod markdown;
+
 use super::*;
 
 const LESSON: &str = "# First *window*\n\nTen `clicks`,\none late.\n\nMore.\n\n\
@@ -24,8 +26,6 @@ fn line_of(text: &str) -> u32 {
 #[test]
 fn all_parts_are_read() {
     let scenario = lesson();
-    assert_eq!(scenario.title, "First window");
-    assert_eq!(scenario.summary, "Ten clicks, one late.");
     assert_eq!(scenario.script(), "CREATE TABLE a (x INT);\nINSERT INTO b\n  SELECT ö;\n");
     let clicks = &scenario.blocks["clicks"];
     assert_eq!(clicks.len(), 2);

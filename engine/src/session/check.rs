@@ -49,6 +49,7 @@ pub struct CheckReport {
 pub fn check(name: &str, text: &str, files: &Files, sandbox: Rc<dyn Sandbox>) -> Many<CheckReport> {
     let scenario = read(name, text)?;
     let mut session = Session::open(name, text, files, sandbox, &Options::default())?;
+    super::ends(name, text)?;
     let status = session.finish();
     if let Some(failed) = status.failed {
         return Err(vec![failed]);

@@ -46,6 +46,14 @@ pub fn needs(name: &str, text: &str) -> Many<Vec<Need>> {
     prepare::needs(name, text)
 }
 
+/// Refuses a file whose input never ends, for those who run to the end. Whoever steps, may.
+///
+/// # Errors
+/// One for each table that has no end, or what is wrong with the file as a scenario.
+pub fn ends(name: &str, text: &str) -> Many<()> {
+    prepare::ends(name, text)
+}
+
 /// Where a session stands, as front ends show it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Status {
@@ -344,7 +352,7 @@ impl Fast {
     /// Opens a file's text for the runner.
     ///
     /// # Errors
-    /// Everything that is wrong with it.
+    /// Everything that is wrong with it; input that never ends is.
     pub fn open(
         name: &str,
         text: &str,
@@ -354,6 +362,7 @@ impl Fast {
     ) -> Many<Fast> {
         let prepared = prepare(name, text, files, sandbox, options)?;
         prepared.fed().map_err(|e| vec![*e.in_source(name)])?;
+        ends(name, text)?;
         Ok(Fast { prepared, name: name.to_owned() })
     }
 

@@ -72,6 +72,13 @@ pub(super) fn needs(name: &str, text: &str) -> Many<Vec<Need>> {
     sql::needs(&scenario.script()).map_err(|errors| placed(&scenario, errors))
 }
 
+/// Whether a run to the end would come to one; otherwise an error for each table that has none.
+pub(super) fn ends(name: &str, text: &str) -> Many<()> {
+    let scenario = read(name, text)?;
+    let endless = sql::endless(&scenario.script());
+    if endless.is_empty() { Ok(()) } else { Err(placed(&scenario, endless)) }
+}
+
 /// The diagnostics of the joined script at their places in the file.
 fn placed(scenario: &Scenario, errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
     errors.into_iter().map(|e| *scenario.placed(Box::new(e))).collect()

@@ -65,8 +65,10 @@ pub(super) fn open(
     let columns: Vec<_> = (context.spec.physical.fields.iter())
         .map(|f| Column { name: f.name.clone(), data_type: f.data_type, not_null: !f.nullable })
         .collect();
-    let mut by_name: Vec<usize> = (0..columns.len()).collect();
-    by_name.sort_by(|&a, &b| columns[a].name.cmp(&columns[b].name));
+    let mut by_name: Vec<usize> = Vec::with_capacity(columns.len());
+    for (i, column) in columns.iter().enumerate() {
+        by_name.insert(by_name.partition_point(|&other| columns[other].name <= column.name), i);
+    }
     let start = if data.starts_with(BOM) { BOM.len() as u64 } else { 0 };
     Ok(Box::new(JsonLines {
         data: Arc::clone(data),

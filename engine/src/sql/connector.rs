@@ -123,6 +123,16 @@ pub const CONNECTORS: &[Connector] = &[
                 "Fail when a record has no field of a column's name, instead of reading NULL.",
             ),
             option(
+                "json.timestamp-format.standard",
+                OptionValue::OneOf(&["SQL", "ISO-8601"]),
+                "Taken as in Flink; when reading, timestamps of both forms are understood.",
+            ),
+            option(
+                "csv.header",
+                OptionValue::Boolean,
+                "Whether the first line of a file that is read names the columns, in any order.",
+            ),
+            option(
                 "csv.ignore-parse-errors",
                 OptionValue::Boolean,
                 "Count and skip records that do not fit instead of failing.",

@@ -234,8 +234,8 @@ pub(super) fn connect(
             Err(error) => errors.push(error),
         }
     }
-    let given: BTreeMap<String, String> =
-        table.options.iter().map(|o| (o.key.clone(), o.value.clone())).collect();
+    let mut given = BTreeMap::new();
+    given.extend(table.options.iter().map(|o| (o.key.clone(), o.value.clone())));
     for missing in connector.missing(&given) {
         errors.push(
             Diagnostic::new(

@@ -29,7 +29,7 @@ mod window;
 
 use std::sync::Arc;
 
-pub use needs::{Need, NeedKind, needs};
+pub use needs::{Need, NeedKind, endless, needs};
 
 use crate::error::{Diagnostic, Error, Result};
 use crate::plan::Plan;
@@ -73,6 +73,16 @@ pub fn plan(script: &str, catalog: &dyn Catalog) -> std::result::Result<Plan, Ve
     if errors.iter().any(|e| e.code != "sql.broken") {
         errors.retain(|e| e.code != "sql.broken");
     }
-    errors.sort_by_key(|e| e.span.map(|s| (s.start.line, s.start.column)));
-    Err(errors.into_iter().map(|error| *error).collect())
+    Err(in_order(errors))
+}
+
+/// In the order of the text. Nearly all stand in it already, and a sort is kilobytes of a module.
+fn in_order(errors: Vec<Error>) -> Vec<Diagnostic> {
+    let place = |e: &Diagnostic| e.span.map(|s| (s.start.line, s.start.column));
+    let mut ordered: Vec<Error> = Vec::with_capacity(errors.len());
+    for error in errors {
+        let at = ordered.partition_point(|other| place(other) <= place(&error));
+        ordered.insert(at, error);
+    }
+    ordered.into_iter().map(|error| *error).collect()
 }

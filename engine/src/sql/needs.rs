@@ -7,8 +7,9 @@ use sqlparser::ast::{
     TableWithJoins,
 };
 
+use super::diagnose::Locate;
 use super::dialect::{TABLE, marker};
-use super::statement::{self, Kind};
+use super::statement::{self, Kind, Statement};
 use crate::error::Diagnostic;
 
 /// What a needed file is for.
@@ -48,11 +49,7 @@ pub fn needs(script: &str) -> Result<Vec<Need>, Vec<Diagnostic>> {
     if !errors.is_empty() {
         return Err(errors);
     }
-    let mut views: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let mut read = BTreeSet::new();
-    for statement in &statements {
-        collect(&statement.kind, &mut views, &mut read);
-    }
+    let read = tables_read(&statements);
     let mut needs: Vec<Need> = Vec::new();
     let mut need = |path: &str, kind| {
         let need = Need { path: path.to_owned(), kind };
@@ -75,6 +72,52 @@ pub fn needs(script: &str) -> Result<Vec<Need>, Vec<Diagnostic>> {
         }
     }
     Ok(needs)
+}
+
+/// An error for each table whose records never end, so that a run would not either.
+///
+/// Nothing is said of a script that only explains, or that cannot be read.
+pub fn endless(script: &str) -> Vec<Diagnostic> {
+    let (statements, _) = statement::parse(script);
+    if statements.iter().any(|statement| matches!(statement.kind, Kind::Explain(_))) {
+        return Vec::new();
+    }
+    let read = tables_read(&statements);
+    let tables = statements.iter().filter_map(|statement| match &statement.kind {
+        Kind::CreateTable(table) if read.contains(&table.name.value) => Some(table),
+        _ => None,
+    });
+    tables
+        .filter(|table| {
+            let has = |key: &str, value: &str| {
+                table.options.iter().any(|o| o.key == key && o.value == value)
+            };
+            let limited = table.options.iter().any(|o| o.key == "number-of-rows");
+            // A table ends with its shortest sequence.
+            let sequence = table
+                .columns
+                .iter()
+                .any(|c| has(&format!("fields.{}.kind", c.name.value), "sequence"));
+            has("connector", "datagen") && !limited && !sequence
+        })
+        .map(|table| {
+            let name = &table.name.value;
+            let text = format!("the records of `{name}` never end, and neither would the run");
+            *Diagnostic::new("run.endless", text)
+                .hint("add 'number-of-rows' = '…' to its WITH clause")
+                .located_at(table.name.span)
+        })
+        .collect()
+}
+
+/// The tables that some statement reads, by itself or through views.
+fn tables_read(statements: &[Statement]) -> BTreeSet<String> {
+    let mut views: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut read = BTreeSet::new();
+    for statement in statements {
+        collect(&statement.kind, &mut views, &mut read);
+    }
+    read
 }
 
 /// Adds the tables a statement reads, those of the views it uses included.

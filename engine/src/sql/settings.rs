@@ -34,6 +34,11 @@ pub const SETTINGS: &[Setting] = &[
         OptionValue::Duration,
         "After how long a silent partition no longer holds the watermark back; 0 is never.",
     ),
+    setting(
+        "restart-strategy.fixed-delay.delay",
+        OptionValue::Duration,
+        "How long a job that crashed waits before it starts again, 1 s by default.",
+    ),
     setting("parallelism.default", OptionValue::Positive, "How many subtasks an operator runs as."),
     setting(
         "pipeline.max-parallelism",

@@ -50,6 +50,26 @@ pub(super) enum Kind {
 /// The most set operations in a statement: they nest in the tree, one in the other.
 const SET_OPERATION_LIMIT: usize = 50;
 
+/// So many CASE in one another can always be read.
+const CASE_LIMIT: usize = 40;
+
+/// How deep CASE stands in CASE.
+fn nested_cases(tokens: &[TokenWithSpan]) -> usize {
+    let (mut open, mut most) = (0_usize, 0);
+    for token in tokens {
+        match &token.token {
+            Token::Word(word) if word.quote_style.is_none() => match word.keyword {
+                Keyword::CASE => open += 1,
+                Keyword::END => open = open.saturating_sub(1),
+                _ => {}
+            },
+            _ => {}
+        }
+        most = most.max(open);
+    }
+    most
+}
+
 /// The tokens of one statement, the last one an end of input with its place.
 struct Slice {
     tokens: Vec<TokenWithSpan>,
@@ -127,11 +147,19 @@ fn parse_slice(slice: Slice) -> Result<Statement> {
     if slice.tokens.iter().filter(|token| is_set(token)).count() > SET_OPERATION_LIMIT {
         return Err(diagnose::from_parser(&ParserError::RecursionLimitExceeded, span));
     }
+    let cases = nested_cases(&slice.tokens);
     let dialect = Flink::default();
     let mut parser = Parser::new(&dialect).with_tokens_with_locations(slice.tokens);
     let mut reader = Reader { dialect: &dialect, parser: &mut parser, span };
-    let kind = reader.statement_or_set()?;
-    reader.end()?;
+    let kind = reader.whole().map_err(|error| {
+        // sqlparser then takes the innermost CASE for a name and stumbles over what follows.
+        let misled = error.code == "sql.syntax" && cases > CASE_LIMIT;
+        if misled {
+            diagnose::from_parser(&ParserError::RecursionLimitExceeded, span)
+        } else {
+            error
+        }
+    })?;
     Ok(Statement { kind, span })
 }
 
@@ -219,6 +247,13 @@ impl<'d> Reader<'_, 'd> {
             .located_at(name.span));
         }
         Ok(name)
+    }
+
+    /// A statement with nothing behind it.
+    fn whole(&mut self) -> Result<Kind> {
+        let kind = self.statement_or_set()?;
+        self.end()?;
+        Ok(kind)
     }
 
     fn end(&mut self) -> Result<()> {

@@ -57,7 +57,8 @@ pub(super) fn admit(module: &[u8], limits: &Limits) -> Result<Admitted> {
     check_segments(module, &shape)?;
     let manifest = Manifest::of_module(module)?;
     check_exports(&shape, &manifest)?;
-    let exports = shape.exported.iter().map(|(name, _)| name.clone()).collect();
+    let mut exports = BTreeSet::new();
+    exports.extend(shape.exported.iter().map(|(name, _)| name.clone()));
     Ok(Admitted { manifest, exports, shape })
 }
 

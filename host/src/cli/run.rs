@@ -79,6 +79,8 @@ pub(super) fn run(args: &RunArgs, console: &mut Console) -> Done {
 
 fn simulate(args: &RunArgs, input: &Input, console: &mut Console) -> Done<Ran> {
     let mut job = input.open(&args.job, console)?;
+    highwater_engine::session::ends(input.script.short_name(), &input.script.text)
+        .map_err(|e| console.errors(&e, &input.sources))?;
     let progress = Progress::new("events");
     let mut finish = || {
         loop {

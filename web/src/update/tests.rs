@@ -127,21 +127,3 @@ fn answers_to_older_texts_are_ignored() {
     assert!(matches!(&out[..], [Command::Open { text, .. }] if text == "two"));
     assert!(!m.edited());
 }
-
-#[test]
-fn the_engines_json_is_read() {
-    let text =
-        r#"{"step":3,"at_us":7,"events":2,"finished":true,"failed":null,"hash":"ab","horizon":9}"#;
-    let s = Status::from_json(text).expect("it is a status");
-    assert_eq!((s.step, s.at, s.horizon, s.finished, s.failed), (3, 7, 9, true, None));
-    assert_eq!(Status::from_json("nonsense"), None);
-    let problems = read_problems(
-        r#"{"diagnostics":[{"code":"sql.x","message":"m","hint":null,"source":"a.md","line":3,"column":5,"end_line":3,"end_column":9}]}"#,
-    );
-    assert_eq!(problems[0].line(), "a.md:3:5: m [sql.x]");
-    assert_eq!(problems[0].place, Some([3, 5, 3, 9]));
-    let tables = read_tables(
-        r#"{"tables":[{"name":"out","columns":[{"name":"k","type":"STRING"}],"updating":true}]}"#,
-    );
-    assert_eq!(tables[0].columns, ["k"]);
-}

@@ -22,8 +22,9 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::Response;
 
+use crate::answer::read_gallery;
 use crate::model::{Model, Play};
-use crate::update::{Command, Msg, read_gallery, update};
+use crate::update::{Command, Msg, update};
 use crate::worker_client::Client;
 
 /// The least time between two redraws of tables while playing, in milliseconds.

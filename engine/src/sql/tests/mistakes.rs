@@ -286,6 +286,9 @@ fn hints_name_what_was_meant() {
     }
 }
 
+/// So deep CASE may stand in CASE: it is what sqlparser's limit leaves room for.
+const DEEPEST_CASE: usize = 46;
+
 #[test]
 fn deep_nesting_is_an_error_and_no_crash() {
     let deep = |open: &str, n: usize, rest: &str| format!("{}{rest}", open.repeat(n));
@@ -306,6 +309,12 @@ fn deep_nesting_is_an_error_and_no_crash() {
         format!("SELECT {}", deep("a.", 20_000, "a FROM plain")),
     ] {
         assert!(!diagnose(&script).is_empty(), "{}", &script[..60]);
+    }
+    for depth in 1..120 {
+        let cases = format!("{}1{}", "CASE WHEN a = 1 THEN ".repeat(depth), " END".repeat(depth));
+        let found = diagnose(&format!("SELECT {cases} FROM plain"));
+        assert!(found.iter().all(|f| f.0 == "sql.too-deep"), "{depth}: {found:#?}");
+        assert_eq!(found.is_empty(), depth <= DEEPEST_CASE, "{depth}: {found:#?}");
     }
     let many = format!("SELECT a FROM plain WHERE a = 0{}", " OR a = 1".repeat(150));
     assert!(diagnose(&many).is_empty(), "a long list of conditions is no deep one");

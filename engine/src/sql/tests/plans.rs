@@ -2,7 +2,7 @@
 
 use super::{Guests, TABLES, explained};
 use crate::plan::Plan;
-use crate::sql::{NeedKind, needs, plan};
+use crate::sql::{NeedKind, endless, needs, plan};
 
 /// The tables of the tests as sources.
 const QUAKES: &str = "quakes: Source(filesystem, 'quakes.jsonl', [id STRING, net STRING, mag DECIMAL(4, 2), \
@@ -245,6 +245,64 @@ fn settings_and_explain_are_kept() {
         !near.explain
             && near.warnings[0].hint.as_deref() == Some("did you mean `parallelism.default`?")
     );
+}
+
+#[test]
+fn tables_without_an_end_are_named_when_they_are_read() {
+    let generated = |name: &str, options: &str| {
+        format!("CREATE TABLE {name} (a INT) WITH ('connector' = 'datagen'{options});\n")
+    };
+    let count = "SELECT COUNT(*) FROM g";
+    let sequence = ", 'fields.a.kind' = 'sequence', 'fields.a.start' = '1', 'fields.a.end' = '9'";
+    for (script, lines) in [
+        (generated("g", "") + count, &[1][..]),
+        (generated("g", ", 'rows-per-second' = '5'") + count, &[1]),
+        (generated("g", ", 'fields.a.kind' = 'random'") + count, &[1]),
+        (generated("g", ", 'number-of-rows' = '5'") + count, &[]),
+        (generated("g", sequence) + count, &[]),
+        (generated("g", "") + "SELECT 1", &[]),
+        (generated("g", "") + "EXPLAIN " + count, &[]),
+        (
+            generated("x", "")
+                + &generated("g", "")
+                + "CREATE VIEW v AS SELECT g.a FROM g; CREATE VIEW w AS SELECT a FROM x;
+                   SELECT v.a FROM (SELECT a FROM v) AS v",
+            &[2],
+        ),
+    ] {
+        let found = endless(&script);
+        assert!(found.iter().all(|e| e.code == "run.endless" && e.hint.is_some()), "{script}");
+        let places: Vec<_> = found.iter().filter_map(|e| Some(e.span?.start.line)).collect();
+        assert_eq!(places, lines, "{script}");
+    }
+}
+
+#[test]
+fn options_and_settings_that_are_read_can_be_written() {
+    let script = |format: &str, option: &str| {
+        format!(
+            "SET 'restart-strategy.fixed-delay.delay' = '5 s';
+             CREATE TABLE g (a INT) WITH ('connector' = 'filesystem', 'path' = 'in', \
+             'format' = '{format}', {option}); SELECT a FROM g"
+        )
+    };
+    for (format, option) in [
+        ("json", "'json.timestamp-format.standard' = 'ISO-8601'"),
+        ("json", "'json.timestamp-format.standard' = 'SQL'"),
+        ("csv", "'csv.header' = 'true'"),
+    ] {
+        let plan = plan(&script(format, option), &Guests).expect(option);
+        assert!(plan.warnings.is_empty(), "{:?}", plan.warnings);
+        assert_eq!(plan.settings.get("restart-strategy.fixed-delay.delay"), Some("5 s"));
+    }
+    for (wrong, code) in [
+        (script("json", "'json.timestamp-format.standard' = 'RFC'"), "sql.option-value"),
+        (script("csv", "'csv.header' = 'yes'"), "sql.option-value"),
+        (script("csv", "'csv.header' = 'true'").replace("5 s", "soon"), "sql.setting"),
+    ] {
+        let errors = plan(&wrong, &Guests).expect_err(&wrong);
+        assert_eq!(errors[0].code, code, "{}", errors[0]);
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ struct Part {
 }
 
 const PARTS: [Part; 2] = [
-    Part { name: "engine.wasm", files: &["engine.wasm"], ceiling: 900_000 },
+    Part { name: "engine.wasm", files: &["engine.wasm"], ceiling: 700_000 },
     Part {
         name: "page (module and script)",
         files: &["highwater_web_bg.wasm", "highwater_web.js"],

@@ -106,6 +106,9 @@ fn find() -> Result<Toolchain> {
         return Ok(Toolchain::current());
     }
     if let Some(ready) = debian::ready() {
+        eprintln!(
+            "highwater: rustup's compiler lacks {TARGET}; Debian's, which has it, builds for it"
+        );
         return Ok(ready);
     }
     let by_rustup = match rustup::add_target() {
