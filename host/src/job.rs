@@ -9,6 +9,7 @@ use highwater_engine::session::{self, Fast, Files, NeedKind, Session};
 use highwater_engine::trace::{Chunk, What};
 
 use crate::files::{self, Script};
+use crate::read_ahead::ReadAhead;
 use crate::sandbox::WasmtimeSandbox;
 use crate::table::Table;
 use crate::wasm_engine::{Handle, Outcome, WasmEngine, locate};
@@ -322,11 +323,13 @@ impl Job {
 fn run_native(script: &Script, options: &Options, progress: &mut dyn FnMut(u64)) -> Outcome<Ran> {
     let files = files(script)?;
     let sandbox = Rc::new(WasmtimeSandbox::default());
-    let job = Fast::open(script.short_name(), &script.text, &files, sandbox, options)?;
+    let mut job = Fast::open(script.short_name(), &script.text, &files, sandbox, options)?;
     let warnings = job.warnings().to_vec();
     if job.explain_only() {
         return Ok(Ran { warnings, explanation: Some(job.explain()), ..Ran::default() });
     }
+    let mut ahead = ReadAhead::default();
+    job.wrap_readers(&mut |reader| ahead.wrap(reader));
     let mut tables: Vec<Table> = job.sinks().iter().map(Table::from_rows).collect();
     let mut ran = Ran { warnings, ..Ran::default() };
     let done = job.run(

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod escape;
 pub mod files;
 pub mod job;
+pub mod read_ahead;
 pub mod report;
 pub mod sandbox;
 pub mod table;

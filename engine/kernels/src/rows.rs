@@ -35,6 +35,7 @@ impl Spread<'_> {
             [a] => self.find_among([a], slots),
             [a, b] => self.find_among([a, b], slots),
             [a, b, c] => self.find_among([a, b, c], slots),
+            [a, b, c, d] => self.find_among([a, b, c, d], slots),
             _ => {
                 let mut all = [i64::MAX; 7];
                 all[..self.starts.len()].copy_from_slice(self.starts);

@@ -51,6 +51,22 @@ pub fn merge_sums(words: &mut [u64], stride: usize, at: usize, pairs: &[(u32, u3
     merge(words, stride, at, pairs, i64::wrapping_add);
 }
 
+/// For each pair, adds `count` words from the second position on to those from the first on.
+#[inline(never)]
+pub fn merge_runs(words: &mut [u64], count: usize, pairs: &[(usize, usize)]) {
+    for &(into, from) in pairs {
+        // Runs never overlap; the later half holds one of them whole.
+        let (low, high) = words.split_at_mut(into.max(from));
+        let (into, from) = match into < from {
+            true => (&mut low[into..into + count], &high[..count]),
+            false => (&mut high[..count], &low[from..from + count]),
+        };
+        for (word, other) in into.iter_mut().zip(from) {
+            *word = word.wrapping_add(*other);
+        }
+    }
+}
+
 /// For each pair, keeps the larger word in the first slot.
 #[inline(never)]
 pub fn merge_largest(words: &mut [u64], stride: usize, at: usize, pairs: &[(u32, u32)]) {
@@ -112,5 +128,8 @@ mod tests {
         assert_eq!(gather_words(&words, 4, 1, &[0]), [sum.wrapping_sub(7)]);
         assert_eq!(gather_words(&words, 4, 2, &[0]), [i64::MAX]);
         assert_eq!(gather_words(&words, 4, 3, &[1]), [-7]);
+        let mut runs = [1, 2, 3, 10, 20, 30, u64::MAX, 0, 0];
+        merge_runs(&mut runs, 3, &[(0, 3), (6, 3)]);
+        assert_eq!(runs, [11, 22, 33, 10, 20, 30, 9, 20, 30]);
     }
 }

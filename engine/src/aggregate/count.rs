@@ -15,6 +15,10 @@ impl Accumulator for Count {
         0
     }
 
+    fn adds_up(&self) -> bool {
+        true
+    }
+
     fn update(&mut self, _: WordsMut<'_>, _: &[u32], _: Option<&ArrayRef>, _: usize) {}
 
     fn merge(&mut self, _: WordsMut<'_>, _: &[(u32, u32)]) {}

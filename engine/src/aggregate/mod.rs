@@ -89,6 +89,11 @@ trait Accumulator {
         0
     }
 
+    /// Whether its words merge by adding them up.
+    fn adds_up(&self) -> bool {
+        false
+    }
+
     /// Makes room for what is not in words.
     fn grow(&mut self, _slots: usize) {}
 

@@ -214,6 +214,20 @@ impl AggregateSet {
         }
     }
 
+    /// Takes, for each pair, `count` slots from the second on into those from the first on.
+    pub fn merge_runs(&mut self, count: u32, pairs: &[(u32, u32)]) {
+        let whole = self.skipped.iter().all(Vec::is_empty);
+        if whole && self.accumulators.iter().all(|a| a.adds_up()) {
+            let stride = self.empty.len();
+            let place = |slot: u32| slot as usize * stride;
+            let runs: Vec<(usize, usize)> =
+                pairs.iter().map(|&(into, from)| (place(into), place(from))).collect();
+            return kernels::merge_runs(&mut self.words, count as usize * stride, &runs);
+        }
+        let each = |&(into, from): &(u32, u32)| (0..count).map(move |i| (into + i, from + i));
+        self.merge(&pairs.iter().flat_map(each).collect::<Vec<_>>());
+    }
+
     /// Empties slots `from..to`.
     pub fn clear(&mut self, from: u32, to: u32) {
         let stride = self.empty.len();

@@ -80,6 +80,10 @@ impl<N: Number> Accumulator for Sum<N> {
         N::WORDS
     }
 
+    fn adds_up(&self) -> bool {
+        N::WHOLE
+    }
+
     fn update(
         &mut self,
         mut words: WordsMut<'_>,

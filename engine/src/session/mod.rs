@@ -11,6 +11,7 @@ use crate::error::{Diagnostic, Error, Result};
 use crate::runner::{Report, Runner};
 use crate::sim::fault::Fault;
 use crate::sim::{Job, Sim, State};
+use crate::source::{Input, Reader};
 use crate::trace::{Chunk, Event, TraceHash};
 use crate::udf::Sandbox;
 
@@ -387,6 +388,21 @@ impl Fast {
     /// Things worth saying that are no errors.
     pub fn warnings(&self) -> &[Diagnostic] {
         &self.prepared.warnings
+    }
+
+    /// Lets `wrap` take the place of each reader that may go to another thread: a host with threads decodes
+    /// input there.
+    pub fn wrap_readers(
+        &mut self,
+        wrap: &mut dyn FnMut(Box<dyn Reader + Send>) -> Box<dyn Reader>,
+    ) {
+        let mut one = |Input { partition, name, reader }: Input| {
+            let reader = reader.detach().map_or_else(|reader| reader, &mut *wrap);
+            Input { partition, name, reader }
+        };
+        let inputs = std::mem::take(&mut self.prepared.inputs).into_iter();
+        self.prepared.inputs =
+            inputs.map(|list| list.into_iter().map(&mut one).collect()).collect();
     }
 
     /// Runs to the end; see [`Runner::run`].

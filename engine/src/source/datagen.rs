@@ -3,7 +3,7 @@
 use super::builder::Builder;
 use super::number::{parse_decimal, parse_f64, parse_i64};
 use super::options::duration;
-use super::{Chunk, Context, Input, Reader};
+use super::{Chunk, Context, Detached, Input, Reader};
 use crate::error::{Diagnostic, Error, Result};
 use crate::numbers::Numbers;
 use crate::schema::{DataType, Field};
@@ -313,6 +313,10 @@ impl Reader for Generator {
             arrivals: arrivals.into(),
             bad: Vec::new(),
         }))
+    }
+
+    fn detach(self: Box<Self>) -> Detached {
+        Ok(self)
     }
 
     fn relative(&self) -> bool {

@@ -80,7 +80,16 @@ pub trait Reader {
 
     /// Whether arrivals count from the job's start instead of 1970.
     fn relative(&self) -> bool;
+
+    /// The reader in a form that may go to another thread, or as it is where it must not.
+    ///
+    /// # Errors
+    /// The reader itself.
+    fn detach(self: Box<Self>) -> Detached;
 }
+
+/// A reader that may go to another thread, or else the reader.
+pub type Detached = std::result::Result<Box<dyn Reader + Send>, Box<dyn Reader>>;
 
 /// One partition of a table.
 pub struct Input {

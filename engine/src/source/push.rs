@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use arrow_array::{Array, ArrayRef};
 
-use super::{Blocks, Chunk, Context, Files, Input, Reader};
+use super::{Blocks, Chunk, Context, Detached, Files, Input, Reader};
 use crate::error::{Diagnostic, Result};
 use crate::numbers::Numbers;
 use crate::plan::{Settings, SourceSpec};
@@ -148,6 +148,10 @@ impl Reader for Pushed {
             arrivals: Numbers::steps(first.saturating_mul(self.interval), self.interval, rows),
             bad: Vec::new(),
         }))
+    }
+
+    fn detach(self: Box<Self>) -> Detached {
+        Err(self)
     }
 
     fn relative(&self) -> bool {

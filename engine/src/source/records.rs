@@ -60,7 +60,7 @@ pub(super) struct ReservedText {
 }
 
 /// The records of one file or block.
-pub(super) trait Records {
+pub(super) trait Records: Send {
     /// Moves to the next record; `None` at the end. A record that is broken is a record too.
     fn advance(&mut self) -> Option<Place>;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::builder::Builder;
 use super::options::duration;
 use super::records::{Malformed, Part, Place, Reserved};
-use super::{Bad, Chunk, Context, Input, MAX_PARTITIONS, Reader, check_partitions};
+use super::{Bad, Chunk, Context, Detached, Input, MAX_PARTITIONS, Reader, check_partitions};
 use crate::column::value_at;
 use crate::error::{Error, Result};
 use crate::schema::DataType;
@@ -417,6 +417,10 @@ impl Reader for TextReader {
             arrivals: arrivals.into(),
             bad,
         }))
+    }
+
+    fn detach(self: Box<Self>) -> Detached {
+        Ok(self)
     }
 
     fn relative(&self) -> bool {

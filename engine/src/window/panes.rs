@@ -277,10 +277,9 @@ impl Panes {
                     *into = self.fresh_block();
                     made.push(*into);
                 }
-                let (into, block) = (*into * BLOCK as u32, block * BLOCK as u32);
-                pairs.extend((0..BLOCK as u32).map(|i| (into + i, block + i)));
+                pairs.push((*into * BLOCK as u32, block * BLOCK as u32));
             }
-            self.set.merge(&pairs);
+            self.set.merge_runs(BLOCK as u32, &pairs);
         }
         let count = made.len();
         self.collect(&table, count, made)

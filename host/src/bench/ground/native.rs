@@ -8,7 +8,7 @@ use highwater_engine::graph::Graph;
 use highwater_engine::numbers::Numbers;
 use highwater_engine::runner::Runner;
 use highwater_engine::source::inlet::Inlet;
-use highwater_engine::source::{Chunk, Input, Reader};
+use highwater_engine::source::{Chunk, Detached, Input, Reader};
 use highwater_engine::sql::{self, Catalog};
 use highwater_engine::udf::manifest::Manifest;
 use highwater_engine::udf::{Guests, Instance, Sandbox};
@@ -37,6 +37,10 @@ impl Reader for Memory {
             arrivals: Numbers::run(first as u64, rows),
             bad: Vec::new(),
         }))
+    }
+
+    fn detach(self: Box<Self>) -> Detached {
+        Ok(self)
     }
 
     fn relative(&self) -> bool {

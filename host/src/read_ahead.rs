@@ -1,0 +1,154 @@
+//! Reading ahead: input is decoded in threads of its own while the engine works on what came before.
+//!
+//! Which rows a reader hands out, and in which order, does not depend on when it is asked. So the job cannot
+//! tell, and its results are the same.
+
+use crossbeam::channel::{Receiver, bounded};
+use highwater_engine::error::Result;
+use highwater_engine::source::{Chunk, Detached, Reader};
+
+/// How many chunks wait for the engine, each of some thousand rows.
+const CHUNKS: usize = 4;
+/// The most threads: tables of more partitions read the others when asked.
+const THREADS: usize = 8;
+
+/// Gives readers threads.
+#[derive(Default)]
+pub struct ReadAhead {
+    started: usize,
+}
+
+impl ReadAhead {
+    /// The same rows, read ahead as long as there are threads to be had.
+    pub fn wrap(&mut self, reader: Box<dyn Reader + Send>) -> Box<dyn Reader> {
+        if self.started == THREADS {
+            return reader;
+        }
+        self.started += 1;
+        Box::new(Ahead { relative: reader.relative(), state: State::Waiting(reader) })
+    }
+}
+
+struct Ahead {
+    relative: bool,
+    state: State,
+}
+
+enum State {
+    /// Nothing has been asked for yet.
+    Waiting(Box<dyn Reader + Send>),
+    Reading(Receiver<Result<Option<Chunk>>>),
+    /// The last answer, to be repeated.
+    Done(Result<Option<Chunk>>),
+}
+
+/// Reads until the end, an error, or until nobody listens any more.
+fn start(mut reader: Box<dyn Reader + Send>, max_rows: usize) -> Receiver<Result<Option<Chunk>>> {
+    let (sender, receiver) = bounded(CHUNKS);
+    std::thread::spawn(move || {
+        loop {
+            let answer = reader.read(max_rows);
+            let last = !matches!(answer, Ok(Some(_)));
+            if sender.send(answer).is_err() || last {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+impl Reader for Ahead {
+    /// All calls ask for the same number of rows.
+    fn read(&mut self, max_rows: usize) -> Result<Option<Chunk>> {
+        let receiver = match std::mem::replace(&mut self.state, State::Done(Ok(None))) {
+            State::Waiting(reader) => start(reader, max_rows),
+            State::Reading(receiver) => receiver,
+            State::Done(last) => {
+                self.state = State::Done(last.clone());
+                return last;
+            }
+        };
+        let answer = receiver.recv().expect("a reading thread ends with an answer");
+        self.state = match &answer {
+            Ok(Some(_)) => State::Reading(receiver),
+            last => State::Done(last.clone()),
+        };
+        answer
+    }
+
+    fn relative(&self) -> bool {
+        self.relative
+    }
+
+    fn detach(self: Box<Self>) -> Detached {
+        Err(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use highwater_engine::error::Diagnostic;
+    use highwater_engine::numbers::Numbers;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    /// Chunks of one row, then the end or an error.
+    struct Rows(u64, Option<&'static str>, Arc<()>);
+
+    impl Reader for Rows {
+        fn read(&mut self, _: usize) -> Result<Option<Chunk>> {
+            if self.0 == 0 {
+                return self.1.map_or(Ok(None), |code| Err(Diagnostic::new(code, "broken")));
+            }
+            self.0 -= 1;
+            let one = Numbers::same(self.0, 1);
+            let (offsets, lines, arrivals) = (one.clone(), one.clone(), one);
+            let (columns, bad) = (Vec::new(), Vec::new());
+            Ok(Some(Chunk { columns, rows: 1, offsets, lines, arrivals, bad }))
+        }
+
+        fn relative(&self) -> bool {
+            true
+        }
+
+        fn detach(self: Box<Self>) -> Detached {
+            Ok(self)
+        }
+    }
+
+    #[test]
+    fn the_rows_are_the_same_and_so_is_what_ends_them() {
+        for end in [None, Some("source.broken")] {
+            let mut ahead = ReadAhead::default();
+            // More readers than threads.
+            for reader in 0..THREADS + 3 {
+                let mut reader = (reader, ahead.wrap(Box::new(Rows(50, end, Arc::default()))));
+                assert!(reader.1.relative());
+                for row in (0..50).rev() {
+                    let chunk = reader.1.read(8).expect("a chunk").expect("not the end");
+                    assert_eq!(chunk.offsets.at(0), row, "reader {}", reader.0);
+                }
+                for _ in 0..2 {
+                    let found = reader.1.read(8).map(|chunk| chunk.is_some());
+                    assert_eq!(found.map_err(|e| e.code), end.map_or(Ok(false), Err));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_reader_nobody_asks_again_ends_its_thread() {
+        let alive = Arc::new(());
+        let rows = Rows(1_000_000, None, Arc::clone(&alive));
+        let mut ahead = ReadAhead::default().wrap(Box::new(rows));
+        assert!(ahead.read(8).expect("a chunk").is_some());
+        assert_eq!(Arc::strong_count(&alive), 2, "the thread has the reader");
+        drop(ahead);
+        let gone = (0..10_000).any(|_| {
+            std::thread::sleep(Duration::from_millis(1));
+            Arc::strong_count(&alive) == 1
+        });
+        assert!(gone, "the thread goes on without a listener");
+    }
+}
