@@ -1,81 +1,32 @@
 //! MIN and MAX: the least or greatest value a slot, in the total order of values.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::marker::PhantomData;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    ArrowPrimitiveType, Date32Type, Float32Type, Float64Type, Int32Type, Int64Type,
-    TimestampMillisecondType,
-};
+use arrow_array::types::{Date32Type, Float32Type, Float64Type, Int32Type, Int64Type};
 use arrow_array::{ArrayRef, Int64Array};
 
 use highwater_kernels as kernels;
 
 use super::{Accumulator, Trail, Words, WordsMut};
-use crate::column::{from_values, timestamps, value_at};
+use crate::column::{from_values, millis, timestamps, value_at};
 use crate::schema::DataType;
 use crate::value::{Value, canonical_f32, canonical_f64};
 
 /// The accumulators of MAX, or of MIN.
 pub(super) fn extreme(max: bool, data_type: DataType) -> Box<dyn Accumulator> {
     match data_type {
-        DataType::Int => Fixed::<Int32Type>::boxed(max, data_type),
-        DataType::BigInt => Fixed::<Int64Type>::boxed(max, data_type),
-        DataType::Date => Fixed::<Date32Type>::boxed(max, data_type),
-        DataType::Float => Fixed::<Float32Type>::boxed(max, data_type),
-        DataType::Double => Fixed::<Float64Type>::boxed(max, data_type),
-        DataType::Timestamp | DataType::TimestampLtz => {
-            Fixed::<TimestampMillisecondType>::boxed(max, data_type)
-        }
+        DataType::Int
+        | DataType::BigInt
+        | DataType::Date
+        | DataType::Float
+        | DataType::Double
+        | DataType::Timestamp
+        | DataType::TimestampLtz => Box::new(Fixed { max, data_type }),
         _ => Box::new(Values { best: Vec::new(), max, data_type }),
-    }
-}
-
-/// Values that fit a word: as integers that sort as they do.
-trait Word: ArrowPrimitiveType {
-    fn word(value: Self::Native) -> i64;
-    fn value(word: i64, data_type: DataType) -> Value;
-}
-
-impl Word for Int32Type {
-    fn word(value: i32) -> i64 {
-        value.into()
-    }
-    fn value(word: i64, _: DataType) -> Value {
-        Value::Int(word as i32)
-    }
-}
-
-impl Word for Date32Type {
-    fn word(value: i32) -> i64 {
-        value.into()
-    }
-    fn value(word: i64, _: DataType) -> Value {
-        Value::Date(word as i32)
-    }
-}
-
-impl Word for Int64Type {
-    fn word(value: i64) -> i64 {
-        value
-    }
-    fn value(word: i64, _: DataType) -> Value {
-        Value::BigInt(word)
-    }
-}
-
-impl Word for TimestampMillisecondType {
-    fn word(value: i64) -> i64 {
-        value
-    }
-    fn value(word: i64, data_type: DataType) -> Value {
-        if data_type == DataType::Timestamp {
-            Value::Timestamp(word)
-        } else {
-            Value::TimestampLtz(word)
-        }
     }
 }
 
@@ -84,45 +35,52 @@ fn turned(bits: i64) -> i64 {
     bits ^ ((bits >> 63) as u64 >> 1) as i64
 }
 
-impl Word for Float64Type {
-    fn word(value: f64) -> i64 {
-        turned(canonical_f64(value).to_bits() as i64)
-    }
-    fn value(word: i64, _: DataType) -> Value {
-        Value::Double(f64::from_bits(turned(word) as u64))
+/// So do those of a single one.
+fn turned_single(bits: i32) -> i32 {
+    bits ^ ((bits >> 31) as u32 >> 1) as i32
+}
+
+/// Some values as integers that sort as they do.
+fn sortable(array: &ArrayRef, data_type: DataType, rows: Range<usize>) -> Cow<'_, [i64]> {
+    let wide =
+        |values: &[i32]| Cow::Owned(values[rows.clone()].iter().map(|&v| v.into()).collect());
+    match data_type {
+        DataType::Int => wide(array.as_primitive::<Int32Type>().values()),
+        DataType::Date => wide(array.as_primitive::<Date32Type>().values()),
+        DataType::BigInt => Cow::Borrowed(&array.as_primitive::<Int64Type>().values()[rows]),
+        DataType::Double => {
+            let values = array.as_primitive::<Float64Type>().values()[rows].iter();
+            Cow::Owned(values.map(|&v| turned(canonical_f64(v).to_bits() as i64)).collect())
+        }
+        DataType::Float => {
+            let values = array.as_primitive::<Float32Type>().values()[rows].iter();
+            let word = |&v: &f32| turned_single(canonical_f32(v).to_bits() as i32).into();
+            Cow::Owned(values.map(word).collect())
+        }
+        _ => Cow::Borrowed(&millis(array)[rows]),
     }
 }
 
-impl Word for Float32Type {
-    fn word(value: f32) -> i64 {
-        let bits = canonical_f32(value).to_bits() as i32;
-        i64::from(bits ^ ((bits >> 31) as u32 >> 1) as i32)
-    }
-    fn value(word: i64, _: DataType) -> Value {
-        let word = word as i32;
-        Value::Float(f32::from_bits((word ^ ((word >> 31) as u32 >> 1) as i32) as u32))
+/// What [`sortable`] made an integer of.
+fn unsorted(word: i64, data_type: DataType) -> Value {
+    match data_type {
+        DataType::Int => Value::Int(word as i32),
+        DataType::Date => Value::Date(word as i32),
+        DataType::BigInt => Value::BigInt(word),
+        DataType::Double => Value::Double(f64::from_bits(turned(word) as u64)),
+        DataType::Float => Value::Float(f32::from_bits(turned_single(word as i32) as u32)),
+        DataType::Timestamp => Value::Timestamp(word),
+        _ => Value::TimestampLtz(word),
     }
 }
 
-struct Fixed<T> {
+/// Values that fit a word.
+struct Fixed {
     max: bool,
     data_type: DataType,
-    word: PhantomData<T>,
 }
 
-impl<T: Word> Fixed<T> {
-    fn boxed(max: bool, data_type: DataType) -> Box<dyn Accumulator> {
-        Box::new(Fixed::<T> { max, data_type, word: PhantomData })
-    }
-
-    #[inline]
-    fn offer(&self, best: &mut u64, value: i64) {
-        let old = *best as i64;
-        *best = (if self.max { old.max(value) } else { old.min(value) }) as u64;
-    }
-}
-
-impl<T: Word> Accumulator for Fixed<T> {
+impl Accumulator for Fixed {
     fn width(&self) -> usize {
         1
     }
@@ -133,23 +91,15 @@ impl<T: Word> Accumulator for Fixed<T> {
 
     fn update(
         &mut self,
-        own: WordsMut<'_>,
+        words: WordsMut<'_>,
         slots: &[u32],
         argument: Option<&ArrayRef>,
         from: usize,
     ) {
-        let array = argument.expect("MIN and MAX have an argument").as_primitive::<T>();
-        let all = &array.values()[from..];
-        let words: Vec<i64>;
-        let values = match argument.and_then(|a| a.as_primitive_opt::<Int64Type>()) {
-            Some(array) => &array.values()[from..],
-            None => {
-                words = all.iter().take(slots.len()).map(|&v| T::word(v)).collect();
-                &words
-            }
-        };
+        let array = argument.expect("MIN and MAX have an argument");
+        let values = sortable(array, self.data_type, from..from + slots.len());
         let kernel = if self.max { kernels::largest } else { kernels::smallest };
-        kernel(own.all, own.stride, own.at, slots, values);
+        kernel(words.all, words.stride, words.at, slots, &values);
     }
 
     fn merge(&mut self, words: WordsMut<'_>, pairs: &[(u32, u32)]) {
@@ -158,17 +108,16 @@ impl<T: Word> Accumulator for Fixed<T> {
     }
 
     fn result(&self, words: Words<'_>, slots: &[u32], values: &[i64]) -> ArrayRef {
+        let all = kernels::gather_words(words.all, words.stride, words.at, slots);
         let some = !values.contains(&0);
-        let mut all = slots.iter().map(|&s| words.one(s) as i64);
         match self.data_type {
-            DataType::BigInt if some => Arc::new(Int64Array::from_iter_values(all)),
-            t if some && t.is_timestamp() => timestamps(all.collect(), t),
+            DataType::BigInt if some => Arc::new(Int64Array::from(all)),
+            t if some && t.is_timestamp() => timestamps(all, t),
             t => {
-                let one = |&n: &i64| {
-                    let word = all.next().expect("one a slot");
-                    if n == 0 { Value::Null } else { T::value(word, t) }
+                let one = |(&n, &word): (&i64, &i64)| {
+                    if n == 0 { Value::Null } else { unsorted(word, t) }
                 };
-                from_values(&values.iter().map(one).collect::<Vec<_>>(), t)
+                from_values(&values.iter().zip(&all).map(one).collect::<Vec<_>>(), t)
             }
         }
     }
@@ -184,14 +133,16 @@ impl<T: Word> Accumulator for Fixed<T> {
         if self.data_type != DataType::BigInt {
             return None;
         }
-        let array = argument?.as_primitive::<T>();
+        let array = argument?.as_primitive::<Int64Type>();
         let (mut before, mut after) =
             (Vec::with_capacity(slots.len()), Vec::with_capacity(slots.len()));
         for (&slot, &value) in slots.iter().zip(&array.values()[from..]) {
             let best = words.one(slot);
-            before.push(*best as i64);
-            self.offer(best, T::word(value));
-            after.push(*best as i64);
+            let old = *best as i64;
+            let new = if self.max { old.max(value) } else { old.min(value) };
+            before.push(old);
+            after.push(new);
+            *best = new as u64;
         }
         Some(Trail::of(before, after, values))
     }
@@ -207,7 +158,7 @@ impl<T: Word> Accumulator for Fixed<T> {
     }
 
     fn fork(&self) -> Box<dyn Accumulator> {
-        Fixed::<T>::boxed(self.max, self.data_type)
+        Box::new(Fixed { ..*self })
     }
 }
 
