@@ -94,7 +94,11 @@ mod tests {
     use std::time::Duration;
 
     /// Chunks of one row, then the end or an error.
-    struct Rows(u64, Option<&'static str>, Arc<()>);
+    struct Rows(
+        u64,
+        Option<&'static str>,
+        #[expect(dead_code, reason = "counts who is alive")] Arc<()>,
+    );
 
     impl Reader for Rows {
         fn read(&mut self, _: usize) -> Result<Option<Chunk>> {

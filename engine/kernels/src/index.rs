@@ -27,7 +27,7 @@ impl IntIndex {
     /// (Knuth, TAOCP 3, 6.4); the fold lets the high half of a key take part.
     #[inline(always)]
     fn start(&self, key: i64) -> usize {
-        let folded = key as u64 ^ (key as u64 >> 32);
+        let folded = (key as u64) ^ (key as u64 >> 32);
         (folded.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> self.shift) as usize
     }
 

@@ -54,7 +54,7 @@ impl Spread<'_> {
             let base = self.bases[(on_time * (1 + after)) & 15];
             let block = self.tables[base + id as usize / BLOCK];
             missing |= block == MISSING;
-            *slot = block.wrapping_mul(BLOCK as u32) | id % BLOCK as u32;
+            *slot = block.wrapping_mul(BLOCK as u32) | (id % BLOCK as u32);
         }
         (late, missing)
     }

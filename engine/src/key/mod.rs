@@ -42,7 +42,7 @@ pub fn hash_bytes(bytes: &[u8]) -> u64 {
         let word = u64::from_le_bytes(word.try_into().expect("eight bytes"));
         h = (h.rotate_left(23) ^ word).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     }
-    let tail = words.remainder().iter().rev().fold(0, |t, &b| t << 8 | u64::from(b));
+    let tail = words.remainder().iter().rev().fold(0, |t, &b| (t << 8) | u64::from(b));
     hash_u64(h.rotate_left(23) ^ tail)
 }
 

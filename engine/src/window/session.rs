@@ -51,8 +51,8 @@ pub struct SessionAggregate {
 struct Sessions {
     few: [Session; 2],
     count: u32,
-    /// All of them, once there were more than two.
-    many: Option<Box<Vec<Session>>>,
+    /// All of them, when they are more than two; empty otherwise.
+    many: Vec<Session>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -87,36 +87,32 @@ struct SessionState {
 
 impl Sessions {
     fn all(&self) -> &[Session] {
-        match &self.many {
-            Some(many) => many,
-            None => &self.few[..self.count as usize],
-        }
+        if self.many.is_empty() { &self.few[..self.count as usize] } else { &self.many }
     }
 
     fn all_mut(&mut self) -> &mut [Session] {
-        match &mut self.many {
-            Some(many) => many,
-            None => &mut self.few[..self.count as usize],
-        }
+        if self.many.is_empty() { &mut self.few[..self.count as usize] } else { &mut self.many }
     }
 
-    /// Puts one session in the place of `count` from position `first` on.
+    /// Puts one session, or none, in the place of `count` from position `first` on.
     fn splice(&mut self, first: usize, count: usize, by: Option<Session>) {
-        if self.many.is_none() && self.count as usize - count < 2 {
-            let (old, new) = (self.few, usize::from(by.is_some()));
-            self.count = self.count - count as u32 + new as u32;
-            for i in first..self.count as usize {
+        let (new, before) = (usize::from(by.is_some()), self.count as usize);
+        let after = before - count + new;
+        self.count = after as u32;
+        if before <= 2 && after <= 2 {
+            let old = self.few;
+            for i in first..after {
                 self.few[i] = by.filter(|_| i == first).unwrap_or_else(|| old[i - new + count]);
             }
             return;
         }
-        let mut many = self.many.take().unwrap_or_else(|| Box::new(self.few.to_vec()));
-        many.splice(first..first + count, by);
-        self.count = many.len() as u32;
-        if many.len() > 2 {
-            self.many = Some(many);
-        } else {
-            self.few[..many.len()].copy_from_slice(&many);
+        if before <= 2 {
+            self.many = self.few[..before].to_vec();
+        }
+        self.many.splice(first..first + count, by);
+        if after <= 2 {
+            self.few[..after].copy_from_slice(&self.many);
+            self.many.clear();
         }
     }
 }
