@@ -13,6 +13,7 @@ mod guest;
 mod inputs;
 mod insert;
 mod interval;
+mod join;
 mod literal;
 mod needs;
 mod operator;
