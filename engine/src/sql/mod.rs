@@ -3,6 +3,7 @@
 mod aggregate;
 mod builder;
 mod call;
+mod conditions;
 pub mod connector;
 mod ddl;
 mod diagnose;
@@ -18,6 +19,7 @@ mod literal;
 mod needs;
 mod operator;
 mod planner;
+mod prune;
 mod refused;
 mod scope;
 mod select;

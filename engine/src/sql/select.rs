@@ -8,10 +8,10 @@ use sqlparser::ast::{
 };
 
 use super::aggregate::{keys_of, place_of};
+use super::conditions::conjuncts;
 use super::diagnose::{Locate, span, unknown, unsupported};
 use super::expr::{self, Names, Row};
 use super::grouped::any_aggregate;
-use super::join::conjuncts;
 use super::planner::Planner;
 use super::scope::{Column, Relation, Role};
 use crate::error::{Diagnostic, Result};
