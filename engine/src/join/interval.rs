@@ -12,6 +12,8 @@ use std::sync::Arc;
 use arrow_array::Array;
 use rkyv::{Archive, Deserialize, Serialize};
 
+use super::bounds::Bounds;
+use super::buffers::Buffers;
 use super::rings::{Delta, Entry, Rings};
 use super::rows::Rows;
 use crate::batch::{Batch, Seq, Stair};
@@ -31,58 +33,6 @@ const OUTPUT_ROWS: usize = 1 << 15;
 /// Blocks of rings that are always allowed before everything dead is looked for.
 const BLOCKS: usize = 4096;
 
-/// How far apart event times may be: `lower <= right - left <= upper`, in milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bounds {
-    /// The least difference.
-    pub lower: i64,
-    /// The greatest difference.
-    pub upper: i64,
-}
-
-impl Bounds {
-    /// The event times on the other side that may pair with one of this side.
-    fn range(self, side: usize, time: i64) -> Option<(i64, i64)> {
-        let (from, to) = match side {
-            0 => (self.lower, self.upper),
-            _ => (self.upper.saturating_neg(), self.lower.saturating_neg()),
-        };
-        // Past either end of time there is nothing.
-        if (from > 0 && time.checked_add(from).is_none())
-            || (to < 0 && time.checked_add(to).is_none())
-        {
-            return None;
-        }
-        Some((time.saturating_add(from), time.saturating_add(to)))
-    }
-
-    /// How long after a row of this side its last partner may be.
-    fn ahead(self, side: usize) -> i64 {
-        if side == 0 { self.upper } else { self.lower.saturating_neg() }
-    }
-
-    /// The time from which on rows of this side are still needed under a watermark.
-    fn dead(self, side: usize, watermark: EventTime) -> i64 {
-        match watermark {
-            EventTime::MIN | EventTime::MAX => watermark.0,
-            w => w.0.saturating_sub(self.ahead(side)),
-        }
-    }
-
-    /// The watermark behind the join: no joined row has a time at or below it, whichever of its two
-    /// times one takes. A row that arrives is at the watermark or after; its partner lies behind it by
-    /// no more than the bounds.
-    fn hold(self, watermark: EventTime) -> EventTime {
-        match watermark {
-            EventTime::MIN | EventTime::MAX => watermark,
-            w => {
-                let back = self.ahead(0).max(self.ahead(1)).max(0);
-                EventTime(w.0.saturating_sub(back).saturating_sub(1))
-            }
-        }
-    }
-}
-
 /// The join. Its rows: columns of the left row, then columns of the right.
 #[derive(Clone)]
 pub struct IntervalJoin {
@@ -96,19 +46,11 @@ pub struct IntervalJoin {
     output: SchemaRef,
     watermark: EventTime,
     keys: KeyTable,
-    rings: Both,
+    rings: Buffers,
     rows: [Rows; 2],
     /// How many blocks were in use after everything dead was dropped last.
     swept: usize,
     made: Made,
-}
-
-/// The rings of both sides.
-#[derive(Clone)]
-enum Both {
-    /// Times within 49 days, after a base.
-    Narrow(i64, [Rings<u32>; 2]),
-    Wide([Rings<i64>; 2]),
 }
 
 /// Joined rows that have not left yet.
@@ -175,7 +117,7 @@ impl IntervalJoin {
             inputs: inputs.map(Arc::clone),
             output: Arc::clone(output),
             watermark: EventTime::MIN,
-            rings: Both::Narrow(0, Default::default()),
+            rings: Buffers::Narrow(0, Default::default()),
             swept: 0,
             made: Made::default(),
         }
@@ -227,8 +169,10 @@ impl IntervalJoin {
         let mut at = from;
         while at < to {
             at = match &mut self.rings {
-                Both::Narrow(base, rings) => now.join((at, to), *base, rings, keys, made, newest),
-                Both::Wide(rings) => now.join((at, to), 0, rings, keys, made, newest),
+                Buffers::Narrow(base, rings) => {
+                    now.join((at, to), *base, rings, keys, made, newest)
+                }
+                Buffers::Wide(rings) => now.join((at, to), 0, rings, keys, made, newest),
             };
             if at < to {
                 self.rings.fit(now.times[at], now.dead, keys);
@@ -346,6 +290,12 @@ impl IntervalJoin {
         self.tidy();
     }
 
+    /// How many rows, blocks of rings and key numbers are there.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> (usize, usize, usize) {
+        (self.rows.iter().map(Rows::len).sum(), self.rings.used(), self.keys.numbers())
+    }
+
     /// How many of these rows are late.
     fn late(&self, piece: &Piece, (from, to): (usize, usize)) -> u64 {
         let times = &millis(&piece.batch.columns[self.times[piece.side]])[from..to];
@@ -417,85 +367,6 @@ impl Now<'_> {
     }
 }
 
-impl Both {
-    fn reach(&mut self, keys: usize) {
-        match self {
-            Both::Narrow(_, rings) => rings.iter_mut().for_each(|r| r.reach(keys)),
-            Both::Wide(rings) => rings.iter_mut().for_each(|r| r.reach(keys)),
-        }
-    }
-
-    fn used(&self) -> usize {
-        match self {
-            Both::Narrow(_, rings) => rings.iter().map(Rings::used).sum(),
-            Both::Wide(rings) => rings.iter().map(Rings::used).sum(),
-        }
-    }
-
-    /// Drops what is dead, wherever it stands.
-    fn sweep(&mut self, dead: [i64; 2], keys: &mut KeyTable) {
-        for (side, dead) in dead.into_iter().enumerate() {
-            let emptied = &mut |key| keys.release(key);
-            match self {
-                Both::Narrow(base, rings) => rings[side].sweep(dead.saturating_sub(*base), emptied),
-                Both::Wide(rings) => rings[side].sweep(dead, emptied),
-            }
-        }
-    }
-
-    /// Makes room for a time that does not fit: moves the base, or gives the short form up.
-    fn fit(&mut self, time: i64, dead: [i64; 2], keys: &mut KeyTable) {
-        self.sweep(dead, keys);
-        let Both::Narrow(base, rings) = self else { return };
-        let base = *base;
-        let spans = rings.iter().filter_map(Rings::span);
-        let (least, most) = spans.fold((time, time), |(least, most), (a, b)| {
-            (least.min(a.saturating_add(base)), most.max(b.saturating_add(base)))
-        });
-        let room = most.checked_sub(least).and_then(|span| i64::from(u32::MAX).checked_sub(span));
-        *self = match room {
-            Some(room) if room >= 0 => {
-                let new = least.saturating_sub(room / 2);
-                Both::Narrow(new, [rings[0].rebased(base, new), rings[1].rebased(base, new)])
-            }
-            _ => Both::Wide([rings[0].rebased(base, 0), rings[1].rebased(base, 0)]),
-        };
-    }
-
-    /// Buffers a row.
-    fn put(&mut self, side: usize, id: u32, (time, row): (i64, u32), keys: &mut KeyTable) {
-        if let Both::Narrow(base, _) = self
-            && u32::of(time, *base).is_none()
-        {
-            self.fit(time, [i64::MIN; 2], keys);
-        }
-        let only = match self {
-            Both::Narrow(base, rings) => {
-                let time = u32::of(time, *base).unwrap_or_default();
-                rings[side].push(id, Entry { time, row }, i64::MIN)
-            }
-            Both::Wide(rings) => rings[side].push(id, Entry { time, row }, i64::MIN),
-        };
-        if only {
-            keys.hold(id);
-        }
-    }
-
-    /// All rows of one side, key after key, in order of arrival: key, time, row number.
-    fn rows(&self, side: usize) -> Box<dyn Iterator<Item = (u32, i64, u32)> + '_> {
-        fn all<T: Delta>(rings: &Rings<T>, base: i64) -> impl Iterator<Item = (u32, i64, u32)> {
-            rings.keys().flat_map(move |key| {
-                let entries = rings.entries(key).flatten();
-                entries.map(move |e| (key, e.time.get().saturating_add(base), e.row))
-            })
-        }
-        match self {
-            Both::Narrow(base, rings) => Box::new(all(&rings[side], *base)),
-            Both::Wide(rings) => Box::new(all(&rings[side], 0)),
-        }
-    }
-}
-
 impl Operator for IntervalJoin {
     fn process(&mut self, side: usize, mut batch: Batch, out: &mut Output) -> Result<()> {
         let (stairs, upto) = (std::mem::take(&mut batch.stairs), batch.upto);
@@ -534,7 +405,7 @@ impl Operator for IntervalJoin {
             return Err(wrong_state(&self.name));
         }
         self.keys = KeyTable::new(&self.columns[0].types, KeyOrder::Value);
-        self.rings = Both::Narrow(0, Default::default());
+        self.rings = Buffers::Narrow(0, Default::default());
         self.rows = [0, 1].map(|side| Rows::new(&self.inputs[side]));
         (self.made, self.swept) = (Made::default(), 0);
         for (side, held) in state.sides.iter().enumerate() {

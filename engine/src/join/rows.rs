@@ -35,6 +35,12 @@ impl Rows {
         Rows { schema: schema.clone(), chunks: VecDeque::new(), next: 0 }
     }
 
+    /// How many rows are kept.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.chunks.iter().map(|c| c.batch.rows).sum()
+    }
+
     /// Takes in a batch; the number of its first row. None of the rows is needed until [`Rows::need`].
     pub(super) fn add(&mut self, batch: Batch) -> u32 {
         let (start, rows) = (self.next, batch.rows as u32);
