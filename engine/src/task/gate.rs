@@ -118,34 +118,36 @@ impl Gate {
         if self.merging {
             return self.merge();
         }
-        match self.turn() {
-            Some(c) => Some(self.take(c)),
+        let keys = self.keys();
+        match self.turn(&keys) {
+            Some(c) => Some(self.take(c, &keys)),
             None => self.progress(),
         }
     }
 
+    /// Where the next thing of each channel belongs.
+    fn keys(&self) -> Vec<Option<Key>> {
+        self.channels.iter().map(Channel::key).collect()
+    }
+
     /// The channel whose next thing is the next of all, once that is certain.
-    fn turn(&self) -> Option<usize> {
-        let best = (0..self.channels.len())
-            .filter_map(|c| Some((self.channels[c].key()?, self.channels[c].input, c)))
-            .min();
-        let turn = best.filter(|&(key, _, c)| {
-            let others = self.channels.iter().enumerate().filter(|&(i, _)| i != c);
-            others.map(|(_, o)| o).all(|o| o.blocked() || o.key().is_some() || o.upto >= key.0)
-        });
-        turn.map(|(_, _, c)| c)
+    fn turn(&self, keys: &[Option<Key>]) -> Option<usize> {
+        let next = |(c, key): (usize, &Option<Key>)| Some((((*key)?, self.channels[c].input), c));
+        let ((key, _), best) = keys.iter().enumerate().filter_map(next).min()?;
+        let waiting = keys.iter().zip(&self.channels).filter(|(key, _)| key.is_none());
+        let sure = waiting.into_iter().all(|(_, other)| other.blocked() || other.upto >= key.0);
+        sure.then_some(best)
     }
 
     /// Everything whose turn has come.
     fn merge(&mut self) -> Option<Passed> {
         let mut all = Gathered { piece_of: vec![None; self.channels.len()], ..Gathered::default() };
-        while let Some(c) = self.turn() {
+        let mut keys = self.keys();
+        while let Some(c) = self.turn(&keys) {
             match self.step(c) {
-                Some(steps) => {
-                    all.stairs.extend(steps.into_iter().map(|s| Stair { row: all.rows, ..s }));
-                }
+                Some(step) => all.stairs.extend(step.map(|s| Stair { row: all.rows, ..s })),
                 None => {
-                    let (from, to) = self.next_rows(c);
+                    let (from, to) = self.next_rows(c, &keys);
                     all.add(c, &self.channels[c], (from, to));
                     self.channels[c].row = to;
                     self.watermark.set_activity(c, Activity::Active);
@@ -154,6 +156,7 @@ impl Gate {
             if self.channels[c].settle() {
                 all.piece_of[c] = None;
             }
+            keys[c] = self.channels[c].key();
         }
         let told = self.progress();
         if all.rows == 0 && all.stairs.is_empty() {
@@ -177,14 +180,14 @@ impl Gate {
     }
 
     /// Takes the next rows, or the next step, of a channel whose turn it is.
-    fn take(&mut self, c: usize) -> Passed {
+    fn take(&mut self, c: usize, keys: &[Option<Key>]) -> Passed {
         let input = self.channels[c].input;
         if let Some(steps) = self.step(c) {
             let stairs = steps.into_iter().collect();
             let schema = self.schemas[input].clone();
             return Passed::Batch(input, Batch::progress(schema, stairs, self.upto));
         }
-        let (from, to) = self.next_rows(c);
+        let (from, to) = self.next_rows(c, keys);
         let channel = &mut self.channels[c];
         let mut piece = channel.front().slice(from, to);
         channel.row = to;
@@ -214,13 +217,18 @@ impl Gate {
     }
 
     /// The rows of a channel whose turn it is, up to its next step or another channel's turn.
-    fn next_rows(&self, c: usize) -> (usize, usize) {
-        let bound = self.bound(c);
+    fn next_rows(&self, c: usize, keys: &[Option<Key>]) -> (usize, usize) {
         let channel = &self.channels[c];
+        let ((seq, kind), input, other) = self.bound(c, keys);
+        // Rows of the bound's own place come before it when they would win against it.
+        let tie = (0, channel.input, c) < (kind, input, other);
+        let Some(last) = (if tie { Some(seq) } else { seq.checked_sub(1) }) else {
+            return (channel.row, channel.row + 1);
+        };
         let batch = channel.front();
         let end = batch.stairs.get(channel.stair).map_or(batch.rows, |s| s.row as usize);
         let mut to = channel.row + 1;
-        while to < end && ((batch.seqs.at(to), 0), channel.input, c) < bound {
+        while to < end && batch.seqs.at(to) <= last {
             to += 1;
         }
         (channel.row, to)
@@ -231,12 +239,13 @@ impl Gate {
     }
 
     /// What a channel's rows must come before: the other channels' next things.
-    fn bound(&self, c: usize) -> (Key, usize, usize) {
-        let others = self.channels.iter().enumerate().filter(|(i, o)| *i != c && !o.blocked());
+    fn bound(&self, c: usize, keys: &[Option<Key>]) -> (Key, usize, usize) {
+        let others = keys.iter().zip(&self.channels).enumerate();
         others
-            .map(|(i, o)| match o.key() {
-                Some(key) => (key, o.input, i),
-                None => ((o.upto + 1, 0), 0, 0),
+            .filter(|&(i, (_, other))| i != c && !other.blocked())
+            .map(|(i, (key, other))| match key {
+                Some(key) => (*key, other.input, i),
+                None => ((other.upto + 1, 0), 0, 0),
             })
             .min()
             .unwrap_or(((Seq::MAX, u8::MAX), usize::MAX, usize::MAX))
