@@ -383,14 +383,16 @@ impl Operator for IntervalJoin {
     fn snapshot(&self) -> Vec<u8> {
         let side = |side: usize| {
             let dead = self.bounds.dead(side, self.watermark);
-            let mut held: Vec<(Vec<u8>, u32)> = self
-                .rings
-                .rows(side)
-                .filter(|&(_, time, _)| time >= dead)
-                .map(|(id, _, row)| (key::encode(&self.keys.key(id)), row))
-                .collect();
+            let mut held: Vec<(Vec<u8>, Vec<u32>)> = Vec::new();
+            let mut last = None;
+            for (id, _, row) in self.rings.rows(side).filter(|&(_, time, _)| time >= dead) {
+                if last.replace(id) != Some(id) {
+                    held.push((key::encode(&self.keys.key(id)), Vec::new()));
+                }
+                held.last_mut().expect("just pushed").1.push(row);
+            }
             held.sort_by(|a, b| a.0.cmp(&b.0));
-            let saved = held.iter().map(|&(_, row)| {
+            let saved = held.iter().flat_map(|(_, rows)| rows).map(|&row| {
                 let (batch, at) = self.rows[side].get(row);
                 (batch.seqs.at(at), cells(&batch.row(at)))
             });
