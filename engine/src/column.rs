@@ -123,6 +123,60 @@ fn take_primitive<P: ArrowPrimitiveType>(a: &PrimitiveArray<P>, indices: &[u32])
     )
 }
 
+/// Rows of several arrays of one type: for each, the array's position and the row in it.
+///
+/// # Panics
+/// When there are no arrays, they differ in type, or a row is out of bounds.
+pub fn interleave(arrays: &[&ArrayRef], rows: &[(u32, u32)]) -> ArrayRef {
+    let first = arrays.first().expect("at least one array to take from");
+    by_type!(first,
+        primitive P => {
+            let parts: Vec<&[<P as ArrowPrimitiveType>::Native]> =
+                arrays.iter().map(|a| &a.as_primitive::<P>().values()[..]).collect();
+            let values: Vec<<P as ArrowPrimitiveType>::Native> =
+                rows.iter().map(|&(a, i)| parts[a as usize][i as usize]).collect();
+            Arc::new(
+                PrimitiveArray::<P>::new(ScalarBuffer::from(values), interleave_nulls(arrays, rows))
+                    .with_data_type(first.data_type().clone()),
+            )
+        },
+        boolean => {
+            let parts: Vec<&BooleanArray> = arrays.iter().map(|a| a.as_boolean()).collect();
+            let value = |i: usize| parts[rows[i].0 as usize].value(rows[i].1 as usize);
+            let values = BooleanBuffer::collect_bool(rows.len(), value);
+            Arc::new(BooleanArray::new(values, interleave_nulls(arrays, rows)))
+        },
+        string => {
+            let parts: Vec<&StringArray> = arrays.iter().map(|a| a.as_string::<i32>()).collect();
+            let mut b = StringBuilder::with_capacity(rows.len(), rows.len() * 8);
+            for &(a, i) in rows {
+                let part = parts[a as usize];
+                b.append_option(part.is_valid(i as usize).then(|| part.value(i as usize)));
+            }
+            Arc::new(b.finish())
+        },
+        bytes => {
+            let parts: Vec<&BinaryArray> = arrays.iter().map(|a| a.as_binary::<i32>()).collect();
+            let mut b = BinaryBuilder::with_capacity(rows.len(), rows.len() * 8);
+            for &(a, i) in rows {
+                let part = parts[a as usize];
+                b.append_option(part.is_valid(i as usize).then(|| part.value(i as usize)));
+            }
+            Arc::new(b.finish())
+        },
+        null => Arc::new(NullArray::new(rows.len()))
+    )
+}
+
+fn interleave_nulls(arrays: &[&ArrayRef], rows: &[(u32, u32)]) -> Option<NullBuffer> {
+    if arrays.iter().all(|a| a.null_count() == 0) {
+        return None;
+    }
+    Some(NullBuffer::new(BooleanBuffer::collect_bool(rows.len(), |i| {
+        arrays[rows[i].0 as usize].is_valid(rows[i].1 as usize)
+    })))
+}
+
 /// The arrays one after the other. They must be of one type.
 ///
 /// # Panics
@@ -334,6 +388,21 @@ mod tests {
                 vec![Value::TimestampLtz(1), Value::Null, Value::TimestampLtz(-1)],
             ),
         ]
+    }
+
+    #[test]
+    fn interleaved_rows_come_from_their_arrays() {
+        for (data_type, values) in samples() {
+            let array = from_values(&values, data_type);
+            let turned = from_values(&[values[2].clone(), values[1].clone()], data_type);
+            let rows = [(1, 0), (0, 0), (1, 1), (0, 2), (0, 1)];
+            let mixed = interleave(&[&array, &turned], &rows);
+            assert_eq!(mixed.data_type(), &data_type.to_arrow());
+            let expected = [2, 0, 1, 2, 1].map(|i: usize| format!("{:?}", values[i]));
+            let actual: Vec<_> =
+                (0..5).map(|i| format!("{:?}", value_at(&mixed, data_type, i))).collect();
+            assert_eq!(actual, expected, "{data_type}");
+        }
     }
 
     #[test]

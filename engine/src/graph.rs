@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::error::{Diagnostic, Result};
 use crate::group::GroupAggregate;
-use crate::join::GuestJoin;
+use crate::join::{GuestJoin, IntervalJoin};
 use crate::key::{KeyColumns, KeyOrder, hash_bytes};
 use crate::operator::Operator;
 use crate::plan::{GuestCall, NodeId, Op, Plan, SinkSpec, SourceSpec, WindowSpec};
@@ -216,7 +216,11 @@ impl Graph {
                 }
             }
         }
-        Gate::new(&inputs, schemas)
+        let gate = Gate::new(&inputs, schemas);
+        match self.plan.nodes[self.stages[stage].nodes[0]].op {
+            Op::IntervalJoin { .. } => gate.merging(),
+            _ => gate,
+        }
     }
 
     /// The edges out of a task: one for each stage and input it feeds.
@@ -334,6 +338,15 @@ impl Graph {
                 [input(0), input(1)],
                 &node.schema,
             )),
+            Op::IntervalJoin { times, keys, bounds, columns } => Box::new(IntervalJoin::new(
+                name,
+                *times,
+                keys,
+                *bounds,
+                columns,
+                [input(0), input(1)],
+                &node.schema,
+            )),
         }))
     }
 }
@@ -403,6 +416,7 @@ fn stages(plan: &Plan, parallelism: u32) -> Vec<Stage> {
             Op::GuestJoin { keys, .. } => {
                 ("guest-join", vec![keyed(0, &keys[0]), keyed(1, &keys[1])])
             }
+            Op::IntervalJoin { keys, .. } => ("join", vec![keyed(0, &keys[0]), keyed(1, &keys[1])]),
             _ => ("map", vec![Route::Only]),
         };
         let width = match kind {

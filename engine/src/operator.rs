@@ -41,6 +41,29 @@ impl Output {
     }
 }
 
+/// Rows of several inputs at once, in the one order of the stream.
+pub struct Merged {
+    /// Rows, each with the input they are of; without steps of the watermark.
+    pub pieces: Vec<(usize, Batch)>,
+    /// The order: which rows of which piece come one after the other.
+    pub runs: Vec<Run>,
+    /// The watermark's steps over all inputs. `row` counts the rows of all runs.
+    pub stairs: Vec<Stair>,
+    /// Everything up to this place in the stream has been said.
+    pub upto: Seq,
+}
+
+/// Rows `from..to` of a piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The position in [`Merged::pieces`].
+    pub piece: u32,
+    /// The first row.
+    pub from: u32,
+    /// The row after the last.
+    pub to: u32,
+}
+
 /// One operator of one subtask. No clock, no I/O, no chance: a function of what it is told.
 pub trait Operator {
     /// Takes a batch of an input. Its `stairs` are the watermark's steps over all inputs; an operator
@@ -49,6 +72,14 @@ pub trait Operator {
     /// # Errors
     /// What stops the job: a failing expression, a guest's trap.
     fn process(&mut self, input: usize, batch: Batch, out: &mut Output) -> Result<()>;
+
+    /// Takes rows of several inputs at once. For an operator whose gate merges; others never see one.
+    ///
+    /// # Errors
+    /// As [`Operator::process`].
+    fn process_merged(&mut self, _: Merged, _: &mut Output) -> Result<()> {
+        unreachable!("gates merge only for operators that take merged rows")
+    }
 
     /// The state as bytes: equal states give equal bytes.
     fn snapshot(&self) -> Vec<u8>;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 pub use crate::aggregate::AggregateCall;
 use crate::error::Span;
 use crate::expr::Expr;
+pub use crate::join::Bounds;
 use crate::schema::SchemaRef;
 pub use crate::window::WindowSpec;
 
@@ -110,6 +111,18 @@ pub enum Op {
         lower: i64,
         /// See `lower`.
         upper: i64,
+    },
+    /// Joins rows of two inputs with equal keys and event times within bounds. Inputs: left, right.
+    /// Output: columns of the left, columns of the right.
+    IntervalJoin {
+        /// The event-time columns of left and right.
+        times: [usize; 2],
+        /// The key columns of left and right, pairwise of equal types.
+        keys: [Vec<usize>; 2],
+        /// How far apart the times may be.
+        bounds: Bounds,
+        /// The columns of left and right that are handed on.
+        columns: [Vec<usize>; 2],
     },
     /// Writes rows to a table, or collects them for a final `SELECT`.
     Sink(SinkSpec),

@@ -48,7 +48,7 @@ pub struct Header {
 pub struct TaskInfo {
     /// `name/subtask`
     pub name: String,
-    /// `source`, `window`, `session`, `guest-window`, `guest-join`, `aggregate`, `map` or `sink`.
+    /// `source`, `window`, `session`, `guest-window`, `guest-join`, `join`, `aggregate`, `map` or `sink`.
     pub kind: String,
     /// What the task does, one line an operator, as `EXPLAIN` prints it.
     pub describe: String,
@@ -89,11 +89,12 @@ pub enum What {
     },
     /// A record entered a join's buffer. `side`: 0 left, 1 right.
     JoinBuffer { side: u8, seq: u64, event_time: i64, frees_at: i64 },
-    /// A guest judged candidate pairs of a record.
+    /// A record met buffered ones; of the candidates a guest may have chosen.
     JoinMatch { side: u8, seq: u64, candidates: u32, matched: Vec<u64> },
     /// The watermark freed rows of a join's buffer.
     JoinExpire { side: u8, seqs: Vec<u64> },
-    /// A record met nothing in a join and came too late to be kept for later ones.
+    /// A record came to a join after the watermark; one that a guest decides has left it out only when it
+    /// met nothing and came too late to be kept for later ones.
     JoinLate { side: u8, seq: u64, event_time: i64, watermark: i64, row: String },
     /// A guest ran: fuel used and its memory's size.
     GuestCall { export: String, rows: u32, fuel: u64, pages: u32 },

@@ -47,7 +47,6 @@ fn tree(plan: &Plan, root: NodeId, shown: &mut [bool], text: &mut String) {
 }
 
 /// One line on what a node does.
-/// One line on what a node does.
 pub(super) fn describe(plan: &Plan, node: &Node) -> String {
     let none = Schema::default();
     let input = |i: usize| {
@@ -87,6 +86,15 @@ pub(super) fn describe(plan: &Plan, node: &Node) -> String {
             names(input(1), &keys[1]),
             format_duration(*lower),
             format_duration(*upper)
+        ),
+        Op::IntervalJoin { times, keys, bounds, .. } => format!(
+            "IntervalJoin(times=[{}, {}], keys=[{} = {}], between {} and {})",
+            name(input(0), times[0]),
+            name(input(1), times[1]),
+            names(input(0), &keys[0]),
+            names(input(1), &keys[1]),
+            format_duration(bounds.lower),
+            format_duration(bounds.upper)
         ),
         Op::Sink(sink) => format!("Sink({}, [{}])", sink.connector, columns(&node.schema)),
     }

@@ -123,8 +123,12 @@ fn late(session: &Session) -> String {
             quoted(row)
         )),
         What::JoinLate { seq, event_time, watermark, row, .. } => Some(format!(
-            "record {seq} at {}: nothing can meet it any more, watermark {}: {}\n",
+            "record {seq} at {}: {}, watermark {}: {}\n",
             EventTime(*event_time),
+            match session.header().tasks.get(usize::from(e.task)) {
+                Some(task) if task.kind == "join" => "it came after the watermark",
+                _ => "nothing can meet it any more",
+            },
             EventTime(*watermark),
             quoted(row)
         )),

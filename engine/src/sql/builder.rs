@@ -89,7 +89,8 @@ impl Builder {
     }
 
     /// The nodes that sinks need, with unique names.
-    pub(super) fn finish(self) -> Vec<Node> {
+    pub(super) fn finish(mut self) -> Vec<Node> {
+        super::prune::prune(&mut self.nodes);
         let mut needed = vec![false; self.nodes.len()];
         for (i, node) in self.nodes.iter().enumerate().rev() {
             if matches!(node.op, Op::Sink(_)) {
@@ -139,6 +140,27 @@ pub(super) fn columns_of(expr: &Expr, into: &mut BTreeSet<usize>) {
         ExprKind::And(a, b) | ExprKind::Or(a, b) => {
             columns_of(a, into);
             columns_of(b, into);
+        }
+    }
+}
+
+/// Gives the columns that an expression reads other positions.
+pub(super) fn renumber(expr: &mut Expr, position: &dyn Fn(usize) -> usize) {
+    match &mut expr.kind {
+        ExprKind::Column(index) => *index = position(*index),
+        ExprKind::Literal(_) => {}
+        ExprKind::Call { args, .. } => args.iter_mut().for_each(|arg| renumber(arg, position)),
+        ExprKind::Cast { input, .. } => renumber(input, position),
+        ExprKind::Case { branches, otherwise } => {
+            for (condition, result) in branches {
+                renumber(condition, position);
+                renumber(result, position);
+            }
+            renumber(otherwise, position);
+        }
+        ExprKind::And(a, b) | ExprKind::Or(a, b) => {
+            renumber(a, position);
+            renumber(b, position);
         }
     }
 }

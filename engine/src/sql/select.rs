@@ -8,12 +8,13 @@ use sqlparser::ast::{
 };
 
 use super::aggregate::{keys_of, place_of};
+use super::conditions::conjuncts;
 use super::diagnose::{Locate, span, unknown, unsupported};
 use super::expr::{self, Names, Row};
 use super::grouped::any_aggregate;
 use super::planner::Planner;
 use super::scope::{Column, Relation, Role};
-use crate::error::{Diagnostic, Error, Result};
+use crate::error::{Diagnostic, Result};
 use crate::expr::{Expr, ExprKind};
 use crate::schema::Field;
 
@@ -79,8 +80,18 @@ impl Planner<'_> {
 
     fn select(&mut self, select: &Select) -> Result<Relation> {
         refuse_select_clauses(select)?;
-        let mut input = self.from(&select.from, select)?;
-        if let Some(condition) = &select.selection {
+        let mut conditions = Vec::new();
+        let joins = select.from.len() > 1 || select.from.iter().any(|f| !f.joins.is_empty());
+        let mut input = if joins {
+            if let Some(condition) = &select.selection {
+                conjuncts(condition, &mut conditions);
+            }
+            let joined = self.joined(&select.from, &mut conditions)?;
+            self.keep_only(joined, &conditions, "WHERE")?
+        } else {
+            self.from(&select.from, select)?
+        };
+        if let (Some(condition), false) = (&select.selection, joins) {
             let mut row = Row { relation: &input, place: "WHERE" };
             let predicate = expr::bind_condition(condition, &mut row, "WHERE")?;
             input = self.restrict(input, predicate, condition)?;
@@ -211,21 +222,17 @@ impl Planner<'_> {
         self.builder.project(input, exprs, columns, span(select.select_token.0.span))
     }
 
+    /// FROM with one table.
     fn from(&mut self, from: &[TableWithJoins], select: &Select) -> Result<Relation> {
-        let [only] = from else {
-            return Err(match from.get(1) {
-                None => unsupported("SELECT without FROM is not supported", "read from a table")
-                    .located_at(select.select_token.0.span),
-                Some(second) => join_refusal().located(second),
-            });
-        };
-        if let Some(join) = only.joins.first() {
-            return Err(join_refusal().located(join));
+        match from.first() {
+            Some(only) => self.factor(&only.relation),
+            None => Err(unsupported("SELECT without FROM is not supported", "read from a table")
+                .located_at(select.select_token.0.span)),
         }
-        self.factor(&only.relation)
     }
 
-    fn factor(&mut self, factor: &TableFactor) -> Result<Relation> {
+    /// One table of FROM.
+    pub(super) fn factor(&mut self, factor: &TableFactor) -> Result<Relation> {
         match factor {
             TableFactor::Table { name, alias, args, version, sample, .. } => {
                 if version.is_some() || sample.is_some() {
@@ -249,7 +256,11 @@ impl Planner<'_> {
                 let relation = self.table_argument(expr)?;
                 aliased(relation, alias.as_ref())
             }
-            TableFactor::NestedJoin { .. } => Err(join_refusal().located(factor)),
+            TableFactor::NestedJoin { .. } => Err(unsupported(
+                "joins in parentheses are not supported",
+                "join from left to right: a JOIN b ON … JOIN c ON …, or use a view",
+            )
+            .located(factor)),
             TableFactor::MatchRecognize { .. } => Err(unsupported(
                 "MATCH_RECOGNIZE is not supported",
                 "write the pattern as a user-defined window",
@@ -292,14 +303,6 @@ impl Planner<'_> {
         )
         .located_at(name.span))
     }
-}
-
-fn join_refusal() -> Error {
-    unsupported(
-        "JOIN is not supported",
-        "join two tables within an interval of time with a user-defined join: \
-         TABLE(f(a => TABLE x PARTITION BY k, b => TABLE y PARTITION BY k, UPPER => INTERVAL '1' HOUR))",
-    )
 }
 
 /// The only part of a table's name.

@@ -9,6 +9,7 @@ use rkyv::{Archive, Deserialize, Serialize};
 
 use super::Element;
 use crate::batch::{Batch, Seq, Stair};
+use crate::operator::{Merged, Run};
 use crate::schema::SchemaRef;
 use crate::time::EventTime;
 use crate::watermark::{Activity, MinWatermark};
@@ -17,6 +18,8 @@ use crate::watermark::{Activity, MinWatermark};
 pub enum Passed {
     /// Rows or progress of an input, with steps of the watermark over all channels.
     Batch(usize, Batch),
+    /// Rows of several channels at once, in their order, for an operator that takes them so.
+    Merged(Merged),
     /// A barrier has come on every channel: the moment to write the state.
     Barrier(u64),
 }
@@ -29,6 +32,21 @@ pub struct Gate {
     upto: Seq,
     /// One schema an input, for batches that carry only progress.
     schemas: Vec<SchemaRef>,
+    /// The operator behind takes rows of several channels at once.
+    merging: bool,
+}
+
+/// Rows of several channels under way to the operator.
+#[derive(Default)]
+struct Gathered {
+    /// Input, batch, and which of its rows: first, and after the last.
+    pieces: Vec<(usize, Batch, (usize, usize))>,
+    /// For each channel, the piece that its front batch is.
+    piece_of: Vec<Option<usize>>,
+    /// Rows of the pieces' batches.
+    runs: Vec<Run>,
+    stairs: Vec<Stair>,
+    rows: u32,
 }
 
 #[derive(Clone)]
@@ -60,7 +78,14 @@ impl Gate {
             watermark: MinWatermark::new(inputs.len()),
             upto: 0,
             schemas,
+            merging: false,
         }
+    }
+
+    /// The same for an operator that takes rows of several channels at once.
+    #[must_use]
+    pub fn merging(self) -> Gate {
+        Gate { merging: true, ..self }
     }
 
     /// The watermark over all channels.
@@ -87,18 +112,57 @@ impl Gate {
         if self.channels.len() == 1 {
             return self.next_alone();
         }
-        self.channels.iter_mut().for_each(Channel::settle);
-        let best = (0..self.channels.len())
-            .filter_map(|c| Some((self.channels[c].key()?, self.channels[c].input, c)))
-            .min();
-        let turn = best.filter(|&(key, _, c)| {
-            let others = self.channels.iter().enumerate().filter(|&(i, _)| i != c);
-            others.map(|(_, o)| o).all(|o| o.blocked() || o.key().is_some() || o.upto >= key.0)
-        });
-        match turn {
-            Some((_, _, c)) => Some(self.take(c)),
+        for channel in &mut self.channels {
+            channel.settle();
+        }
+        if self.merging {
+            return self.merge();
+        }
+        let keys = self.keys();
+        match self.turn(&keys) {
+            Some(c) => Some(self.take(c, &keys)),
             None => self.progress(),
         }
+    }
+
+    /// Where the next thing of each channel belongs.
+    fn keys(&self) -> Vec<Option<Key>> {
+        self.channels.iter().map(Channel::key).collect()
+    }
+
+    /// The channel whose next thing is the next of all, once that is certain.
+    fn turn(&self, keys: &[Option<Key>]) -> Option<usize> {
+        let next = |(c, key): (usize, &Option<Key>)| Some((((*key)?, self.channels[c].input), c));
+        let ((key, _), best) = keys.iter().enumerate().filter_map(next).min()?;
+        let waiting = keys.iter().zip(&self.channels).filter(|(key, _)| key.is_none());
+        let sure = waiting.into_iter().all(|(_, other)| other.blocked() || other.upto >= key.0);
+        sure.then_some(best)
+    }
+
+    /// Everything whose turn has come.
+    fn merge(&mut self) -> Option<Passed> {
+        let mut all = Gathered { piece_of: vec![None; self.channels.len()], ..Gathered::default() };
+        let mut keys = self.keys();
+        while let Some(c) = self.turn(&keys) {
+            match self.step(c) {
+                Some(step) => all.stairs.extend(step.map(|s| Stair { row: all.rows, ..s })),
+                None => {
+                    let (from, to) = self.next_rows(c, &keys);
+                    all.add(c, &self.channels[c], (from, to));
+                    self.channels[c].row = to;
+                    self.watermark.set_activity(c, Activity::Active);
+                }
+            }
+            if self.channels[c].settle() {
+                all.piece_of[c] = None;
+            }
+            keys[c] = self.channels[c].key();
+        }
+        let told = self.progress();
+        if all.rows == 0 && all.stairs.is_empty() {
+            return told;
+        }
+        Some(Passed::Merged(all.finish(self.upto)))
     }
 
     /// With one channel, what comes passes as it is.
@@ -116,41 +180,58 @@ impl Gate {
     }
 
     /// Takes the next rows, or the next step, of a channel whose turn it is.
-    fn take(&mut self, c: usize) -> Passed {
-        let bound = self.bound(c);
-        let channel = &mut self.channels[c];
-        let input = channel.input;
-        let Some(Element::Batch(batch)) = channel.queue.front() else {
-            unreachable!("only a batch has a key")
-        };
-        if let Some(stair) = batch.stairs.get(channel.stair).copied()
-            && stair.row as usize <= channel.row
-        {
-            channel.stair += 1;
-            let activity = if stair.idle { Activity::Idle } else { Activity::Active };
-            self.watermark.set_activity(c, activity);
-            self.watermark.propose(c, stair.watermark);
-            let mut stairs = Vec::new();
-            if let Some(watermark) = self.watermark.advance() {
-                stairs.push(Stair { row: 0, watermark, seq: stair.seq, idle: false });
-            } else if stair.idle && self.all_idle() {
-                let watermark = self.watermark.current();
-                stairs.push(Stair { row: 0, watermark, seq: stair.seq, idle: true });
-            }
+    fn take(&mut self, c: usize, keys: &[Option<Key>]) -> Passed {
+        let input = self.channels[c].input;
+        if let Some(steps) = self.step(c) {
+            let stairs = steps.into_iter().collect();
             let schema = self.schemas[input].clone();
             return Passed::Batch(input, Batch::progress(schema, stairs, self.upto));
         }
-        let from = channel.row;
-        let end = batch.stairs.get(channel.stair).map_or(batch.rows, |s| s.row as usize);
-        let mut to = from + 1;
-        while to < end && ((batch.seqs.at(to), 0), input, c) < bound {
-            to += 1;
-        }
-        let mut piece = batch.slice(from, to);
+        let (from, to) = self.next_rows(c, keys);
+        let channel = &mut self.channels[c];
+        let mut piece = channel.front().slice(from, to);
         channel.row = to;
         piece.upto = self.upto;
         self.watermark.set_activity(c, Activity::Active);
         Passed::Batch(input, piece)
+    }
+
+    /// Takes a step of a channel, when that is its next thing; answers the step over all channels, if
+    /// there is one.
+    fn step(&mut self, c: usize) -> Option<Option<Stair>> {
+        let channel = &mut self.channels[c];
+        let stair = channel.front().stairs.get(channel.stair).copied()?;
+        if stair.row as usize > channel.row {
+            return None;
+        }
+        channel.stair += 1;
+        let activity = if stair.idle { Activity::Idle } else { Activity::Active };
+        self.watermark.set_activity(c, activity);
+        self.watermark.propose(c, stair.watermark);
+        if let Some(watermark) = self.watermark.advance() {
+            return Some(Some(Stair { row: 0, watermark, seq: stair.seq, idle: false }));
+        }
+        let watermark = self.watermark.current();
+        let idle = stair.idle && self.all_idle();
+        Some(idle.then_some(Stair { row: 0, watermark, seq: stair.seq, idle: true }))
+    }
+
+    /// The rows of a channel whose turn it is, up to its next step or another channel's turn.
+    fn next_rows(&self, c: usize, keys: &[Option<Key>]) -> (usize, usize) {
+        let channel = &self.channels[c];
+        let ((seq, kind), input, other) = self.bound(c, keys);
+        // Rows of the bound's own place come before it when they would win against it.
+        let tie = (0, channel.input, c) < (kind, input, other);
+        let Some(last) = (if tie { Some(seq) } else { seq.checked_sub(1) }) else {
+            return (channel.row, channel.row + 1);
+        };
+        let batch = channel.front();
+        let end = batch.stairs.get(channel.stair).map_or(batch.rows, |s| s.row as usize);
+        let mut to = channel.row + 1;
+        while to < end && batch.seqs.at(to) <= last {
+            to += 1;
+        }
+        (channel.row, to)
     }
 
     fn all_idle(&self) -> bool {
@@ -158,12 +239,13 @@ impl Gate {
     }
 
     /// What a channel's rows must come before: the other channels' next things.
-    fn bound(&self, c: usize) -> (Key, usize, usize) {
-        let others = self.channels.iter().enumerate().filter(|(i, o)| *i != c && !o.blocked());
+    fn bound(&self, c: usize, keys: &[Option<Key>]) -> (Key, usize, usize) {
+        let others = keys.iter().zip(&self.channels).enumerate();
         others
-            .map(|(i, o)| match o.key() {
-                Some(key) => (key, o.input, i),
-                None => ((o.upto + 1, 0), 0, 0),
+            .filter(|&(i, (_, other))| i != c && !other.blocked())
+            .map(|(i, (key, other))| match key {
+                Some(key) => (*key, other.input, i),
+                None => ((other.upto + 1, 0), 0, 0),
             })
             .min()
             .unwrap_or(((Seq::MAX, u8::MAX), usize::MAX, usize::MAX))
@@ -211,13 +293,52 @@ impl Gate {
     }
 }
 
+impl Gathered {
+    /// Adds rows of a channel's front batch.
+    fn add(&mut self, c: usize, channel: &Channel, (from, to): (usize, usize)) {
+        let piece = *self.piece_of[c].get_or_insert_with(|| {
+            self.pieces.push((channel.input, channel.front().clone(), (from, from)));
+            self.pieces.len() - 1
+        });
+        self.pieces[piece].2.1 = to;
+        self.rows += (to - from) as u32;
+        match self.runs.last_mut() {
+            Some(run) if run.piece as usize == piece => run.to = to as u32,
+            _ => self.runs.push(Run { piece: piece as u32, from: from as u32, to: to as u32 }),
+        }
+    }
+
+    fn finish(mut self, upto: Seq) -> Merged {
+        for run in &mut self.runs {
+            let first = self.pieces[run.piece as usize].2.0 as u32;
+            (run.from, run.to) = (run.from - first, run.to - first);
+        }
+        let slice = |(input, batch, (from, to)): (usize, Batch, (usize, usize))| {
+            let whole = (from, to) == (0, batch.rows);
+            let batch = if whole { batch } else { batch.slice(from, to) };
+            (input, Batch { stairs: Vec::new(), ..batch })
+        };
+        let pieces = self.pieces.into_iter().map(slice).collect();
+        Merged { pieces, runs: self.runs, stairs: self.stairs, upto }
+    }
+}
+
 impl Channel {
     fn blocked(&self) -> bool {
         matches!(self.queue.front(), Some(Element::Barrier(_)))
     }
 
-    /// Drops batches that are used up.
-    fn settle(&mut self) {
+    /// The batch that comes next.
+    fn front(&self) -> &Batch {
+        match self.queue.front() {
+            Some(Element::Batch(batch)) => batch,
+            _ => unreachable!("only a batch has a key"),
+        }
+    }
+
+    /// Drops batches that are used up; whether there were any.
+    fn settle(&mut self) -> bool {
+        let before = self.queue.len();
         while let Some(Element::Batch(batch)) = self.queue.front() {
             if self.row < batch.rows || self.stair < batch.stairs.len() {
                 break;
@@ -226,6 +347,7 @@ impl Channel {
             self.queue.pop_front();
             (self.row, self.stair) = (0, 0);
         }
+        self.queue.len() < before
     }
 
     /// Where the next thing belongs; `None` when nothing is there or a barrier stands in the way.

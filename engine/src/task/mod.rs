@@ -4,10 +4,10 @@ mod gate;
 
 use rkyv::{Archive, Deserialize, Serialize};
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Stair};
 use crate::error::Result;
 use crate::key::{KeyColumns, subtask_of};
-use crate::operator::{Operator, Output, wrong_state};
+use crate::operator::{Merged, Operator, Output, wrong_state};
 use crate::sink::Sink;
 use crate::source::arrivals::Arrivals;
 use crate::source::ingest::Ingest;
@@ -169,13 +169,12 @@ impl Task {
                 None => return Ok(()),
                 Some(Passed::Barrier(checkpoint)) => self.barrier(checkpoint, fx),
                 Some(Passed::Batch(input, batch)) => {
-                    if let Some(trace) = &mut fx.trace {
-                        let steps = batch.stairs.iter().filter(|s| !s.idle);
-                        trace.extend(
-                            steps.map(|s| What::Watermark { watermark: s.watermark.0, seq: s.seq }),
-                        );
-                    }
+                    tell_steps(&batch.stairs, fx);
                     self.run(input, batch, fx)?;
+                }
+                Some(Passed::Merged(merged)) => {
+                    tell_steps(&merged.stairs, fx);
+                    self.run_merged(merged, fx)?;
                 }
             }
         }
@@ -192,32 +191,38 @@ impl Task {
     /// Sends a batch through the chain and on to the edges.
     fn run(&mut self, input: usize, batch: Batch, fx: &mut Effects) -> Result<()> {
         let mut out = Output { trace: fx.trace.take(), ..Output::default() };
-        let mut batches = vec![batch];
-        let mut input = input;
-        let mut result = Ok(());
-        for operator in &mut self.operators {
-            for batch in std::mem::take(&mut batches) {
-                result = operator.process(input, batch, &mut out);
-                if result.is_err() {
-                    break;
-                }
-            }
-            if result.is_err() {
-                break;
-            }
-            batches = std::mem::take(&mut out.batches);
-            input = 0;
-        }
+        let result = through(&mut self.operators, input, vec![batch], &mut out);
+        self.finish(result, out, fx)
+    }
+
+    /// The same for rows of several inputs.
+    fn run_merged(&mut self, merged: Merged, fx: &mut Effects) -> Result<()> {
+        let mut out = Output { trace: fx.trace.take(), ..Output::default() };
+        let (first, rest) = self.operators.split_first_mut().expect("a join behind its gate");
+        let result = first.process_merged(merged, &mut out).and_then(|()| {
+            let batches = std::mem::take(&mut out.batches);
+            through(rest, 0, batches, &mut out)
+        });
+        self.finish(result, out, fx)
+    }
+
+    fn finish(
+        &mut self,
+        result: Result<Vec<Batch>>,
+        mut out: Output,
+        fx: &mut Effects,
+    ) -> Result<()> {
         fx.fuel += out.fuel;
         fx.late += out.late;
-        if result.is_ok() {
+        let result = result.and_then(|batches| {
             for batch in batches {
                 match &mut self.sink {
-                    Some(sink) => result = result.and(sink.take(batch, &mut out)),
+                    Some(sink) => sink.take(batch, &mut out)?,
                     None => send(&self.edges, batch, fx),
                 }
             }
-        }
+            Ok(())
+        });
         fx.trace = out.trace.take();
         result
     }
@@ -260,6 +265,31 @@ impl Task {
             sink.restore(&state.sink)?;
         }
         Ok(())
+    }
+}
+
+/// What the operators of a chain make of batches.
+fn through(
+    operators: &mut [Box<dyn Operator>],
+    mut input: usize,
+    mut batches: Vec<Batch>,
+    out: &mut Output,
+) -> Result<Vec<Batch>> {
+    for operator in operators {
+        for batch in batches {
+            operator.process(input, batch, out)?;
+        }
+        batches = std::mem::take(&mut out.batches);
+        input = 0;
+    }
+    Ok(batches)
+}
+
+/// Tells of the steps of a task's watermark.
+fn tell_steps(stairs: &[Stair], fx: &mut Effects) {
+    if let Some(trace) = &mut fx.trace {
+        let steps = stairs.iter().filter(|s| !s.idle);
+        trace.extend(steps.map(|s| What::Watermark { watermark: s.watermark.0, seq: s.seq }));
     }
 }
 

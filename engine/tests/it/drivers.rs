@@ -45,7 +45,26 @@ const TWO_INSERTS: &str = "CREATE TABLE counts (k STRING, n BIGINT) WITH ('conne
     GROUP BY k, window_start, window_end;\n\
     INSERT INTO big SELECT g, v FROM t WHERE v > 5;";
 
-const ALL: [(&str, &str); 8] = [
+const JOIN: &str = "CREATE VIEW l AS SELECT k, v, ts FROM t WHERE g = 0;\n\
+    CREATE VIEW r AS SELECT k, v, ts FROM t WHERE g = 1;\n\
+    SELECT l.k, l.v, r.v AS w, l.ts, r.ts AS rts FROM l JOIN r ON l.k = r.k \
+    AND l.ts BETWEEN r.ts - INTERVAL '3' SECOND AND r.ts + INTERVAL '6' SECOND;";
+
+const JOIN_OF_ITSELF: &str = "SELECT a.k, a.g, a.v, b.v AS w, b.ts FROM t AS a, t AS b \
+    WHERE a.g = b.g AND b.k = a.k AND a.v < b.v \
+    AND a.ts > b.ts - INTERVAL '2' SECOND AND b.ts >= a.ts - INTERVAL '5' SECOND;";
+
+const WINDOWED_JOIN: &str = "CREATE VIEW j AS SELECT a.k, a.v, b.ts FROM t a JOIN t b \
+    ON a.k = b.k AND b.ts BETWEEN a.ts - INTERVAL '4' SECOND AND a.ts + INTERVAL '9' SECOND;\n\
+    SELECT k, window_start, window_end, COUNT(*) AS n, SUM(v) AS s \
+    FROM TABLE(TUMBLE(TABLE j, DESCRIPTOR(ts), INTERVAL '5' SECONDS)) \
+    GROUP BY k, window_start, window_end;";
+
+const THREE_JOINED: &str = "SELECT a.k, a.v, b.v AS w, c.v AS x, c.ts FROM t a \
+    JOIN t b ON a.k = b.k AND a.ts BETWEEN b.ts - INTERVAL '2' SECOND AND b.ts \
+    JOIN t c ON c.k = b.k AND c.g = a.g AND c.ts BETWEEN a.ts AND a.ts + INTERVAL '3' SECOND;";
+
+const ALL: [(&str, &str); 12] = [
     ("tumbling", TUMBLING),
     ("hopping", HOPPING),
     ("hopping rows", HOPPING_ROWS),
@@ -54,6 +73,10 @@ const ALL: [(&str, &str); 8] = [
     ("row-wise", ROW_WISE),
     ("two levels", TWO_LEVELS),
     ("two inserts", TWO_INSERTS),
+    ("join", JOIN),
+    ("join of itself", JOIN_OF_ITSELF),
+    ("windowed join", WINDOWED_JOIN),
+    ("three joined", THREE_JOINED),
 ];
 
 const SUBTASKS: [u32; 3] = [1, 2, 4];
@@ -268,4 +291,95 @@ fn session_rows_are_those_of_plain_loops() {
     let (rows, dropped) = run(&scenario(&records, SESSIONS), &options(2, 7));
     assert_eq!(sorted(&rows), expected);
     assert_eq!(dropped, late);
+}
+
+/// The pairs of a nested loop over the records that are not late, in their order of arrival.
+fn pairs(records: &[Record], joined: impl Fn(&Record, &Record) -> bool) -> Vec<(Record, Record)> {
+    let marks = watermarks(records);
+    let timely = records.iter().zip(&marks).filter(|(r, mark)| r.ts >= **mark);
+    let timely: Vec<Record> = timely.map(|(r, _)| *r).collect();
+    let all = timely.iter().flat_map(|l| timely.iter().map(move |r| (*l, *r)));
+    all.filter(|(l, r)| l.k.is_some() && l.k == r.k && joined(l, r)).collect()
+}
+
+#[test]
+fn joined_rows_are_those_of_plain_loops() {
+    let records = records(240, 1);
+    let marks = watermarks(&records);
+    let late = records.iter().zip(&marks).filter(|(r, mark)| r.k.is_some() && r.ts < **mark);
+    let late = late.count() as u64;
+    assert!(late > 3, "the stream must have late records to tell anything");
+    let near = |l: &Record, r: &Record| (-6_000..=3_000).contains(&(r.ts - l.ts));
+    let expected = pairs(&records, |l, r| (l.g, r.g) == (0, 1) && near(l, r));
+    assert!(expected.len() > 20, "{}", expected.len());
+    let mut expected: Vec<String> = expected
+        .iter()
+        .map(|(l, r)| {
+            format!(
+                r#"{{"k":"{}","v":{},"w":{},"ts":"{}","rts":"{}"}}"#,
+                l.k.unwrap_or_default(),
+                or_null(l.v),
+                or_null(r.v),
+                time(l.ts),
+                time(r.ts),
+            )
+        })
+        .collect();
+    expected.sort();
+    let (rows, dropped) = run(&scenario(&records, JOIN), &options(2, 7));
+    assert_eq!(sorted(&rows), expected);
+    assert_eq!(dropped, late);
+}
+
+#[test]
+fn a_table_is_joined_with_itself_as_in_plain_loops() {
+    let records = records(240, 1);
+    let joined = |a: &Record, b: &Record| {
+        let bounds = -5_000..2_000;
+        a.g == b.g && a.v.zip(b.v).is_some_and(|(v, w)| v < w) && bounds.contains(&(b.ts - a.ts))
+    };
+    let expected = pairs(&records, joined);
+    assert!(expected.len() > 20, "{}", expected.len());
+    let mut expected: Vec<String> = expected
+        .iter()
+        .map(|(a, b)| {
+            format!(
+                r#"{{"k":"{}","g":{},"v":{},"w":{},"ts":"{}"}}"#,
+                a.k.unwrap_or_default(),
+                a.g,
+                or_null(a.v),
+                or_null(b.v),
+                time(b.ts),
+            )
+        })
+        .collect();
+    expected.sort();
+    let (rows, _) = run(&scenario(&records, JOIN_OF_ITSELF), &options(2, 7));
+    assert_eq!(sorted(&rows), expected);
+}
+
+/// The join holds its watermark back by so much that none of its rows is late for a window.
+#[test]
+fn windows_over_joined_rows_lose_none() {
+    let records = records(240, 1);
+    let near = |a: &Record, b: &Record| (-4_000..=9_000).contains(&(b.ts - a.ts));
+    let mut windows: BTreeMap<(i64, Option<char>), Vec<Option<i64>>> = BTreeMap::new();
+    for (a, b) in pairs(&records, near) {
+        windows.entry((b.ts.div_euclid(5_000) * 5_000, a.k)).or_default().push(a.v);
+    }
+    let row = |(&(start, k), values): (&(i64, Option<char>), &Vec<Option<i64>>)| {
+        format!(
+            r#"{{"k":"{}","window_start":"{}","window_end":"{}","n":{},"s":{}}}"#,
+            k.unwrap_or_default(),
+            time(start),
+            time(start + 5_000),
+            values.len(),
+            or_null(sum(values)),
+        )
+    };
+    let mut expected: Vec<String> = windows.iter().map(row).collect();
+    expected.sort();
+    assert!(expected.len() > 50, "{}", expected.len());
+    let (rows, _) = run(&scenario(&records, WINDOWED_JOIN), &options(2, 7));
+    assert_eq!(sorted(&rows), expected);
 }

@@ -112,7 +112,7 @@ fn counters(m: &Model, task: usize, kind: &str) -> Vec<(&'static str, String, bo
     };
     let mut out = vec![(taken, n(t.taken.len()), false)];
     if let Some((_, fired)) = t.fired.last() {
-        let word = if kind == "guest-join" { "pairs" } else { "fired" };
+        let word = if matches!(kind, "guest-join" | "join") { "pairs" } else { "fired" };
         out.push((word, words::number(*fired), false));
     }
     if !t.late.is_empty() {

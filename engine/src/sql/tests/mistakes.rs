@@ -153,8 +153,65 @@ const MISTAKES: &[(&str, &str)] = &[
         "sql.window",
         "SELECT * FROM TABLE(HOP(TABLE quakes, DESCRIPTOR(event_time), INTERVAL '2' DAY, ¿INTERVAL '3' DAY))",
     ),
-    // Not here yet
+    // Joins
     ("sql.unsupported", "SELECT a.a FROM plain AS a JOIN ¿plain AS b ON a.a = b.a"),
+    ("sql.unsupported", "SELECT 1 AS x FROM quakes a, ¿quakes b WHERE a.net = b.net"),
+    ("sql.unsupported", "SELECT 1 AS x FROM quakes a CROSS JOIN ¿quakes b"),
+    (
+        "sql.unsupported",
+        "SELECT 1 AS x FROM quakes a JOIN ¿quakes b ON a.net = b.net AND a.event_time >= b.event_time",
+    ),
+    (
+        "sql.unsupported",
+        "SELECT 1 AS x FROM quakes a JOIN ¿quakes b ON a.event_time BETWEEN b.event_time - INTERVAL '1' DAY AND b.event_time",
+    ),
+    (
+        "sql.unsupported",
+        "SELECT 1 AS x FROM quakes a JOIN ¿quakes b ON a.net <> b.net AND a.event_time = b.event_time",
+    ),
+    (
+        "sql.unsupported",
+        "SELECT 1 AS x FROM quakes a LEFT JOIN ¿quakes b ON a.net = b.net AND a.event_time = b.event_time",
+    ),
+    ("sql.unsupported", "SELECT 1 AS x FROM quakes a JOIN ¿quakes b USING (net)"),
+    ("sql.unsupported", "SELECT 1 AS x FROM quakes a NATURAL JOIN ¿quakes b"),
+    (
+        "sql.unsupported",
+        "SELECT 1 AS x FROM quakes a JOIN ¿quakes b ON a.net = b.net AND a.event_time BETWEEN b.event_time - INTERVAL '1' MONTH AND b.event_time",
+    ),
+    (
+        "sql.duplicate",
+        "SELECT 1 AS x FROM quakes JOIN ¿quakes ON net = net AND event_time = event_time",
+    ),
+    (
+        "sql.argument",
+        "SELECT 1 AS x FROM quakes a JOIN quakes b ON a.net = b.net AND a.event_time > b.event_time AND ¿a.event_time < b.event_time",
+    ),
+    (
+        "sql.type",
+        "SELECT 1 AS x FROM quakes a JOIN ¿quakes b ON a.net = b.mag AND a.event_time = b.event_time",
+    ),
+    (
+        "sql.unknown-column",
+        "SELECT 1 AS x FROM quakes a JOIN quakes b ON a.net = b.¿nett AND a.event_time = b.event_time",
+    ),
+    (
+        "sql.unknown-table",
+        "SELECT 1 AS x FROM quakes a, quakes b WHERE ¿c.net = b.net AND a.net = b.net AND a.event_time = b.event_time",
+    ),
+    (
+        "sql.ambiguous-column",
+        "SELECT ¿net FROM quakes a JOIN quakes b ON a.net = b.net AND a.event_time = b.event_time",
+    ),
+    (
+        "sql.type",
+        "SELECT 1 AS x FROM quakes a JOIN quakes b ON a.net = b.net AND a.event_time = b.event_time AND ¿a.depth + b.depth",
+    ),
+    (
+        "sql.updating",
+        "SELECT 1 AS x FROM quakes a JOIN (¿SELECT net, COUNT(*) AS n FROM quakes GROUP BY net) b ON a.net = b.net",
+    ),
+    // Not here yet
     (
         "sql.unsupported",
         "SELECT * FROM TABLE(¿CUMULATE(TABLE quakes, DESCRIPTOR(event_time), INTERVAL '1' DAY, INTERVAL '2' DAY))",

@@ -1,0 +1,462 @@
+//! The inner interval join: rows of two inputs with equal keys and event times near each other.
+//!
+//! A row whose event time is before the watermark is late and left out. All other rows whose keys are
+//! equal and whose times lie within the bounds are joined, at the moment the later of the two arrives;
+//! a key with a NULL equals none. A buffered row is needed as long as a row at the watermark could still
+//! meet it. When it is dropped after that changes nothing, so it is dropped when that is cheap: from the
+//! front of its ring, with the whole batch it came in, and with everything else once the rings have
+//! doubled. Only the trace tells the exact step of the watermark that frees it.
+
+use std::sync::Arc;
+
+use arrow_array::Array;
+use rkyv::{Archive, Deserialize, Serialize};
+
+use super::bounds::Bounds;
+use super::buffers::Buffers;
+use super::rings::{Delta, Entry, Rings};
+use super::rows::Rows;
+use crate::batch::{Batch, Seq, Stair};
+use crate::column::{from_values, millis};
+use crate::error::Result;
+use crate::key::{self, KeyColumns, KeyOrder, KeyTable};
+use crate::operator::{Merged, Operator, Output, Run, wrong_state};
+use crate::schema::{DataType, SchemaRef};
+use crate::snapshot::{Cell, cells, values};
+use crate::time::EventTime;
+use crate::trace::What;
+use crate::value::Value;
+use crate::{archive, unarchive};
+
+/// Joined rows that leave in one batch, about.
+const OUTPUT_ROWS: usize = 1 << 15;
+/// Blocks of rings that are always allowed before everything dead is looked for.
+const BLOCKS: usize = 4096;
+
+/// The join. Its rows: columns of the left row, then columns of the right.
+#[derive(Clone)]
+pub struct IntervalJoin {
+    name: String,
+    times: [usize; 2],
+    columns: [KeyColumns; 2],
+    bounds: Bounds,
+    /// The columns of either side that go into the joined rows.
+    kept: [Vec<usize>; 2],
+    inputs: [SchemaRef; 2],
+    output: SchemaRef,
+    watermark: EventTime,
+    keys: KeyTable,
+    rings: Buffers,
+    rows: [Rows; 2],
+    /// How many blocks were in use after everything dead was dropped last.
+    swept: usize,
+    made: Made,
+}
+
+/// Joined rows that have not left yet.
+#[derive(Clone, Default)]
+struct Made {
+    /// The rows' numbers on either side.
+    rows: [Vec<u32>; 2],
+    seqs: Vec<Seq>,
+    stairs: Vec<Stair>,
+}
+
+/// Rows of one side, ready to be joined.
+struct Piece {
+    side: usize,
+    batch: Batch,
+    /// For each row that came, how many before it have both key and time; `None`: all have.
+    place: Option<Vec<u32>>,
+    /// The number of the first row.
+    first: u32,
+    ids: Vec<u32>,
+    /// The latest time of a row that was buffered.
+    newest: Option<i64>,
+}
+
+/// What the loop over rows needs to know.
+struct Now<'a> {
+    side: usize,
+    watermark: i64,
+    dead: [i64; 2],
+    bounds: Bounds,
+    ids: &'a [u32],
+    times: &'a [i64],
+    batch: &'a Batch,
+    first: u32,
+}
+
+#[derive(Archive, Serialize, Deserialize)]
+struct State {
+    watermark: i64,
+    /// For each side, place in the stream and values of each row that is needed: by key, then as they came.
+    sides: Vec<Vec<(u64, Vec<Cell>)>>,
+}
+
+impl IntervalJoin {
+    /// A join of two inputs by keys, within bounds of their times; `kept` are the columns it hands on.
+    pub fn new(
+        name: &str,
+        times: [usize; 2],
+        keys: &[Vec<usize>; 2],
+        bounds: Bounds,
+        kept: &[Vec<usize>; 2],
+        inputs: [&SchemaRef; 2],
+        output: &SchemaRef,
+    ) -> IntervalJoin {
+        let columns = [KeyColumns::new(inputs[0], &keys[0]), KeyColumns::new(inputs[1], &keys[1])];
+        IntervalJoin {
+            name: name.to_owned(),
+            times,
+            keys: KeyTable::new(&columns[0].types, KeyOrder::Value),
+            columns,
+            bounds,
+            kept: kept.clone(),
+            rows: inputs.map(Rows::new),
+            inputs: inputs.map(Arc::clone),
+            output: Arc::clone(output),
+            watermark: EventTime::MIN,
+            rings: Buffers::Narrow(0, Default::default()),
+            swept: 0,
+            made: Made::default(),
+        }
+    }
+
+    /// Numbers the keys of a batch and keeps its rows. Those without a key or a time are in no pair.
+    fn piece(&mut self, side: usize, batch: &Batch) -> Piece {
+        if batch.rows == 0 {
+            let (place, ids) = (None, Vec::new());
+            return Piece { side, batch: batch.clone(), place, first: 0, ids, newest: None };
+        }
+        let needed = self.columns[side].columns.iter().chain([&self.times[side]]);
+        let nulls: Vec<_> = needed
+            .filter_map(|&c| batch.columns[c].nulls().filter(|n| n.null_count() > 0))
+            .collect();
+        let (batch, place) = if nulls.is_empty() {
+            (Batch { stairs: Vec::new(), ..batch.clone() }, None)
+        } else {
+            let (mut some, mut place) = (Vec::new(), Vec::with_capacity(batch.rows + 1));
+            for row in 0..batch.rows {
+                place.push(some.len() as u32);
+                if nulls.iter().all(|n| n.is_valid(row)) {
+                    some.push(row as u32);
+                }
+            }
+            place.push(some.len() as u32);
+            (batch.gather(&some), Some(place))
+        };
+        let mut ids = Vec::new();
+        self.keys.intern(&self.columns[side], &batch, (0, batch.rows), &mut ids);
+        self.rings.reach(self.keys.numbers());
+        let first = self.rows[side].add(batch.clone());
+        Piece { side, batch, place, first, ids, newest: None }
+    }
+
+    /// Takes in rows `from..to` of a piece, all under one watermark.
+    fn take(&mut self, piece: &mut Piece, (from, to): (usize, usize)) {
+        let now = Now {
+            side: piece.side,
+            watermark: self.watermark.0,
+            dead: [0, 1].map(|side| self.bounds.dead(side, self.watermark)),
+            bounds: self.bounds,
+            ids: &piece.ids,
+            times: millis(&piece.batch.columns[self.times[piece.side]]),
+            batch: &piece.batch,
+            first: piece.first,
+        };
+        let (keys, made, newest) = (&mut self.keys, &mut self.made, &mut piece.newest);
+        let mut at = from;
+        while at < to {
+            at = match &mut self.rings {
+                Buffers::Narrow(base, rings) => {
+                    now.join((at, to), *base, rings, keys, made, newest)
+                }
+                Buffers::Wide(rings) => now.join((at, to), 0, rings, keys, made, newest),
+            };
+            if at < to {
+                self.rings.fit(now.times[at], now.dead, keys);
+            }
+        }
+    }
+
+    /// The same, telling of every row.
+    fn tell(&mut self, piece: &mut Piece, (from, to): (usize, usize), out: &mut Output) {
+        for row in from..to {
+            let before = self.made.seqs.len();
+            self.take(piece, (row, row + 1));
+            let side = piece.side;
+            let time = millis(&piece.batch.columns[self.times[side]])[row];
+            let (seq, watermark) = (piece.batch.seqs.at(row), self.watermark.0);
+            if time < watermark {
+                let row = piece.batch.row_text(row);
+                out.note(|| What::JoinLate {
+                    side: side as u8,
+                    seq,
+                    event_time: time,
+                    watermark,
+                    row,
+                });
+                continue;
+            }
+            let met = &self.made.rows[1 - side][before..];
+            if !met.is_empty() {
+                let matched: Vec<Seq> = met.iter().map(|&r| self.rows[1 - side].seq(r)).collect();
+                let candidates = matched.len() as u32;
+                out.note(|| What::JoinMatch { side: side as u8, seq, candidates, matched });
+            }
+            if time >= self.bounds.dead(side, self.watermark) {
+                let frees_at = time.saturating_add(self.bounds.ahead(side)).saturating_add(1);
+                out.note(|| What::JoinBuffer { side: side as u8, seq, event_time: time, frees_at });
+            }
+        }
+    }
+
+    /// Moves the watermark.
+    fn advance(&mut self, stair: Stair, out: &mut Output) {
+        let before = std::mem::replace(&mut self.watermark, stair.watermark);
+        let watermark = self.bounds.hold(stair.watermark);
+        let row = self.made.seqs.len() as u32;
+        self.made.stairs.push(Stair { row, watermark, ..stair });
+        if !out.traced() || before == stair.watermark {
+            return;
+        }
+        for side in 0..2 {
+            let freed = self.bounds.dead(side, before)..self.bounds.dead(side, stair.watermark);
+            let held = self.rings.rows(side);
+            let gone = held.filter(|(_, time, _)| freed.contains(time));
+            let mut seqs: Vec<Seq> = gone.map(|(_, _, row)| self.rows[side].seq(row)).collect();
+            if !seqs.is_empty() {
+                seqs.sort();
+                out.note(|| What::JoinExpire { side: side as u8, seqs });
+            }
+        }
+    }
+
+    /// Hands on what has been joined. `upto`: how far the stream has come.
+    fn flush(&mut self, upto: Seq, out: &mut Output) {
+        let made = &mut self.made;
+        let stairs = std::mem::take(&mut made.stairs);
+        if made.seqs.is_empty() {
+            out.batches.push(Batch::progress(self.output.clone(), stairs, upto));
+            return;
+        }
+        let mut columns = self.rows[0].gather(&self.kept[0], &made.rows[0]);
+        columns.extend(self.rows[1].gather(&self.kept[1], &made.rows[1]));
+        made.rows.iter_mut().for_each(Vec::clear);
+        let seqs = std::mem::take(&mut made.seqs);
+        let batch = Batch::new(self.output.clone(), columns, seqs.into());
+        out.batches.push(Batch { stairs, upto, ..batch });
+    }
+
+    fn join(&mut self, merged: Merged, out: &mut Output) {
+        let mut pieces: Vec<Piece> =
+            merged.pieces.iter().map(|(side, batch)| self.piece(*side, batch)).collect();
+        let mut steps = merged.stairs.iter().peekable();
+        let mut rows = 0;
+        for run in &merged.runs {
+            let piece = &mut pieces[run.piece as usize];
+            let mut from = run.from;
+            while from < run.to {
+                while let Some(stair) = steps.next_if(|s| s.row <= rows) {
+                    self.advance(*stair, out);
+                }
+                let next = steps.peek().map_or(u32::MAX, |s| s.row - rows);
+                let to = run.to.min(from.saturating_add(next));
+                let range = match &piece.place {
+                    None => (from as usize, to as usize),
+                    Some(p) => (p[from as usize] as usize, p[to as usize] as usize),
+                };
+                let late = self.late(piece, range);
+                out.late += late;
+                match out.traced() {
+                    true => self.tell(piece, range, out),
+                    false => self.take(piece, range),
+                }
+                if self.made.seqs.len() >= OUTPUT_ROWS && range.0 < range.1 {
+                    let seq = piece.batch.seqs.at(range.1 - 1);
+                    self.flush(merged.upto.min(seq.saturating_sub(1)), out);
+                }
+                (rows, from) = (rows + (to - from), to);
+            }
+        }
+        steps.for_each(|stair| self.advance(*stair, out));
+        self.flush(merged.upto, out);
+        for piece in pieces {
+            if let Some(newest) = piece.newest {
+                self.rows[piece.side].need(piece.first, newest);
+            }
+        }
+        self.tidy();
+    }
+
+    /// How many rows, blocks of rings and key numbers are there.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> (usize, usize, usize) {
+        (self.rows.iter().map(Rows::len).sum(), self.rings.used(), self.keys.numbers())
+    }
+
+    /// How many of these rows are late.
+    fn late(&self, piece: &Piece, (from, to): (usize, usize)) -> u64 {
+        let times = &millis(&piece.batch.columns[self.times[piece.side]])[from..to];
+        times.iter().map(|&time| u64::from(time < self.watermark.0)).sum()
+    }
+
+    /// Drops what nothing can meet any more.
+    fn tidy(&mut self) {
+        let dead = [0, 1].map(|side| self.bounds.dead(side, self.watermark));
+        if self.rings.used() > BLOCKS.max(2 * self.swept) {
+            self.rings.sweep(dead, &mut self.keys);
+            self.swept = self.rings.used();
+        }
+        for (rows, dead) in self.rows.iter_mut().zip(dead) {
+            rows.tidy(dead);
+        }
+        self.keys.sweep();
+    }
+}
+
+impl Now<'_> {
+    /// Joins rows `from..to`; answers how far it came before a time did not fit the rings.
+    fn join<T: Delta>(
+        &self,
+        (from, to): (usize, usize),
+        base: i64,
+        rings: &mut [Rings<T>; 2],
+        keys: &mut KeyTable,
+        made: &mut Made,
+        newest: &mut Option<i64>,
+    ) -> usize {
+        let [left, right] = rings;
+        let (own, other) = if self.side == 0 { (left, right) } else { (right, left) };
+        let [own_dead, other_dead] =
+            [self.side, 1 - self.side].map(|side| self.dead[side].saturating_sub(base));
+        let [left, right] = &mut made.rows;
+        let (mine, met) = if self.side == 0 { (left, right) } else { (right, left) };
+        let rows = self.times[from..to].iter().zip(&self.ids[from..to]).zip(from..);
+        for ((&time, &id), row) in rows {
+            if time < self.watermark {
+                continue;
+            }
+            let needed = time >= self.dead[self.side];
+            let own_time = T::of(time, base);
+            if needed && own_time.is_none() {
+                return row;
+            }
+            let number = self.first.wrapping_add(row as u32);
+            if let Some((least, most)) = self.bounds.range(self.side, time) {
+                let range = (least.saturating_sub(base), most.saturating_sub(base));
+                if other.find(id, range, other_dead, met) {
+                    keys.release(id);
+                }
+                if met.len() > mine.len() {
+                    mine.resize(met.len(), number);
+                    made.seqs.resize(met.len(), self.batch.seqs.at(row));
+                }
+            }
+            if let (true, Some(time)) = (needed, own_time)
+                && own.push(id, Entry { time, row: number }, own_dead)
+            {
+                keys.hold(id);
+            }
+            if needed && newest.is_none_or(|newest| newest < time) {
+                *newest = Some(time);
+            }
+        }
+        to
+    }
+}
+
+impl Operator for IntervalJoin {
+    fn process(&mut self, side: usize, mut batch: Batch, out: &mut Output) -> Result<()> {
+        let (stairs, upto) = (std::mem::take(&mut batch.stairs), batch.upto);
+        let runs = vec![Run { piece: 0, from: 0, to: batch.rows as u32 }];
+        self.join(Merged { pieces: vec![(side, batch)], runs, stairs, upto }, out);
+        Ok(())
+    }
+
+    fn process_merged(&mut self, merged: Merged, out: &mut Output) -> Result<()> {
+        self.join(merged, out);
+        Ok(())
+    }
+
+    fn snapshot(&self) -> Vec<u8> {
+        let side = |side: usize| {
+            let dead = self.bounds.dead(side, self.watermark);
+            let mut held: Vec<(Vec<u8>, Vec<u32>)> = Vec::new();
+            let mut last = None;
+            for (id, _, row) in self.rings.rows(side).filter(|&(_, time, _)| time >= dead) {
+                if last.replace(id) != Some(id) {
+                    held.push((key::encode(&self.keys.key(id)), Vec::new()));
+                }
+                held.last_mut().expect("just pushed").1.push(row);
+            }
+            held.sort_by(|a, b| a.0.cmp(&b.0));
+            let saved = held.iter().flat_map(|(_, rows)| rows).map(|&row| {
+                let (batch, at) = self.rows[side].get(row);
+                (batch.seqs.at(at), cells(&batch.row(at)))
+            });
+            saved.collect()
+        };
+        archive!(&State { watermark: self.watermark.0, sides: vec![side(0), side(1)] })
+    }
+
+    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+        let state = unarchive!(State, bytes)?;
+        if state.sides.len() != 2 {
+            return Err(wrong_state(&self.name));
+        }
+        self.keys = KeyTable::new(&self.columns[0].types, KeyOrder::Value);
+        self.rings = Buffers::Narrow(0, Default::default());
+        self.rows = [0, 1].map(|side| Rows::new(&self.inputs[side]));
+        (self.made, self.swept) = (Made::default(), 0);
+        for (side, held) in state.sides.iter().enumerate() {
+            let batch = rows_of(held, &self.inputs[side]).ok_or_else(|| wrong_state(&self.name))?;
+            let piece = self.piece(side, &batch);
+            if piece.place.is_some() {
+                return Err(wrong_state(&self.name));
+            }
+            let times = millis(&piece.batch.columns[self.times[side]]);
+            for (row, (&time, &id)) in (piece.first..).zip(times.iter().zip(&piece.ids)) {
+                self.rings.put(side, id, (time, row), &mut self.keys);
+            }
+            if let Some(&newest) = times.iter().max() {
+                self.rows[side].need(piece.first, newest);
+            }
+        }
+        self.watermark = EventTime(state.watermark);
+        self.swept = self.rings.used();
+        Ok(())
+    }
+
+    fn fork(&self) -> Box<dyn Operator> {
+        Box::new(self.clone())
+    }
+}
+
+/// The batch that saved rows were; `None` when they are of another schema.
+fn rows_of(held: &[(u64, Vec<Cell>)], schema: &SchemaRef) -> Option<Batch> {
+    let records: Vec<Vec<Value>> = held.iter().map(|(_, cells)| values(cells)).collect();
+    let whole = |record: &Vec<Value>| {
+        let mut types = record.iter().zip(&schema.fields);
+        record.len() == schema.fields.len() && types.all(|(v, f)| fits(v, f.data_type))
+    };
+    if !records.iter().all(whole) {
+        return None;
+    }
+    let columns = schema.fields.iter().enumerate().map(|(c, field)| {
+        let column: Vec<Value> = records.iter().map(|r| r[c].clone()).collect();
+        from_values(&column, field.data_type)
+    });
+    let seqs: Vec<Seq> = held.iter().map(|(seq, _)| *seq).collect();
+    Some(Batch::new(schema.clone(), columns.collect(), seqs.into()))
+}
+
+/// Whether a value may stand in a column of a type.
+fn fits(value: &Value, data_type: DataType) -> bool {
+    match (value, data_type) {
+        (Value::Null, _) => true,
+        (Value::Decimal(_, scale), DataType::Decimal(_, s)) => *scale == s,
+        _ => value.data_type() == data_type,
+    }
+}
