@@ -14,8 +14,10 @@ struct Part {
     ceiling: usize,
 }
 
+/// Raised only for what a visitor gets for it: 700 KB held one engine with tumbling and session windows; hopping windows,
+/// joins in SQL and jobs that are fed by their page took 60 KB more.
 const PARTS: [Part; 2] = [
-    Part { name: "engine.wasm", files: &["engine.wasm"], ceiling: 700_000 },
+    Part { name: "engine.wasm", files: &["engine.wasm"], ceiling: 780_000 },
     Part {
         name: "page (module and script)",
         files: &["highwater_web_bg.wasm", "highwater_web.js"],
