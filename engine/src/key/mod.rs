@@ -64,6 +64,11 @@ impl KeyColumns {
         }
     }
 
+    /// Whether these values can be a key.
+    pub fn fit(&self, key: &[Value]) -> bool {
+        key.len() == self.types.len() && key.iter().zip(&self.types).all(|(v, t)| v.fits(*t))
+    }
+
     /// The key of one row.
     pub fn values(&self, batch: &Batch, row: usize) -> Vec<Value> {
         let pairs = self.columns.iter().zip(&self.types);

@@ -132,6 +132,14 @@ fn decimal_mean(sum: i128, count: i128) -> Value {
     Value::Decimal(half_up * scaled.signum(), 6)
 }
 
+/// The value with one zero in the place of two.
+fn one_zero(value: &Value) -> Value {
+    match value {
+        Value::Double(v) => Value::Double(v + 0.0),
+        other => other.clone(),
+    }
+}
+
 /// The aggregate over these records.
 fn aggregate(call: &Call, records: &[Record], rows: &[usize]) -> Value {
     let wanted =
@@ -166,13 +174,9 @@ fn aggregate(call: &Call, records: &[Record], rows: &[usize]) -> Value {
     }
 }
 
-/// Text that tells values apart and puts one zero in the place of two.
+/// Text that tells values apart.
 pub fn text(values: &[Value]) -> String {
-    let one = |v: &Value| match v {
-        Value::Double(v) => format!("{:?}", Value::Double(*v + 0.0)),
-        other => format!("{other:?}"),
-    };
-    values.iter().map(one).collect::<Vec<_>>().join(", ")
+    values.iter().map(|v| format!("{v:?}")).collect::<Vec<_>>().join(", ")
 }
 
 struct Open {
@@ -201,11 +205,11 @@ pub struct Pipeline<'a> {
 
 impl Pipeline<'_> {
     fn key(&self, row: usize) -> Vec<Value> {
-        self.keys.iter().map(|&k| self.records[row].cells[k].clone()).collect()
+        self.keys.iter().map(|&k| one_zero(&self.records[row].cells[k])).collect()
     }
 
     fn results(&self, rows: &[usize]) -> impl Iterator<Item = Value> {
-        self.calls.iter().map(|call| aggregate(call, self.records, rows))
+        self.calls.iter().map(|call| one_zero(&aggregate(call, self.records, rows)))
     }
 
     /// The rows, and how many records are late. Rows of one place in the stream are in no promised order.
