@@ -341,6 +341,23 @@ pub fn from_values(values: &[Value], data_type: DataType) -> ArrayRef {
     }
 }
 
+/// The column with the one zero and the one NaN that leave the engine.
+pub fn canonical(array: &ArrayRef) -> ArrayRef {
+    if let Some(a) = array.as_primitive_opt::<Float64Type>() {
+        let other = |v: &f64| v.to_bits() != canonical_f64(*v).to_bits();
+        if a.values().iter().any(other) {
+            return Arc::new(a.unary::<_, Float64Type>(canonical_f64));
+        }
+    }
+    if let Some(a) = array.as_primitive_opt::<Float32Type>() {
+        let other = |v: &f32| v.to_bits() != canonical_f32(*v).to_bits();
+        if a.values().iter().any(other) {
+            return Arc::new(a.unary::<_, Float32Type>(canonical_f32));
+        }
+    }
+    Arc::clone(array)
+}
+
 /// A column of event times in milliseconds, without NULL.
 pub fn timestamps(values: Vec<i64>, data_type: DataType) -> ArrayRef {
     Arc::new(

@@ -106,7 +106,7 @@ impl Operator for GroupAggregate {
         self.aggregates.clear(0, self.aggregates.slots() as u32);
         for (i, (key, accumulators)) in state.groups.iter().enumerate() {
             let key = values(key);
-            if key.len() != self.keys.types.len() {
+            if !self.keys.fit(&key) {
                 return Err(wrong_state(&self.name));
             }
             let slot = self.table.id(&key);

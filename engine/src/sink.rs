@@ -8,13 +8,14 @@ use arrow_array::types::{Int32Type, Int64Type};
 use rkyv::{Archive, Deserialize, Serialize};
 
 use crate::batch::{Batch, RowKind, Seq};
-use crate::column::{from_values, millis};
+use crate::column::{canonical, from_values, millis};
 use crate::error::{Diagnostic, Result};
 use crate::key::{self, Encoded};
 use crate::operator::{Output, row_error};
 use crate::schema::{DataType, SchemaRef};
 use crate::snapshot::{Cell, cells, values};
 use crate::trace::What;
+use crate::value::Value;
 use crate::{archive, unarchive};
 
 /// A transactional sink: what it takes becomes visible when the checkpoint that follows is complete.
@@ -87,7 +88,8 @@ impl Sink {
         self.check(&batch)?;
         let upto = batch.upto;
         if batch.rows > 0 {
-            self.open.push(batch);
+            let columns = batch.columns.iter().map(canonical).collect();
+            self.open.push(Batch { columns, ..batch });
         }
         if self.open.first().is_some_and(|b| b.seqs.at(0) <= upto) {
             self.close(upto, out);
@@ -151,7 +153,11 @@ impl Sink {
         (self.open, self.staged) = (Vec::new(), Vec::new());
         self.pending.clear();
         let rows: Vec<Vec<_>> = state.rows.iter().map(|(_, _, r)| values(r)).collect();
-        if rows.iter().any(|r| r.len() != self.schema.fields.len()) {
+        let fits = |row: &[Value]| {
+            let fields = &self.schema.fields;
+            row.len() == fields.len() && row.iter().zip(fields).all(|(v, f)| v.fits(f.data_type))
+        };
+        if !rows.iter().all(|row| fits(row)) {
             return Err(crate::operator::wrong_state("the sink"));
         }
         let columns = self

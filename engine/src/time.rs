@@ -184,8 +184,9 @@ impl Alignment {
     /// The slice of a time, which is also the last window that contains it.
     pub fn slice(&self, time: i64) -> i64 {
         let n = (i128::from(time) - i128::from(self.offset)).div_euclid(i128::from(self.step));
-        // Beyond 64 bits only for steps of 1 ms with an offset, and those have none.
-        n as i64
+        // A step of 1 ms has no offset, so this fits. The last moment is in the last window that has an
+        // end: as a window of its own it could never be told from what comes after all windows.
+        (n as i64).min(i64::MAX - 1)
     }
 
     /// When a slice, or the window of that number, starts; held at the ends of event time.
@@ -281,5 +282,10 @@ mod tests {
             assert!(start <= time && (time < end || end == i64::MAX), "{time}: {start}..{end}");
         }
         assert_eq!(a.first_open(EventTime::MAX), i64::MAX);
+        let finest = Alignment::new(1, 1, 0);
+        let last = finest.slice(i64::MAX);
+        assert!(finest.first_open(EventTime(i64::MAX - 2)) <= last);
+        assert!(finest.first_open(EventTime(i64::MAX - 1)) > last, "it fires");
+        assert_eq!(finest.bounds(last), (i64::MAX - 1, i64::MAX));
     }
 }

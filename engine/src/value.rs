@@ -60,6 +60,15 @@ impl Value {
         matches!(self, Value::Null)
     }
 
+    /// Whether the value can stand in a column of that type.
+    pub fn fits(&self, data_type: DataType) -> bool {
+        match (self.data_type(), data_type) {
+            (DataType::Null, _) => true,
+            (DataType::Decimal(_, own), DataType::Decimal(_, scale)) => own == scale,
+            (own, data_type) => own == data_type,
+        }
+    }
+
     /// A total order of values of one type: NULL first, floats by IEEE 754 totalOrder with one NaN
     /// above all numbers and one zero.
     pub fn total_cmp(&self, other: &Value) -> Ordering {

@@ -217,6 +217,9 @@ impl Accumulator for Values {
 
     fn load(&mut self, _: WordsMut<'_>, slot: u32, state: &[Value]) -> bool {
         let [value] = state else { return false };
+        if !value.fits(self.data_type) {
+            return false;
+        }
         self.best[slot as usize] = value.clone();
         true
     }

@@ -216,6 +216,17 @@ fn decode_long(bytes: &[u8]) -> i64 {
     (u64::from_be_bytes(number(bytes)) ^ (1 << 63)) as i64
 }
 
+/// The number that a key of one integer column is; `None` for other keys and for NULL.
+#[inline]
+pub(super) fn integer(key: &[u8], types: &[DataType]) -> Option<i64> {
+    let (&[data_type], Some((1, bytes))) = (types, key.split_first()) else { return None };
+    match data_type {
+        DataType::Int => Some(decode_int(bytes).into()),
+        DataType::BigInt | DataType::Timestamp | DataType::TimestampLtz => Some(decode_long(bytes)),
+        _ => None,
+    }
+}
+
 fn decode_value(bytes: Option<&[u8]>, data_type: DataType) -> Value {
     let Some(bytes) = bytes else { return Value::Null };
     match data_type {

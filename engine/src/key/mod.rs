@@ -64,6 +64,11 @@ impl KeyColumns {
         }
     }
 
+    /// Whether these values can be a key.
+    pub fn fit(&self, key: &[Value]) -> bool {
+        key.len() == self.types.len() && key.iter().zip(&self.types).all(|(v, t)| v.fits(*t))
+    }
+
     /// The key of one row.
     pub fn values(&self, batch: &Batch, row: usize) -> Vec<Value> {
         let pairs = self.columns.iter().zip(&self.types);
@@ -100,7 +105,7 @@ impl KeyColumns {
                     .collect();
                 let mut encoded = Encoded::default();
                 encoded.fill(&columns, 0, batch.rows);
-                encoded.iter().map(group_of_bytes).collect()
+                encoded.iter().map(|key| group_of_encoded(key, &self.types)).collect()
             }
         }
     }
@@ -128,6 +133,12 @@ fn group_of_bytes(key: &[u8]) -> u32 {
     ((hash_bytes(key) >> 32) as u32) % KEY_GROUPS
 }
 
+/// The key group of a key's bytes. An integer has the same group whether there is a NULL near it or not.
+#[inline]
+fn group_of_encoded(key: &[u8], types: &[DataType]) -> u32 {
+    encode::integer(key, types).map_or_else(|| group_of_bytes(key), group_of_int)
+}
+
 /// The key group of a key.
 pub fn group_of(key: &[Value]) -> u32 {
     match key {
@@ -153,6 +164,45 @@ mod tests {
             let owners: Vec<u32> = (0..KEY_GROUPS).map(|g| subtask_of(g, parallelism)).collect();
             assert!(owners.is_sorted() && owners[0] == 0);
             assert_eq!(*owners.last().expect("not empty"), parallelism - 1);
+        }
+    }
+
+    /// The group of an integer decides which subtask it goes to, so no other row may change it.
+    #[test]
+    fn a_null_in_the_batch_leaves_the_key_groups_of_integers_alone() {
+        use crate::column::from_values;
+        use crate::numbers::Numbers;
+        use crate::schema::{Field, Schema};
+        let ints = |v: i64| [Value::Int(v as i32), Value::BigInt(v), Value::Timestamp(v)];
+        for (t, data_type) in
+            [DataType::Int, DataType::BigInt, DataType::Timestamp].into_iter().enumerate()
+        {
+            let schema = Schema::new(vec![Field::new("k", data_type)]);
+            let keys = KeyColumns::new(&schema, &[0]);
+            let values: Vec<Value> = (-40..40).map(|v| ints(v * v * v)[t].clone()).collect();
+            let groups = |values: &[Value]| {
+                let column = from_values(values, data_type);
+                let numbers = Numbers::run(1, values.len());
+                keys.groups(&Batch::new(schema.clone(), vec![column], numbers))
+            };
+            let expected: Vec<u32> =
+                values.iter().map(|v| group_of(std::slice::from_ref(v))).collect();
+            assert_eq!(groups(&values), expected);
+            let with_null = [&values[..], &[Value::Null]].concat();
+            assert_eq!(groups(&with_null)[..80], expected, "{data_type}");
+            assert_eq!(groups(&with_null)[80], group_of(&[Value::Null]));
+            // A table lists keys alike before and after it has met a NULL.
+            let mut table = KeyTable::new(&[data_type], KeyOrder::Group);
+            values.iter().for_each(|v| _ = table.id(std::slice::from_ref(v)));
+            let before = table.in_order().to_vec();
+            let null = table.id(&[Value::Null]);
+            let after: Vec<u32> =
+                table.in_order().iter().copied().filter(|&id| id != null).collect();
+            assert_eq!(after, before);
+            let mut sorted = before.clone();
+            sorted.reverse();
+            table.sort_by_key(&mut sorted, |&id| id);
+            assert_eq!(sorted, before);
         }
     }
 }

@@ -6,7 +6,7 @@ use arrow_array::{ArrayRef, Int32Array, Int64Array};
 
 use super::encode::{decode, decode_columns, encode};
 use super::store::Bytes;
-use super::{IntColumn, KeyColumns, group_of_bytes, group_of_int, hash_bytes};
+use super::{IntColumn, KeyColumns, group_of_encoded, group_of_int, hash_bytes};
 use highwater_kernels::{IntIndex, NONE};
 
 use crate::batch::Batch;
@@ -293,7 +293,7 @@ impl KeyTable {
             }
             (Store::Bytes(b), KeyOrder::Group) => list.sort_by_cached_key(|t| {
                 let key = b.get(id(t));
-                (group_of_bytes(key), key)
+                (group_of_encoded(key, &self.types), key)
             }),
         }
     }
@@ -323,7 +323,10 @@ impl KeyTable {
                 let (x, y) = (bytes.get(x), bytes.get(y));
                 match self.order {
                     KeyOrder::Value => x < y,
-                    KeyOrder::Group => (group_of_bytes(x), x) < (group_of_bytes(y), y),
+                    KeyOrder::Group => {
+                        (group_of_encoded(x, &self.types), x)
+                            < (group_of_encoded(y, &self.types), y)
+                    }
                 }
             }
         }

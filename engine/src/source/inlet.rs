@@ -240,7 +240,7 @@ impl Inlet {
                     a.marks.push((rows, self.position.seq, Mark::Idle(number)));
                 }
                 Next::Bad => {
-                    let bad = self.partitions[i].take_bad();
+                    let bad = self.partitions[i].take_bad(self.retain);
                     self.arrived(i, at, bad.offset);
                     a.marks.push((rows, self.position.seq, Mark::Bad(number, bad)));
                 }
@@ -280,11 +280,12 @@ impl Inlet {
         let bad_at = chunk.bad.get(self.partitions[i].bad).map_or(chunk.rows, |b| b.before_row);
         let mut to = bad_at.min(from + limit);
         if let Some(until) = until {
-            let before = |row: &usize| chunk.arrivals.at(*row) + shift <= until.0;
+            let before = |row: &usize| chunk.arrivals.at(*row).saturating_add(shift) <= until.0;
             to = to.min(from + 1 + (from + 1..to).take_while(before).count());
         }
         if to > from {
-            let (arrival, offset) = (chunk.arrivals.at(to - 1) + shift, chunk.offsets.at(to - 1));
+            let (arrival, offset) = (chunk.arrivals.at(to - 1), chunk.offsets.at(to - 1));
+            let arrival = arrival.saturating_add(shift);
             a.at = VirtualTime(arrival.max(a.at.0));
             a.push(chunk, (from, to), self.partitions[i].number, self.position.seq + 1);
             self.position.seq += (to - from) as u64;
@@ -330,16 +331,16 @@ impl Partition {
         }
         let chunk = self.current().expect("a chunk that is not used up is kept");
         Ok(Some(match chunk.bad.get(self.bad).filter(|b| b.before_row <= self.row) {
-            Some(bad) => (bad.arrival + self.shift, Next::Bad),
-            None => (chunk.arrivals.at(self.row) + self.shift, Next::Row),
+            Some(bad) => (bad.arrival.saturating_add(self.shift), Next::Bad),
+            None => (chunk.arrivals.at(self.row).saturating_add(self.shift), Next::Row),
         }))
     }
 
-    fn take_bad(&mut self) -> Bad {
+    fn take_bad(&mut self, retain: bool) -> Bad {
         let chunk = self.current().expect("peeked");
         self.bad += 1;
         let bad = chunk.bad[self.bad - 1].clone();
-        self.settle(true);
+        self.settle(retain);
         bad
     }
 

@@ -152,6 +152,8 @@ impl Panes {
             }
             first = end;
         }
+        // Late records leave keys behind that nobody holds.
+        self.keys.sweep();
         late
     }
 
@@ -360,7 +362,7 @@ impl Panes {
 
     /// Takes one key of a pane back; `false` when it is of other aggregates, or there already.
     pub(super) fn load(&mut self, slice: i64, key: &[Value], saved: &[Vec<Value>]) -> bool {
-        if key.len() != self.columns.types.len() {
+        if !self.columns.fit(key) {
             return false;
         }
         let id = self.keys.id(key) as usize;

@@ -386,6 +386,8 @@ impl Operator for SessionAggregate {
         self.open.resize_with(self.keys.numbers(), Sessions::default);
         let stairs = self.take_in(&batch, out);
         if self.fired.is_empty() {
+            // Late records leave keys behind that nobody holds.
+            self.keys.sweep();
             out.end(&self.output, stairs, batch.upto);
         } else {
             let rows = self.rows();
@@ -425,7 +427,7 @@ impl Operator for SessionAggregate {
         for saved in state.sessions {
             let (slot, key) = (self.new_slot(), values(&saved.key));
             let accumulators: Vec<_> = saved.accumulators.iter().map(|a| values(a)).collect();
-            if key.len() != self.columns.types.len() || !self.aggregates.load(slot, &accumulators) {
+            if !self.columns.fit(&key) || !self.aggregates.load(slot, &accumulators) {
                 return Err(wrong_state(&self.name));
             }
             let id = self.keys.id(&key);

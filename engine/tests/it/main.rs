@@ -2,6 +2,7 @@
 
 mod drivers;
 mod live;
+mod random;
 mod sandbox;
 mod sessions;
 mod stream;

@@ -1,0 +1,261 @@
+//! Operators by themselves, fed with random batches: a copy made from a snapshot goes on as the
+//! original does, byte for byte; and what they send keeps the order that whoever merges relies on.
+
+use std::sync::Arc;
+
+use highwater_engine::aggregate::{AggregateCall, Function};
+use highwater_engine::batch::{Batch, Stair};
+use highwater_engine::column::from_values;
+use highwater_engine::group::GroupAggregate;
+use highwater_engine::key::KeyOrder;
+use highwater_engine::operator::{Operator, Output};
+use highwater_engine::schema::{DataType, Field, Schema, SchemaRef};
+use highwater_engine::time::{Alignment, EventTime};
+use highwater_engine::value::Value;
+use highwater_engine::window::{AlignedAggregate, SessionAggregate};
+
+use super::stream::Dice;
+
+const TYPES: [DataType; 7] = [
+    DataType::BigInt,
+    DataType::String,
+    DataType::Timestamp,
+    DataType::BigInt,
+    DataType::Double,
+    DataType::Decimal(10, 2),
+    DataType::Boolean,
+];
+const TIME: usize = 2;
+
+/// Makes operators of one kind, each fresh.
+struct Maker {
+    kind: u64,
+    keys: Vec<usize>,
+    order: KeyOrder,
+    calls: Vec<AggregateCall>,
+    alignment: Alignment,
+    gap: i64,
+    input: SchemaRef,
+    output: SchemaRef,
+}
+
+impl Maker {
+    fn new(dice: &mut Dice) -> Maker {
+        let input = Schema::new(
+            TYPES.iter().zip(0..).map(|(&t, i)| Field::new(format!("c{i}"), t)).collect(),
+        );
+        let keys = dice.of(&[vec![0], vec![0], vec![1], vec![1, 0], vec![]]);
+        let kind = dice.below(3);
+        let mut call = |function, arguments: &[usize]| AggregateCall {
+            function,
+            argument: Some(dice.of(arguments)),
+            filter: dice.once_in(3).then_some(6),
+        };
+        let calls = vec![
+            AggregateCall { function: Function::Count, argument: None, filter: None },
+            call(Function::Sum, &[3, 4, 5]),
+            call(Function::Avg, &[3, 4, 5]),
+            call(Function::Min, &[1, 3, 4, 5, 6]),
+            call(Function::Max, &[1, 3, 4, 5, 6]),
+        ];
+        let bounds = if kind == 2 { 0 } else { 3 };
+        let mut types: Vec<DataType> = keys.iter().map(|&k| TYPES[k]).collect();
+        types.extend(std::iter::repeat_n(DataType::Timestamp, bounds));
+        let result = |c: &AggregateCall| c.function.result_type(c.argument.map(|a| TYPES[a]));
+        types.extend(calls.iter().map(|c| result(c).expect("it applies")));
+        let output = Schema::new(
+            types.iter().zip(0..).map(|(&t, i)| Field::new(format!("o{i}"), t)).collect(),
+        );
+        let step = dice.of(&[5, 100, 1_000]);
+        Maker {
+            kind,
+            keys,
+            order: dice.of(&[KeyOrder::Value, KeyOrder::Group]),
+            calls,
+            alignment: Alignment::new(step * dice.of(&[1, 1, 3, 20]), step, dice.of(&[0, -3, 777])),
+            gap: dice.of(&[2, 50, 400]),
+            input,
+            output,
+        }
+    }
+
+    fn make(&self) -> Box<dyn Operator> {
+        let (schemas, calls) = ((&self.input, &self.output), &self.calls[..]);
+        let keys = (&self.keys[..], self.order);
+        match self.kind {
+            0 => Box::new(AlignedAggregate::new("o", self.alignment, TIME, keys, calls, schemas)),
+            1 => Box::new(SessionAggregate::new("o", self.gap, TIME, keys, calls, schemas)),
+            _ => Box::new(GroupAggregate::new("o", &self.keys, calls, schemas)),
+        }
+    }
+}
+
+/// A source of batches: keys that come and go, steps of the watermark between rows.
+struct Feed {
+    row: i64,
+    seq: u64,
+    high: i64,
+    watermark: i64,
+    /// How many rows a key lives, how fast time goes, and how often there is a NULL.
+    life: i64,
+    pace: i64,
+    nulls: u64,
+}
+
+impl Feed {
+    fn batch(&mut self, rows: usize, schema: &SchemaRef, dice: &mut Dice) -> Batch {
+        let mut cells: Vec<Vec<Value>> = vec![Vec::new(); TYPES.len()];
+        let (mut seqs, mut stairs): (Vec<u64>, Vec<Stair>) = (Vec::new(), Vec::new());
+        for i in 0..rows {
+            self.row += 1;
+            self.seq += 1;
+            seqs.push(self.seq);
+            let key = (self.row - dice.below(self.life as u64) as i64) / 2;
+            let time = self.row * self.pace / 16 - dice.below(300) as i64;
+            let row = [
+                Value::BigInt(key * 3),
+                Value::String(format!("k{}", key % 997).into()),
+                Value::Timestamp(time),
+                Value::BigInt(dice.below(1_000) as i64 - 500),
+                Value::Double(dice.below(100) as f64 / 8.0),
+                Value::Decimal(dice.below(9_999).into(), 2),
+                Value::Boolean(dice.once_in(2)),
+            ];
+            for (c, value) in row.into_iter().enumerate() {
+                let null = c != TIME && self.nulls > 0 && dice.once_in(self.nulls);
+                cells[c].push(if null { Value::Null } else { value });
+            }
+            self.high = self.high.max(time);
+            if dice.once_in(3) && self.high - 100 > self.watermark {
+                self.watermark = self.high - 100;
+                let (row, watermark) = (i as u32 + 1, EventTime(self.watermark));
+                stairs.push(Stair { row, watermark, seq: self.seq, idle: false });
+            }
+            if dice.once_in(50) {
+                self.seq += 1;
+                let (row, watermark) = (i as u32 + 1, EventTime(self.watermark));
+                stairs.push(Stair { row, watermark, seq: self.seq, idle: true });
+            }
+        }
+        let columns = cells.iter().zip(TYPES).map(|(c, t)| from_values(c, t)).collect();
+        let batch = Batch::new(Arc::clone(schema), columns, seqs.into());
+        Batch { stairs, upto: self.seq, ..batch }
+    }
+}
+
+fn process(operator: &mut dyn Operator, batch: &Batch) -> (Vec<Batch>, u64) {
+    let mut out = Output::default();
+    operator.process(0, batch.clone(), &mut out).expect("it can be computed");
+    (out.batches, out.late)
+}
+
+fn shown(batches: &[Batch]) -> Vec<String> {
+    let one = |b: &Batch| {
+        let rows = (0..b.rows).map(|i| (b.kind(i), b.seqs.at(i), format!("{:?}", b.row(i))));
+        format!("{:?} {:?} {}", rows.collect::<Vec<_>>(), b.stairs, b.upto)
+    };
+    batches.iter().map(one).collect()
+}
+
+/// Rows and steps in the order of the stream, none at or before what was said to be complete.
+fn in_place(batches: &[Batch], said: &mut u64, seed: u64) {
+    for b in batches {
+        assert!(b.stairs.is_sorted_by_key(|s| (s.row, s.watermark.0, s.seq)), "seed {seed}");
+        let (mut steps, mut last) = (b.stairs.iter().peekable(), (*said, 1));
+        for row in 0..=b.rows {
+            while let Some(s) = steps.next_if(|s| s.row as usize <= row) {
+                assert!((s.seq, 1) >= last, "seed {seed}: step {s:?} after {last:?}");
+                last = (s.seq, 1);
+            }
+            if row < b.rows {
+                assert!((b.seqs.at(row), 0) >= last, "seed {seed}: row {row} after {last:?}");
+                last = (b.seqs.at(row), 0);
+            }
+        }
+        assert_eq!(steps.next(), None, "seed {seed}: a step behind all rows");
+        assert!(b.upto >= *said, "seed {seed}");
+        *said = b.upto;
+    }
+}
+
+fn attempt(seed: u64) {
+    let mut dice = Dice(seed);
+    let maker = Maker::new(&mut dice);
+    let mut feed = Feed {
+        row: 0,
+        seq: 0,
+        high: i64::MIN,
+        watermark: i64::MIN,
+        life: dice.of(&[4, 40, 4_000]),
+        pace: dice.of(&[1, 16, 400]),
+        nulls: 0,
+    };
+    let mut operator = maker.make();
+    let (sizes, mut said) = (dice.of(&[[1, 3], [30, 90], [900, 1_500]]), 0);
+    let rounds = if sizes[0] > 500 && dice.once_in(3) { 24 } else { 6 };
+    for round in 0..rounds {
+        if round == rounds / 2 {
+            feed.nulls = dice.of(&[0, 5]);
+        }
+        let rows = sizes[0] + dice.below(sizes[1]);
+        let batch = feed.batch(rows as usize, &maker.input, &mut dice);
+        // The copy may be a used operator: it has to forget what it knew.
+        let mut copy = if dice.once_in(2) { operator.fork() } else { maker.make() };
+        if dice.once_in(2) {
+            process(&mut *copy, &Feed { ..feed }.batch(40, &maker.input, &mut Dice(seed)));
+        }
+        let bytes = operator.snapshot();
+        copy.restore(&bytes).expect("its own state");
+        assert!(copy.snapshot() == bytes, "seed {seed}: the copy's bytes in round {round}");
+        let (made, found) = (process(&mut *operator, &batch), process(&mut *copy, &batch));
+        assert_eq!(shown(&found.0), shown(&made.0), "seed {seed}: the copy's rows, round {round}");
+        assert_eq!(found.1, made.1, "seed {seed}: late records");
+        assert!(copy.snapshot() == operator.snapshot(), "seed {seed}: bytes after round {round}");
+        in_place(&made.0, &mut said, seed);
+        if dice.once_in(2) {
+            operator = copy;
+        }
+    }
+    let end = Stair { row: 0, watermark: EventTime::MAX, seq: feed.seq + 1, idle: false };
+    let batch = Batch::progress(Arc::clone(&maker.input), vec![end], feed.seq + 1);
+    let (made, _) = process(&mut *operator, &batch);
+    in_place(&made, &mut said, seed);
+    if maker.kind < 2 {
+        // Nothing is left: the state is that of an operator that was only told of the end.
+        let mut fresh = maker.make();
+        process(&mut *fresh, &batch);
+        assert!(operator.snapshot() == fresh.snapshot(), "seed {seed}: something is left");
+    }
+}
+
+/// State of another operator is refused or taken, and then nothing falls over.
+#[test]
+fn the_state_of_another_operator_does_no_harm() {
+    let mut dice = Dice(5);
+    let (mut refused, mut taken) = (0, 0);
+    for _ in 0..400 {
+        let (from, to) = (Maker::new(&mut dice), Maker::new(&mut dice));
+        let feed =
+            || Feed { row: 0, seq: 0, high: 0, watermark: i64::MIN, life: 9, pace: 9, nulls: 3 };
+        let (mut feeds, mut source) = ([feed(), feed()], from.make());
+        process(&mut *source, &feeds[0].batch(40, &from.input, &mut dice));
+        let mut operator = to.make();
+        if operator.restore(&source.snapshot()).is_err() {
+            refused += 1;
+            continue;
+        }
+        taken += 1;
+        process(&mut *operator, &feeds[1].batch(60, &to.input, &mut dice));
+        let end = Stair { row: 0, watermark: EventTime::MAX, seq: 999, idle: false };
+        process(&mut *operator, &Batch::progress(Arc::clone(&to.input), vec![end], 999));
+        operator.snapshot();
+    }
+    assert!(refused > 20 && taken > 20, "{refused} refused, {taken} taken");
+}
+
+#[test]
+fn an_operator_goes_on_from_its_snapshot_as_if_nothing_had_happened() {
+    for seed in 0..12 {
+        attempt(seed);
+    }
+}
