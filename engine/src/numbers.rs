@@ -148,7 +148,7 @@ impl From<Vec<u64>> for Numbers {
     fn from(all: Vec<u64>) -> Numbers {
         let rows = all.len();
         match all.first() {
-            Some(&first) if all.iter().zip(first..).all(|(&n, i)| n == i) => {
+            Some(&first) if all.iter().zip(0..).all(|(&n, i)| n.checked_sub(i) == Some(first)) => {
                 Numbers::run(first, rows)
             }
             Some(_) => Numbers { form: Form::Each(all.into(), 0), rows },
@@ -176,6 +176,7 @@ mod tests {
             (Numbers::steps(2, 3, 4), vec![2, 5, 8, 11]),
             (Numbers::from(vec![1, 1, 4, 9, 9, 12]), vec![1, 1, 4, 9, 9, 12]),
             (Numbers::from(vec![3, 4, 5]), vec![3, 4, 5]),
+            (Numbers::from(vec![u64::MAX]), vec![u64::MAX]),
             (Numbers::from(vec![]), vec![]),
         ];
         for (numbers, list) in &forms {

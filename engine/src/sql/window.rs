@@ -16,6 +16,9 @@ use crate::plan::{Op, WindowSpec};
 use crate::schema::Schema;
 use crate::time::Alignment;
 
+/// The most windows of one HOP that may overlap: a day by seconds fits.
+const MAX_OVERLAP: i64 = 100_000;
+
 /// An argument of a table function.
 pub(super) struct Argument<'a> {
     pub name: Option<&'a Ident>,
@@ -228,6 +231,14 @@ impl Planner<'_> {
             )
             .hint("the slide comes first: HOP(TABLE t, DESCRIPTOR(ts), slide, size)")
             .located(size_at));
+        }
+        if size / slide > MAX_OVERLAP {
+            return Err(Diagnostic::new(
+                "sql.window",
+                format!("a row would be in {} windows of HOP", size / slide),
+            )
+            .hint(format!("choose a slide of which at most {MAX_OVERLAP} make up the size"))
+            .located_at(slide_at.span()));
         }
         let offset = match matched.get("OFFSET") {
             Some(offset) => interval::millis(offset, "the offset of HOP")?,

@@ -211,6 +211,10 @@ const MISTAKES: &[(&str, &str)] = &[
         "sql.updating",
         "SELECT 1 AS x FROM quakes a JOIN (¿SELECT net, COUNT(*) AS n FROM quakes GROUP BY net) b ON a.net = b.net",
     ),
+    (
+        "sql.window",
+        "SELECT * FROM TABLE(HOP(TABLE quakes, DESCRIPTOR(event_time), ¿INTERVAL '0.001' SECOND, INTERVAL '3' DAY))",
+    ),
     // Not here yet
     (
         "sql.unsupported",
