@@ -23,6 +23,8 @@ pub struct GroupAggregate {
     table: KeyTable,
     aggregates: AggregateSet,
     slots: Vec<u32>,
+    /// Rows whose place in the stream is not complete yet.
+    open: Vec<Batch>,
 }
 
 #[derive(Archive, Serialize, Deserialize)]
@@ -46,12 +48,40 @@ impl GroupAggregate {
             output: Arc::clone(output),
             aggregates: AggregateSet::new(calls, input),
             slots: Vec::new(),
+            open: Vec::new(),
         }
+    }
+
+    /// The rows that are complete, those of one place by key group: the order in which several subtasks
+    /// that share the groups would say them. A source's rows have a place each and pass as they are.
+    fn complete(&mut self, batch: Batch) -> Batch {
+        // A step of the watermark stands behind all rows of its place.
+        let done = batch.stairs.last().map_or(batch.upto, |s| s.seq.max(batch.upto));
+        let whole = batch.seqs.last().is_none_or(|last| last <= done);
+        if self.open.is_empty() && whole && batch.seqs.rises() {
+            return batch;
+        }
+        let before: u32 = self.open.iter().map(|b| b.rows as u32).sum();
+        let stairs = batch.stairs.iter().map(|s| Stair { row: s.row + before, ..*s }).collect();
+        let upto = batch.upto;
+        self.open.push(batch);
+        let all = Batch::concat(&std::mem::take(&mut self.open));
+        let count = all.seqs.count_upto(done);
+        if count < all.rows {
+            self.open.push(all.slice(count, all.rows));
+        }
+        let ready = all.slice(0, count);
+        let groups = self.keys.groups(&ready);
+        let key = |i: u32| (ready.seqs.at(i as usize), groups[i as usize]);
+        let mut order: Vec<u32> = (0..count as u32).collect();
+        order.sort_by_key(|&i| key(i));
+        Batch { stairs, upto, ..ready.gather(&order) }
     }
 }
 
 impl Operator for GroupAggregate {
     fn process(&mut self, _: usize, batch: Batch, out: &mut Output) -> Result<()> {
+        let batch = self.complete(batch);
         if batch.rows == 0 {
             out.batches.push(Batch::progress(self.output.clone(), batch.stairs, batch.upto));
             return Ok(());
@@ -91,6 +121,7 @@ impl Operator for GroupAggregate {
     }
 
     fn snapshot(&self) -> Vec<u8> {
+        debug_assert!(self.open.is_empty(), "a barrier stands behind complete places only");
         let groups = (0..self.table.numbers() as u32)
             .map(|slot| {
                 let saved = self.aggregates.save(slot);
@@ -103,6 +134,7 @@ impl Operator for GroupAggregate {
     fn restore(&mut self, bytes: &[u8]) -> Result<()> {
         let state = unarchive!(State, bytes)?;
         self.table = KeyTable::new(&self.keys.types, KeyOrder::Value);
+        self.open.clear();
         self.aggregates.clear(0, self.aggregates.slots() as u32);
         for (i, (key, accumulators)) in state.groups.iter().enumerate() {
             let key = values(key);

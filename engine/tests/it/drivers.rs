@@ -38,6 +38,12 @@ const TWO_LEVELS: &str = "CREATE VIEW tens AS \
     FROM TABLE(TUMBLE(TABLE tens, DESCRIPTOR(closed), INTERVAL '30' SECONDS)) \
     GROUP BY window_start, window_end;";
 
+const CHANGES_OF_WINDOWS: &str = "CREATE VIEW tens AS \
+    SELECT k, g, window_start, COUNT(*) AS n \
+    FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECONDS)) \
+    GROUP BY k, g, window_start, window_end;\n\
+    SELECT g, window_start, COUNT(k) AS parts, SUM(n) AS n FROM tens GROUP BY g, window_start;";
+
 const TWO_INSERTS: &str = "CREATE TABLE counts (k STRING, n BIGINT) WITH ('connector' = 'print');\n\
     CREATE TABLE big (g INT, v INT) WITH ('connector' = 'print');\n\
     INSERT INTO counts SELECT k, COUNT(*) \
@@ -64,7 +70,7 @@ const THREE_JOINED: &str = "SELECT a.k, a.v, b.v AS w, c.v AS x, c.ts FROM t a \
     JOIN t b ON a.k = b.k AND a.ts BETWEEN b.ts - INTERVAL '2' SECOND AND b.ts \
     JOIN t c ON c.k = b.k AND c.g = a.g AND c.ts BETWEEN a.ts AND a.ts + INTERVAL '3' SECOND;";
 
-const ALL: [(&str, &str); 12] = [
+const ALL: [(&str, &str); 13] = [
     ("tumbling", TUMBLING),
     ("hopping", HOPPING),
     ("hopping rows", HOPPING_ROWS),
@@ -72,6 +78,7 @@ const ALL: [(&str, &str); 12] = [
     ("updating", UPDATING),
     ("row-wise", ROW_WISE),
     ("two levels", TWO_LEVELS),
+    ("changes of windows", CHANGES_OF_WINDOWS),
     ("two inserts", TWO_INSERTS),
     ("join", JOIN),
     ("join of itself", JOIN_OF_ITSELF),
