@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::ArrayRef;
+use arrow_array::{Array, ArrayRef};
 
 use crate::numbers::Numbers;
 use crate::schema::SchemaRef;
@@ -117,6 +117,15 @@ impl Batch {
             .map(|s| Stair { row: indices.partition_point(|&i| i < s.row) as u32, ..*s })
             .collect();
         Batch { stairs, ..self.gather(indices) }
+    }
+
+    /// The rows with a value in a column, the steps of the watermark kept in their places.
+    #[must_use]
+    pub fn having(self, column: usize) -> Batch {
+        let nulls = self.columns[column].nulls().filter(|n| n.null_count() > 0).cloned();
+        let Some(nulls) = nulls else { return self };
+        let some = (0..self.rows as u32).filter(|&i| nulls.is_valid(i as usize));
+        self.select(&some.collect::<Vec<u32>>())
     }
 
     /// The rows at `indices`, without the watermark's steps.

@@ -34,18 +34,21 @@ impl Bytes {
         }
     }
 
+    /// Makes a number's key one that is found.
+    pub(super) fn enter(&mut self, id: u32) {
+        let (arena, spans) = (&self.arena, &self.spans);
+        let hash_of = |id: u32| hash_bytes(&arena[spans[id as usize].0..spans[id as usize].1]);
+        let hash = hash_of(id);
+        self.index.insert_unique(hash, (hash as u32, id), |&(_, id)| hash_of(id));
+    }
+
     /// Forgets all keys but these.
     pub(super) fn keep(&mut self, kept: &[u32]) {
         let mut packed = Bytes { spans: vec![(0, 0); self.spans.len()], ..Bytes::default() };
         for &id in kept {
             packed.put(id, self.get(id));
         }
-        let (arena, spans) = (&packed.arena, &packed.spans);
-        let of = |id: u32| &arena[spans[id as usize].0..spans[id as usize].1];
-        for &id in kept {
-            let hash = hash_bytes(of(id));
-            packed.index.insert_unique(hash, (hash as u32, id), |&(_, id)| hash_bytes(of(id)));
-        }
+        kept.iter().for_each(|&id| packed.enter(id));
         packed.scratch = std::mem::take(&mut self.scratch);
         *self = packed;
     }

@@ -163,21 +163,17 @@ impl KeyTable {
         let hash = hash_bytes(key);
         match bytes.index.find(hash, |&(tag, id)| tag == hash as u32 && bytes.get(id) == key) {
             Some(&(_, id)) => id,
-            None => self.add_bytes(hash, key),
+            None => self.add_bytes(key),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn add_bytes(&mut self, hash: u64, key: &[u8]) -> u32 {
+    fn add_bytes(&mut self, key: &[u8]) -> u32 {
         let id = self.number();
         let Store::Bytes(bytes) = &mut self.store else { unreachable!("a key of bytes") };
         bytes.put(id, key);
-        let (arena, spans) = (&bytes.arena, &bytes.spans);
-        bytes.index.insert_unique(hash, (hash as u32, id), |&(_, id)| {
-            let (from, to) = spans[id as usize];
-            hash_bytes(&arena[from..to])
-        });
+        bytes.enter(id);
         id
     }
 
@@ -220,11 +216,7 @@ impl KeyTable {
             let key = encode(&[int_value(*key, self.types[0])]);
             bytes.put(id as u32, &key);
             if used[id] {
-                let (hash, arena, spans) = (hash_bytes(&key), &bytes.arena, &bytes.spans);
-                bytes.index.insert_unique(hash, (hash as u32, id as u32), |&(_, id)| {
-                    let (from, to) = spans[id as usize];
-                    hash_bytes(&arena[from..to])
-                });
+                bytes.enter(id as u32);
             }
         }
     }

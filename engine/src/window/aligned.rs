@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow_array::Array;
 use rkyv::{Archive, Deserialize, Serialize};
 
 use super::panes::Panes;
@@ -194,14 +193,7 @@ impl AlignedAggregate {
 impl Operator for AlignedAggregate {
     fn process(&mut self, _: usize, batch: Batch, out: &mut Output) -> Result<()> {
         // A row without event time is in no window.
-        let times = &batch.columns[self.time];
-        let batch = match times.nulls().filter(|n| n.null_count() > 0) {
-            None => batch,
-            Some(nulls) => {
-                let some = (0..batch.rows as u32).filter(|&i| nulls.is_valid(i as usize));
-                batch.select(&some.collect::<Vec<u32>>())
-            }
-        };
+        let batch = batch.having(self.time);
         let mut from = 0;
         // Steps that close nothing wait here for the next batch that leaves: rows on both sides of
         // them can be taken in together. Somebody who looks sees every record under its watermark.

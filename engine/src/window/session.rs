@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use arrow_array::Array;
 use rkyv::{Archive, Deserialize, Serialize};
 
 use super::timers::{Timer, Timers};
@@ -374,14 +373,7 @@ enum Placed {
 impl Operator for SessionAggregate {
     fn process(&mut self, _: usize, batch: Batch, out: &mut Output) -> Result<()> {
         // A row without event time is in no session.
-        let times = &batch.columns[self.time];
-        let batch = match times.nulls().filter(|n| n.null_count() > 0) {
-            None => batch,
-            Some(nulls) => {
-                let some = (0..batch.rows as u32).filter(|&i| nulls.is_valid(i as usize));
-                batch.select(&some.collect::<Vec<u32>>())
-            }
-        };
+        let batch = batch.having(self.time);
         self.keys.intern(&self.columns, &batch, (0, batch.rows), &mut self.ids);
         self.open.resize_with(self.keys.numbers(), Sessions::default);
         let stairs = self.take_in(&batch, out);
