@@ -51,9 +51,9 @@ struct State {
 impl Ingest {
     /// The head of the source of `spec`, whose rows look like `schema`.
     pub fn new(spec: &crate::plan::SourceSpec, schema: &SchemaRef, partitions: Vec<u16>) -> Ingest {
-        let lenient = ["json.ignore-parse-errors", "csv.ignore-parse-errors"]
+        let lenient = super::IGNORE
             .iter()
-            .any(|o| spec.options.get(*o).is_some_and(|v| v.eq_ignore_ascii_case("true")));
+            .any(|(_, o)| spec.options.get(*o).is_some_and(|v| v.eq_ignore_ascii_case("true")));
         Ingest {
             table: spec.table.clone(),
             physical: Arc::clone(&spec.physical),

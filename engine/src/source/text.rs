@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use super::builder::Builder;
 use super::options::duration;
 use super::records::{Malformed, Part, Place, Reserved};
-use super::{Bad, Chunk, Context, Detached, Input, MAX_PARTITIONS, Reader, check_partitions};
+use super::{
+    Bad, Chunk, Clock, Context, Detached, Input, MAX_PARTITIONS, Reader, check_partitions,
+};
 use crate::column::value_at;
 use crate::error::{Error, Result};
 use crate::schema::DataType;
@@ -13,16 +15,6 @@ use crate::time::parse_timestamp;
 
 /// A chunk ends early after this many bytes of input, so that no column can outgrow its offsets.
 const CHUNK_BYTES: usize = 64 << 20;
-
-/// When the records of a table arrive.
-#[derive(Clone, Copy, Debug)]
-struct Clock {
-    /// The column that says it.
-    column: Option<usize>,
-    /// Otherwise: the time between two records, in microseconds.
-    interval: u64,
-    relative: bool,
-}
 
 /// A record that was found beforehand.
 #[derive(Debug)]
@@ -132,7 +124,7 @@ fn first_arrival(reader: &mut TextReader, column: usize) -> Result<u64> {
 }
 
 /// A time in a column as microseconds since 1970.
-fn micros(millis: Option<i64>, data_type: DataType) -> std::result::Result<u64, String> {
+pub(super) fn micros(millis: Option<i64>, data_type: DataType) -> std::result::Result<u64, String> {
     let millis = millis.ok_or("the arrival is NULL")?;
     u64::try_from(millis).ok().and_then(|ms| ms.checked_mul(1000)).ok_or_else(|| {
         format!("the arrival {millis} ({data_type}) is before 1970 or beyond the calendar")
