@@ -83,12 +83,17 @@ impl Runner {
         batch_rows: usize,
         emit: &mut dyn FnMut(usize, Batch) -> Result<()>,
     ) -> Result<bool> {
-        let Some(arrivals) = self.inlet.next(batch_rows, None)? else { return Ok(false) };
-        let (source, upto) = (arrivals.source, arrivals.upto);
-        self.records += arrivals.rows() as u64;
-        self.tasks[usize::from(self.sources[source].0)].ingest(arrivals, &mut self.fx)?;
-        self.deliver()?;
-        for other in (0..self.sources.len()).filter(|&other| other != source) {
+        let round = self.inlet.round(batch_rows)?;
+        let Some(upto) = round.first().map(|arrivals| arrivals.upto) else { return Ok(false) };
+        let mut heard = vec![false; self.sources.len()];
+        for arrivals in round {
+            let source = arrivals.source;
+            heard[source] = true;
+            self.records += arrivals.rows() as u64;
+            self.tasks[usize::from(self.sources[source].0)].ingest(arrivals, &mut self.fx)?;
+            self.deliver()?;
+        }
+        for other in (0..self.sources.len()).filter(|&other| !heard[other]) {
             let (task, schema) = &self.sources[other];
             let batch = Batch::progress(schema.clone(), Vec::new(), upto);
             self.tasks[usize::from(*task)].progress(batch, &mut self.fx)?;

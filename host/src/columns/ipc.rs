@@ -10,25 +10,41 @@ use arrow_ipc::reader::StreamReader;
 
 use super::Opened;
 
-/// What an IPC file begins and ends with; at its beginning two bytes more, so that what follows is aligned.
+/// What an IPC file begins and ends with; at its beginning zeros follow, so that what comes then is aligned.
 const MARK: &[u8] = b"ARROW1";
-const HEAD: u64 = 8;
+/// To what a writer aligns at least, and at most.
+const WORD: u64 = 8;
+const MOST: u64 = 4_096;
+
+const CUT_OFF: &str = "it begins as a file and has no end mark: it is cut off";
 
 /// The file at the first byte of its stream.
 fn stream(path: &Path) -> Result<BufReader<File>, String> {
     let mut file = File::open(path).map_err(text)?;
     let length = file.metadata().map_err(text)?.len();
     let mut mark = [0; MARK.len()];
-    let begins = length >= HEAD && file.read_exact(&mut mark).is_ok() && mark == MARK;
+    let begins = file.read_exact(&mut mark).is_ok() && mark == MARK;
+    let mut from = 0;
     if begins {
-        let end = -i64::try_from(MARK.len()).unwrap_or(0);
-        file.seek(SeekFrom::End(end)).map_err(text)?;
+        if length < WORD + MARK.len() as u64 {
+            return Err(CUT_OFF.into());
+        }
+        file.seek(SeekFrom::Start(length - MARK.len() as u64)).map_err(text)?;
         file.read_exact(&mut mark).map_err(text)?;
-        if length < HEAD + MARK.len() as u64 || mark != MARK {
-            return Err("it begins as a file and has no end mark: it is cut off".into());
+        if mark != MARK {
+            return Err(CUT_OFF.into());
+        }
+        from = WORD;
+        let mut word = [0; WORD as usize];
+        while from < MOST {
+            file.seek(SeekFrom::Start(from)).map_err(text)?;
+            if file.read_exact(&mut word).is_err() || word != [0; WORD as usize] {
+                break;
+            }
+            from += WORD;
         }
     }
-    file.seek(SeekFrom::Start(if begins { HEAD } else { 0 })).map_err(text)?;
+    file.seek(SeekFrom::Start(from)).map_err(text)?;
     Ok(BufReader::with_capacity(1 << 16, file))
 }
 
