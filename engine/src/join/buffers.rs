@@ -1,7 +1,6 @@
 //! The buffers of both sides of a join, in the shortest form that holds their times.
 
 use super::rings::{Delta, Entry, Rings};
-use crate::key::KeyTable;
 
 /// The rings of both sides.
 #[derive(Clone)]
@@ -27,21 +26,18 @@ impl Buffers {
     }
 
     /// Drops what is dead, wherever it stands.
-    pub(super) fn sweep(&mut self, dead: [i64; 2], keys: &mut KeyTable) {
+    pub(super) fn sweep(&mut self, dead: [i64; 2]) {
         for (side, dead) in dead.into_iter().enumerate() {
-            let emptied = &mut |key| keys.release(key);
             match self {
-                Buffers::Narrow(base, rings) => {
-                    rings[side].sweep(dead.saturating_sub(*base), emptied)
-                }
-                Buffers::Wide(rings) => rings[side].sweep(dead, emptied),
+                Buffers::Narrow(base, rings) => rings[side].sweep(dead.saturating_sub(*base)),
+                Buffers::Wide(rings) => rings[side].sweep(dead),
             }
         }
     }
 
     /// Makes room for a time that does not fit: moves the base, or gives the short form up.
-    pub(super) fn fit(&mut self, time: i64, dead: [i64; 2], keys: &mut KeyTable) {
-        self.sweep(dead, keys);
+    pub(super) fn fit(&mut self, time: i64, dead: [i64; 2]) {
+        self.sweep(dead);
         let Buffers::Narrow(base, rings) = self else { return };
         let base = *base;
         let spans = rings.iter().filter_map(Rings::span);
@@ -59,27 +55,29 @@ impl Buffers {
     }
 
     /// Buffers a row.
-    pub(super) fn put(
-        &mut self,
-        side: usize,
-        id: u32,
-        (time, row): (i64, u32),
-        keys: &mut KeyTable,
-    ) {
+    pub(super) fn put(&mut self, side: usize, id: u32, (time, row): (i64, u32)) {
         if let Buffers::Narrow(base, _) = self
             && u32::of(time, *base).is_none()
         {
-            self.fit(time, [i64::MIN; 2], keys);
+            self.fit(time, [i64::MIN; 2]);
         }
-        let only = match self {
+        match self {
             Buffers::Narrow(base, rings) => {
                 let time = u32::of(time, *base).unwrap_or_default();
-                rings[side].push(id, Entry { time, row }, i64::MIN)
+                rings[side].push(id, Entry { time, row }, i64::MIN);
             }
             Buffers::Wide(rings) => rings[side].push(id, Entry { time, row }, i64::MIN),
-        };
-        if only {
-            keys.hold(id);
+        }
+    }
+
+    /// Sets the key numbers that have rows.
+    pub(super) fn mark(&self, live: &mut [bool]) {
+        fn set<T: Delta>(rings: &[Rings<T>; 2], live: &mut [bool]) {
+            rings.iter().flat_map(Rings::keys).for_each(|key| live[key as usize] = true);
+        }
+        match self {
+            Buffers::Narrow(_, rings) => set(rings, live),
+            Buffers::Wide(rings) => set(rings, live),
         }
     }
 

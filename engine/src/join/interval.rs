@@ -165,17 +165,15 @@ impl IntervalJoin {
             batch: &piece.batch,
             first: piece.first,
         };
-        let (keys, made, newest) = (&mut self.keys, &mut self.made, &mut piece.newest);
+        let (made, newest) = (&mut self.made, &mut piece.newest);
         let mut at = from;
         while at < to {
             at = match &mut self.rings {
-                Buffers::Narrow(base, rings) => {
-                    now.join((at, to), *base, rings, keys, made, newest)
-                }
-                Buffers::Wide(rings) => now.join((at, to), 0, rings, keys, made, newest),
+                Buffers::Narrow(base, rings) => now.join((at, to), *base, rings, made, newest),
+                Buffers::Wide(rings) => now.join((at, to), 0, rings, made, newest),
             };
             if at < to {
-                self.rings.fit(now.times[at], now.dead, keys);
+                self.rings.fit(now.times[at], now.dead);
             }
         }
     }
@@ -306,13 +304,13 @@ impl IntervalJoin {
     fn tidy(&mut self) {
         let dead = [0, 1].map(|side| self.bounds.dead(side, self.watermark));
         if self.rings.used() > BLOCKS.max(2 * self.swept) {
-            self.rings.sweep(dead, &mut self.keys);
+            self.rings.sweep(dead);
             self.swept = self.rings.used();
         }
         for (rows, dead) in self.rows.iter_mut().zip(dead) {
             rows.tidy(dead);
         }
-        self.keys.sweep();
+        self.keys.sweep(|live| self.rings.mark(live));
     }
 }
 
@@ -323,7 +321,6 @@ impl Now<'_> {
         (from, to): (usize, usize),
         base: i64,
         rings: &mut [Rings<T>; 2],
-        keys: &mut KeyTable,
         made: &mut Made,
         newest: &mut Option<i64>,
     ) -> usize {
@@ -346,18 +343,14 @@ impl Now<'_> {
             let number = self.first.wrapping_add(row as u32);
             if let Some((least, most)) = self.bounds.range(self.side, time) {
                 let range = (least.saturating_sub(base), most.saturating_sub(base));
-                if other.find(id, range, other_dead, met) {
-                    keys.release(id);
-                }
+                other.find(id, range, other_dead, met);
                 if met.len() > mine.len() {
                     mine.resize(met.len(), number);
                     made.seqs.resize(met.len(), self.batch.seqs.at(row));
                 }
             }
-            if let (true, Some(time)) = (needed, own_time)
-                && own.push(id, Entry { time, row: number }, own_dead)
-            {
-                keys.hold(id);
+            if let (true, Some(time)) = (needed, own_time) {
+                own.push(id, Entry { time, row: number }, own_dead);
             }
             if needed && newest.is_none_or(|newest| newest < time) {
                 *newest = Some(time);
@@ -418,7 +411,7 @@ impl Operator for IntervalJoin {
             }
             let times = millis(&piece.batch.columns[self.times[side]]);
             for (row, (&time, &id)) in (piece.first..).zip(times.iter().zip(&piece.ids)) {
-                self.rings.put(side, id, (time, row), &mut self.keys);
+                self.rings.put(side, id, (time, row));
             }
             if let Some(&newest) = times.iter().max() {
                 self.rows[side].need(piece.first, newest);

@@ -87,18 +87,16 @@ impl<T: Delta> Rings<T> {
         self.blocks.len() - self.free.len()
     }
 
-    /// Appends a row; true when it is the key's only one.
+    /// Appends a row.
     #[inline]
-    pub(super) fn push(&mut self, key: u32, entry: Entry<T>, dead: i64) -> bool {
+    pub(super) fn push(&mut self, key: u32, entry: Entry<T>, dead: i64) {
         let ring = self.rings[key as usize];
-        let only = ring.head == NONE;
-        if only || usize::from(ring.last) == BLOCK {
+        if ring.head == NONE || usize::from(ring.last) == BLOCK {
             self.extend(key, dead);
         }
         let ring = &mut self.rings[key as usize];
         self.blocks[ring.tail as usize][usize::from(ring.last)] = entry;
         ring.last += 1;
-        only
     }
 
     /// Puts an empty block at the end of a ring, first dropping what is dead at its front.
@@ -140,8 +138,7 @@ impl<T: Delta> Rings<T> {
         }
     }
 
-    /// The rows of a key with times in `from..=to`, in order of arrival. True when dropping what was dead
-    /// has emptied the ring.
+    /// The rows of a key with times in `from..=to`, in order of arrival.
     #[inline]
     pub(super) fn find(
         &mut self,
@@ -149,16 +146,15 @@ impl<T: Delta> Rings<T> {
         (from, to): (i64, i64),
         dead: i64,
         found: &mut Vec<u32>,
-    ) -> bool {
+    ) {
         if self.rings[key as usize].head == NONE {
-            return false;
+            return;
         }
         self.expire(key, dead);
         let hit = |e: &&Entry<T>| (from..=to).contains(&e.time.get());
         for entries in self.entries(key) {
             found.extend(entries.iter().filter(hit).map(|e| e.row));
         }
-        self.rings[key as usize].head == NONE
     }
 
     /// The entries of a key, block after block, in order of arrival.
@@ -180,8 +176,8 @@ impl<T: Delta> Rings<T> {
         (0..self.rings.len() as u32).filter(|&key| self.rings[key as usize].head != NONE)
     }
 
-    /// Drops all that is dead, wherever it stands; tells of keys that have nothing left.
-    pub(super) fn sweep(&mut self, dead: i64, emptied: &mut dyn FnMut(u32)) {
+    /// Drops all that is dead, wherever it stands.
+    pub(super) fn sweep(&mut self, dead: i64) {
         let mut kept = std::mem::take(&mut self.scratch);
         for key in 0..self.rings.len() as u32 {
             let ring = self.rings[key as usize];
@@ -198,12 +194,7 @@ impl<T: Delta> Rings<T> {
                 continue;
             }
             self.clear(key);
-            kept.iter().for_each(|&entry| {
-                self.push(key, entry, i64::MIN);
-            });
-            if kept.is_empty() {
-                emptied(key);
-            }
+            kept.iter().for_each(|&entry| self.push(key, entry, i64::MIN));
         }
         self.scratch = kept;
     }
@@ -275,14 +266,14 @@ mod tests {
             hits += found.len();
             most = most.max(rings.used());
             if row % 1_000 == 999 {
-                rings.sweep(dead, &mut |_| {});
+                rings.sweep(dead);
                 lists.iter_mut().for_each(|l| l.retain(|(t, _)| *t >= dead));
             }
         }
         assert!(hits > 10_000, "{hits}");
         assert!(most < 60, "the front is freed on the way: {most} blocks");
-        let mut emptied = Vec::new();
-        rings.sweep(i64::MAX, &mut |key| emptied.push(key));
-        assert_eq!((emptied, rings.used()), (vec![0, 1, 2, 3, 4], 0));
+        assert_eq!(rings.keys().collect::<Vec<u32>>(), [0, 1, 2, 3, 4]);
+        rings.sweep(i64::MAX);
+        assert_eq!((rings.keys().count(), rings.used()), (0, 0));
     }
 }
