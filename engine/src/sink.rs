@@ -1,5 +1,6 @@
 //! The sink of a task chain: rows staged until a checkpoint commits them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use arrow_array::Array;
@@ -190,37 +191,45 @@ fn in_order(batch: Batch) -> Batch {
     if batch.seqs.rises() {
         return batch;
     }
-    let mut order: Vec<u32> = (0..batch.rows as u32).collect();
-    if let Some(first) = first_column(&batch) {
+    let every = || (0..batch.rows as u32).collect::<Vec<u32>>();
+    let order = if let Some(first) = first_column(&batch) {
         let key = |i: u32| (batch.seqs.at(i as usize), first[i as usize]);
-        if (1..batch.rows as u32).all(|i| key(i - 1) < key(i)) {
+        let sorted = match batch.seqs.alike() {
+            true => first.is_sorted_by(|a, b| a < b),
+            false => (1..batch.rows as u32).all(|i| key(i - 1) < key(i)),
+        };
+        if sorted {
             return batch;
         }
+        let mut order = every();
         order.sort_by_key(|&i| key(i));
         // Where place and first column are equal, whole rows decide.
         for ties in order.chunk_by_mut(|&a, &b| key(a) == key(b)).filter(|t| t.len() > 1) {
             ties.sort_by_cached_key(|&i| key::encode(&batch.row(i as usize)));
         }
+        order
     } else {
         let rows = Encoded::rows(&batch);
         let key = |i: u32| (batch.seqs.at(i as usize), rows.get(i as usize));
         if (1..batch.rows as u32).all(|i| key(i - 1) <= key(i)) {
             return batch;
         }
+        let mut order = every();
         order.sort_by(|&a, &b| key(a).cmp(&key(b)));
-    }
+        order
+    };
     batch.gather(&order)
 }
 
 /// The first column as integers that sort as its values do, when it is one of integers without NULL.
-fn first_column(batch: &Batch) -> Option<Vec<i64>> {
+fn first_column(batch: &Batch) -> Option<Cow<'_, [i64]>> {
     let array = batch.columns.first().filter(|a| a.null_count() == 0)?;
     match batch.schema.fields[0].data_type {
         DataType::Int => {
             Some(array.as_primitive::<Int32Type>().values().iter().map(|&v| v.into()).collect())
         }
-        DataType::BigInt => Some(array.as_primitive::<Int64Type>().values().to_vec()),
-        t if t.is_timestamp() => Some(millis(array).to_vec()),
+        DataType::BigInt => Some(Cow::Borrowed(array.as_primitive::<Int64Type>().values())),
+        t if t.is_timestamp() => Some(Cow::Borrowed(millis(array))),
         _ => None,
     }
 }

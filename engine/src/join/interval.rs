@@ -3,8 +3,8 @@
 //! A row whose event time is before the watermark is late and left out. All other rows whose keys are
 //! equal and whose times lie within the bounds are joined, at the moment the later of the two arrives;
 //! a key with a NULL equals none. A buffered row is needed as long as a row at the watermark could still
-//! meet it. When it is dropped after that changes nothing, so it is dropped when that is cheap: from the
-//! front of its ring, with the whole batch it came in, and with everything else once the rings have
+//! meet it. When it is dropped after that changes nothing, so it is dropped when that is cheap: with a
+//! block at the front of its ring, with the whole batch it came in, and with everything else once the rings have
 //! doubled. Only the trace tells the exact step of the watermark that frees it.
 
 use std::sync::Arc;
@@ -165,17 +165,15 @@ impl IntervalJoin {
             batch: &piece.batch,
             first: piece.first,
         };
-        let (keys, made, newest) = (&mut self.keys, &mut self.made, &mut piece.newest);
+        let (made, newest) = (&mut self.made, &mut piece.newest);
         let mut at = from;
         while at < to {
             at = match &mut self.rings {
-                Buffers::Narrow(base, rings) => {
-                    now.join((at, to), *base, rings, keys, made, newest)
-                }
-                Buffers::Wide(rings) => now.join((at, to), 0, rings, keys, made, newest),
+                Buffers::Narrow(base, rings) => now.join((at, to), *base, rings, made, newest),
+                Buffers::Wide(rings) => now.join((at, to), 0, rings, made, newest),
             };
             if at < to {
-                self.rings.fit(now.times[at], now.dead, keys);
+                self.rings.fit(now.times[at], now.dead);
             }
         }
     }
@@ -306,13 +304,13 @@ impl IntervalJoin {
     fn tidy(&mut self) {
         let dead = [0, 1].map(|side| self.bounds.dead(side, self.watermark));
         if self.rings.used() > BLOCKS.max(2 * self.swept) {
-            self.rings.sweep(dead, &mut self.keys);
+            self.rings.sweep(dead);
             self.swept = self.rings.used();
         }
         for (rows, dead) in self.rows.iter_mut().zip(dead) {
             rows.tidy(dead);
         }
-        self.keys.sweep();
+        self.keys.sweep(|live| self.rings.mark(live));
     }
 }
 
@@ -322,13 +320,10 @@ impl Now<'_> {
         &self,
         (from, to): (usize, usize),
         base: i64,
-        rings: &mut [Rings<T>; 2],
-        keys: &mut KeyTable,
+        rings: &mut Rings<T>,
         made: &mut Made,
         newest: &mut Option<i64>,
     ) -> usize {
-        let [left, right] = rings;
-        let (own, other) = if self.side == 0 { (left, right) } else { (right, left) };
         let [own_dead, other_dead] =
             [self.side, 1 - self.side].map(|side| self.dead[side].saturating_sub(base));
         let [left, right] = &mut made.rows;
@@ -346,18 +341,14 @@ impl Now<'_> {
             let number = self.first.wrapping_add(row as u32);
             if let Some((least, most)) = self.bounds.range(self.side, time) {
                 let range = (least.saturating_sub(base), most.saturating_sub(base));
-                if other.find(id, range, other_dead, met) {
-                    keys.release(id);
-                }
+                rings.find((1 - self.side, id), range, other_dead, met);
                 if met.len() > mine.len() {
                     mine.resize(met.len(), number);
                     made.seqs.resize(met.len(), self.batch.seqs.at(row));
                 }
             }
-            if let (true, Some(time)) = (needed, own_time)
-                && own.push(id, Entry { time, row: number }, own_dead)
-            {
-                keys.hold(id);
+            if let (true, Some(time)) = (needed, own_time) {
+                rings.push((self.side, id), Entry { time, row: number }, own_dead);
             }
             if needed && newest.is_none_or(|newest| newest < time) {
                 *newest = Some(time);
@@ -418,7 +409,7 @@ impl Operator for IntervalJoin {
             }
             let times = millis(&piece.batch.columns[self.times[side]]);
             for (row, (&time, &id)) in (piece.first..).zip(times.iter().zip(&piece.ids)) {
-                self.rings.put(side, id, (time, row), &mut self.keys);
+                self.rings.put(side, id, (time, row));
             }
             if let Some(&newest) = times.iter().max() {
                 self.rows[side].need(piece.first, newest);
