@@ -1,6 +1,7 @@
 //! The benchmark: five workloads over one stream, the engine beside a hand-written loop in the same run.
 
 mod clock;
+pub mod flights;
 pub mod ground;
 pub mod module;
 
