@@ -26,6 +26,24 @@ pub struct Report {
     pub described: Vec<String>,
 }
 
+/// How far a run is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Records read.
+    pub records: u64,
+    /// The least watermark of the sources, in milliseconds; none before the first.
+    pub watermark: Option<i64>,
+    /// The newest event time of all sources, in milliseconds, where the watermark stays a fixed delay behind.
+    pub newest: Option<i64>,
+}
+
+impl From<u64> for Progress {
+    /// So many records and nothing else known.
+    fn from(records: u64) -> Progress {
+        Progress { records, ..Progress::default() }
+    }
+}
+
 /// Runs a job as far as its input goes.
 pub struct Runner {
     inlet: Inlet,
@@ -58,7 +76,7 @@ impl Runner {
         }
     }
 
-    /// Runs to the end. `emit` gets each sink's rows in their order; `progress` hears of records read.
+    /// Runs to the end. `emit` gets each sink's rows in their order; `progress` hears how far it is.
     ///
     /// # Errors
     /// What stops the job: a malformed record, a failing expression, a guest's trap, `emit`'s own.
@@ -66,12 +84,22 @@ impl Runner {
         mut self,
         batch_rows: usize,
         emit: &mut dyn FnMut(usize, Batch) -> Result<()>,
-        progress: &mut dyn FnMut(u64),
+        progress: &mut dyn FnMut(Progress),
     ) -> Result<Report> {
         while self.step(batch_rows, emit)? {
-            progress(self.records);
+            progress(self.progress());
         }
         Ok(self.report())
+    }
+
+    /// How far the run is.
+    pub fn progress(&self) -> Progress {
+        let sources = || self.tasks.iter().filter_map(Task::source).filter(|s| s.is_timed());
+        let watermark = sources().map(|s| s.watermark().0).min();
+        // Neither before the first nor after the last there is a time to speak of.
+        let watermark = watermark.filter(|w| *w != i64::MIN && *w != i64::MAX);
+        let newest = sources().filter_map(|s| s.newest()).max();
+        Progress { records: self.records, watermark, newest }
     }
 
     /// Takes the next arrivals through all tasks; `false` at the end of the input.

@@ -16,7 +16,7 @@ use crate::sandbox::WasmtimeSandbox;
 use crate::table::Table;
 use crate::wasm_engine::{Handle, Outcome, WasmEngine, locate};
 
-pub use highwater_engine::session::{Options, Status};
+pub use highwater_engine::session::{Options, Progress, Status};
 
 /// How many events are looked at together.
 const EVENTS: u32 = 4_096;
@@ -187,7 +187,8 @@ impl Job {
         }
     }
 
-    /// Runs a script to its end with the fast runner. `progress` hears how many records have been read.
+    /// Runs a script to its end with the fast runner. `progress` hears how far it is, and what share of the
+    /// input has been read where that is known.
     ///
     /// # Errors
     /// Everything that is wrong with the script; a job that fails later says so in [`Ran::failed`].
@@ -195,7 +196,7 @@ impl Job {
         script: &Script,
         engine: &EngineKind,
         options: &Options,
-        progress: &mut dyn FnMut(u64),
+        progress: &mut dyn FnMut(Progress, Option<f64>),
     ) -> Outcome<Ran> {
         match engine {
             EngineKind::Native => run_native(script, options, progress),
@@ -337,7 +338,11 @@ impl Job {
     }
 }
 
-fn run_native(script: &Script, options: &Options, progress: &mut dyn FnMut(u64)) -> Outcome<Ran> {
+fn run_native(
+    script: &Script,
+    options: &Options,
+    progress: &mut dyn FnMut(Progress, Option<f64>),
+) -> Outcome<Ran> {
     let files = files(script)?;
     let sandbox = Rc::new(WasmtimeSandbox::default());
     let mut job = Fast::open(script.short_name(), &script.text, &files, sandbox, options)?;
@@ -357,7 +362,7 @@ fn run_native(script: &Script, options: &Options, progress: &mut dyn FnMut(u64))
             }
             Ok(())
         },
-        progress,
+        &mut |far| progress(far, ahead.share()),
     );
     match done {
         Ok(report) => {

@@ -28,6 +28,11 @@ pub trait ColumnFile: Send + Sync {
     /// # Errors
     /// A file that cannot be read, a column that is missing or of a type that does not fit.
     fn rows(&self, fields: &[Field]) -> Result<Box<dyn ColumnRows>>;
+
+    /// How many rows there are, where that is known before they are read.
+    fn count(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// The rows of a file, read forward.

@@ -74,6 +74,19 @@ impl Ingest {
         self.state.current()
     }
 
+    /// Whether the table declares a watermark.
+    pub fn is_timed(&self) -> bool {
+        self.watermark.is_some()
+    }
+
+    /// The newest event time so far, in milliseconds, where the watermark stays a fixed delay behind it.
+    pub fn newest(&self) -> Option<i64> {
+        let delay = self.delay?;
+        let parts = (0..self.state.len()).map(|part| self.state.part(part).0);
+        let newest = parts.max().filter(|w| *w != i64::MIN && *w != i64::MAX)?;
+        Some(newest.saturating_add(delay))
+    }
+
     /// True once every partition has ended.
     pub fn finished(&self) -> bool {
         (0..self.state.len()).all(|p| self.state.activity(p) == Activity::Finished)

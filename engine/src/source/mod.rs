@@ -82,6 +82,11 @@ pub trait Reader {
     /// Whether arrivals count from the job's start instead of 1970.
     fn relative(&self) -> bool;
 
+    /// How much has been read, and of how much, in bytes or rows; `None` where nobody knows.
+    fn read_of(&self) -> Option<(u64, u64)> {
+        None
+    }
+
     /// The reader in a form that may go to another thread, or as it is where it must not.
     ///
     /// # Errors
@@ -207,6 +212,7 @@ fn open_files(context: &Context<'_>) -> Result<Vec<Input>> {
             format: format.0,
             ignore: context.flag(ignore_option(format.0), false)?,
             name: (*name).into(),
+            bytes: bytes.len() as u64,
             shift: Shift::default(),
         })
     };
@@ -244,6 +250,7 @@ fn open_blocks(context: &Context<'_>) -> Result<Vec<Input>> {
             format: format.0,
             ignore: context.flag(ignore_option(format.0), false)?,
             name: block.file.as_str().into(),
+            bytes: block.text.len() as u64,
             shift: Shift { first_line: block.first_line, indents: block.indents.as_slice().into() },
         })
     };

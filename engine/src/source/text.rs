@@ -95,6 +95,7 @@ fn input(
         clock,
         last: 0,
         offset: 0,
+        bytes: 0,
         failed: None,
     };
     if let Some(column) = clock.column {
@@ -283,6 +284,8 @@ struct TextReader {
     last: u64,
     /// The position of the next record.
     offset: u64,
+    /// How many bytes of records have been read.
+    bytes: u64,
     /// The error that ended the reading.
     failed: Option<Error>,
 }
@@ -396,6 +399,7 @@ impl Reader for TextReader {
             }
             self.offset += 1;
         }
+        self.bytes += bytes as u64;
         let rows = offsets.len();
         if rows + bad.len() == 0 {
             return self.failed.clone().map_or(Ok(None), Err);
@@ -417,5 +421,12 @@ impl Reader for TextReader {
 
     fn relative(&self) -> bool {
         self.clock.relative
+    }
+
+    fn read_of(&self) -> Option<(u64, u64)> {
+        match &self.walk {
+            Walk::All { .. } => Some((self.bytes, self.parts.iter().map(|p| p.bytes).sum())),
+            Walk::Listed { entries, next } => Some((*next as u64, entries.len() as u64)),
+        }
     }
 }

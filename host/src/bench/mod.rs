@@ -4,6 +4,7 @@ mod clock;
 pub mod flights;
 pub mod ground;
 pub mod module;
+pub mod readers;
 
 use std::path::Path;
 

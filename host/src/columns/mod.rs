@@ -67,6 +67,8 @@ pub struct File {
     /// What messages call it.
     name: String,
     format: Format,
+    /// How many rows it has, where it says so.
+    count: Option<u64>,
 }
 
 impl File {
@@ -76,9 +78,13 @@ impl File {
     /// When there is none, or it cannot be read as that format.
     pub fn open(path: &Path, format: Format) -> Result<File> {
         crate::files::readable(path)?;
-        let file = File { path: path.to_owned(), name: path.display().to_string(), format };
+        let (path, name) = (path.to_owned(), path.display().to_string());
+        let mut file = File { path, name, format, count: None };
         // Damage is said before the job begins, as far as it shows.
         file.start(&[])?;
+        if format == Format::Parquet {
+            file.count = contained(|| parquet::count(&file.path)).ok();
+        }
         Ok(file)
     }
 
@@ -163,6 +169,10 @@ impl ColumnFile for File {
         }
         let batches = opened.batches;
         Ok(Box::new(Decoder { file: self.clone(), casts, batches, ready: VecDeque::new() }))
+    }
+
+    fn count(&self) -> Option<u64> {
+        self.count
     }
 }
 

@@ -38,6 +38,12 @@ pub(super) fn names(path: &Path) -> Result<Vec<String>, String> {
     Ok(found.schema().fields().iter().map(|f| f.name().clone()).collect())
 }
 
+/// How many rows there are.
+pub(super) fn count(path: &Path) -> Result<u64, String> {
+    let found = metadata(&File::open(path).map_err(text)?)?;
+    u64::try_from(found.metadata().file_metadata().num_rows()).map_err(text)
+}
+
 /// Opens a file for the columns of these names, where it has them.
 pub(super) fn open(path: &Path, names: &[&str], batch_rows: usize) -> Result<Opened, String> {
     let file = File::open(path).map_err(text)?;

@@ -3,6 +3,7 @@
 mod bad_input;
 mod bench;
 mod cli;
+mod columns;
 mod example;
 mod hostile;
 mod hosts;

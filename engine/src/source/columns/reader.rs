@@ -295,4 +295,10 @@ impl Reader for ColumnReader {
     fn relative(&self) -> bool {
         self.clock.relative
     }
+
+    fn read_of(&self) -> Option<(u64, u64)> {
+        let within = self.piece.as_ref().map_or(0, |(_, from)| *from as u64);
+        let all: Option<u64> = self.parts.iter().map(|part| part.file.count()).sum();
+        Some((self.ordinal + within, all?))
+    }
 }
