@@ -33,13 +33,24 @@ impl Buffers {
         }
     }
 
-    /// Makes room for a time that does not fit: moves the base, or gives the short form up.
-    pub(super) fn fit(&mut self, time: i64, dead: [i64; 2]) {
+    /// Whether times from the first to the last can be buffered as things are.
+    pub(super) fn fits(&self, (first, last): (i64, i64)) -> bool {
+        match self {
+            Buffers::Narrow(base, _) => [first, last].iter().all(|&t| u32::of(t, *base).is_some()),
+            Buffers::Wide(_) => true,
+        }
+    }
+
+    /// Makes room for times that do not fit: moves the base, or gives the short form up.
+    pub(super) fn fit(&mut self, (first, last): (i64, i64), dead: [i64; 2]) {
+        if self.fits((first, last)) {
+            return;
+        }
         self.sweep(dead);
         let Buffers::Narrow(base, rings) = self else { return };
         let base = *base;
-        let (least, most) = rings.span().map_or((time, time), |(least, most)| {
-            (time.min(least.saturating_add(base)), time.max(most.saturating_add(base)))
+        let (least, most) = rings.span().map_or((first, last), |(least, most)| {
+            (first.min(least.saturating_add(base)), last.max(most.saturating_add(base)))
         });
         let room = most.checked_sub(least).and_then(|span| i64::from(u32::MAX).checked_sub(span));
         *self = match room {
@@ -53,11 +64,7 @@ impl Buffers {
 
     /// Buffers a row.
     pub(super) fn put(&mut self, side: usize, id: u32, (time, row): (i64, u32)) {
-        if let Buffers::Narrow(base, _) = self
-            && u32::of(time, *base).is_none()
-        {
-            self.fit(time, [i64::MIN; 2]);
-        }
+        self.fit((time, time), [i64::MIN; 2]);
         match self {
             Buffers::Narrow(base, rings) => {
                 let time = u32::of(time, *base).unwrap_or_default();

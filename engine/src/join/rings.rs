@@ -151,6 +151,21 @@ impl<T: Delta> Rings<T> {
         }
     }
 
+    /// Those of some rows whose keys have rows on a side; whatever was in `found` goes.
+    ///
+    /// Without a branch, as nobody can guess which.
+    pub(super) fn with_rows(&self, side: usize, keys: &[u32], rows: &[u32], found: &mut Vec<u32>) {
+        found.clear();
+        found.resize(rows.len(), 0);
+        let mut count = 0;
+        for &row in rows {
+            found[count] = row;
+            let ring = &self.rings[keys[row as usize] as usize][side];
+            count += usize::from(ring.head != NONE);
+        }
+        found.truncate(count);
+    }
+
     /// The rows of a key with times in `from..=to`, in order of arrival.
     #[inline]
     pub(super) fn find(
@@ -160,9 +175,6 @@ impl<T: Delta> Rings<T> {
         dead: i64,
         found: &mut Vec<u32>,
     ) {
-        if self.rings[at.1 as usize][at.0].head == NONE {
-            return;
-        }
         self.expire(at, dead);
         for entries in self.entries_from(at, from) {
             for e in entries {
