@@ -30,6 +30,8 @@ pub struct Ingest {
     delay: Option<i64>,
     /// Whether a record without event time is left out and counted, instead of stopping the job.
     lenient: bool,
+    /// The option that says so.
+    ignore: &'static str,
     /// The numbers of the partitions, in the order of `state`.
     partitions: Vec<u16>,
     state: MinWatermark,
@@ -62,6 +64,7 @@ impl Ingest {
             watermark: spec.watermark.as_ref().map(|w| (w.column, w.expr.clone())),
             delay: spec.watermark.as_ref().and_then(|w| w.delay),
             lenient,
+            ignore: super::ignore_option(spec.options.get("format").map_or("", String::as_str)),
             state: MinWatermark::new(partitions.len()),
             partitions,
             bad: 0,
@@ -209,9 +212,11 @@ impl Ingest {
         let row = (0..batch.rows).find(|&i| nulls.is_null(i)).expect("there is a NULL");
         if !self.lenient {
             let message = format!("the event time `{name}` of this record is NULL");
-            return Err(self.at_record(Diagnostic::new("run.event-time", message), a, row).hint(
-                "give every record an event time, or set 'json.ignore-parse-errors' = 'true' to count and leave out such records",
-            ));
+            let error = Diagnostic::new("run.event-time", message);
+            return Err(self.at_record(error, a, row).hint(format!(
+                "give every record an event time, or set '{}' = 'true' to count and leave out such records",
+                self.ignore
+            )));
         }
         let kept: Vec<u32> =
             (0..batch.rows).filter(|&i| nulls.is_valid(i)).map(|i| i as u32).collect();
