@@ -92,7 +92,8 @@ impl Planner<'_> {
             self.from(&select.from, select)?
         };
         if let (Some(condition), false) = (&select.selection, joins) {
-            let mut row = Row { relation: &input, place: "WHERE" };
+            let functions = &self.functions;
+            let mut row = Row { relation: &input, place: "WHERE", functions };
             let predicate = expr::bind_condition(condition, &mut row, "WHERE")?;
             input = self.restrict(input, predicate, condition)?;
         }
@@ -142,7 +143,8 @@ impl Planner<'_> {
             match wildcard(item)? {
                 Some(qualifier) => expand(&input, qualifier, &mut items)?,
                 None => {
-                    let mut row = Row { relation: &input, place: "SELECT without GROUP BY" };
+                    let (place, functions) = ("SELECT without GROUP BY", &self.functions);
+                    let mut row = Row { relation: &input, place, functions };
                     items.push(bind_item(item, i, &mut row, &input)?);
                 }
             }

@@ -16,7 +16,7 @@ use crate::schema::SchemaRef;
 use crate::snapshot::{Cell, cells, values};
 use crate::time::EventTime;
 use crate::trace::What;
-use crate::udf::{Call, Failure, Guest};
+use crate::udf::{Failure, Guest};
 use crate::value::Value;
 use crate::{archive, unarchive};
 
@@ -117,7 +117,7 @@ impl GuestWindow {
         }
         let mut calls = Vec::new();
         let assigned = self.guest.assign(input.times, &input.columns, &rows, &mut calls);
-        note_calls(calls, out);
+        out.calls(calls);
         let assigned = assigned.map_err(|f| self.failure(f, input.batch, &rows))?;
         let mut next = assigned.into_iter().peekable();
         for (i, &row) in rows.iter().enumerate() {
@@ -180,7 +180,7 @@ impl GuestWindow {
             all.insert(at, (start, end));
             let mut calls = Vec::new();
             let groups = self.guest.merge_windows(&all, &mut calls);
-            note_calls(calls, out);
+            out.calls(calls);
             let groups = groups.map_err(|f| self.failure(f, input.batch, &[row]))?;
             let others = (0..all.len()).filter(|&i| i != at && groups[i] == groups[at]);
             group.extend(others.map(|i| open[i - usize::from(i > at)]));
@@ -219,7 +219,7 @@ impl GuestWindow {
         out.note(|| What::WindowOpen { window: number, key: key::text(key), start, end });
         let mut calls = Vec::new();
         let fresh = self.guest.init(1, &mut calls);
-        note_calls(calls, out);
+        out.calls(calls);
         let fresh = fresh.map_err(|f| self.failure(f, input.batch, &[row]))?;
         let stride = self.guest.stride() as usize;
         let slot = self.free.pop().unwrap_or_else(|| {
@@ -251,7 +251,7 @@ impl GuestWindow {
             let pairs: Vec<(u32, u32)> = group[1..].iter().map(|w| (first.slot, w.slot)).collect();
             let mut calls = Vec::new();
             let merged = self.guest.merge(&pairs, &mut self.slab, &mut calls);
-            note_calls(calls, out);
+            out.calls(calls);
             merged.map_err(|f| {
                 let only = Failure { row: f.row.map(|_| 0), ..f };
                 self.failure(only, input.batch, &[row])
@@ -281,7 +281,7 @@ impl GuestWindow {
             &mut self.slab,
             &mut calls,
         );
-        note_calls(calls, out);
+        out.calls(calls);
         done.map_err(|f| self.failure(f, input.batch, &rows))
     }
 
@@ -322,7 +322,7 @@ impl GuestWindow {
             .collect();
         let mut calls = Vec::new();
         let answer = self.guest.result(&windows, &slab, &mut calls);
-        note_calls(calls, out);
+        out.calls(calls);
         let (slots, results) = answer.map_err(|f| {
             let window = f.row.and_then(|r| windows.get(r as usize)).map_or(String::new(), |w| {
                 format!(" (window {} to {})", EventTime(w.0), EventTime(w.1))
@@ -364,18 +364,6 @@ impl GuestWindow {
         let row = failure.row.and_then(|r| rows.get(r as usize)).or(rows.first());
         let seq = row.map_or(0, |&r| batch.seqs.at(r as usize));
         row_error(&self.name, seq, failure.diagnostic)
-    }
-}
-
-/// Puts a guest's calls on the trace.
-pub(crate) fn note_calls(calls: Vec<Call>, out: &mut Output) {
-    for call in calls {
-        out.fuel += call.fuel;
-        let (rows, fuel, pages) = (call.rows, call.fuel, call.pages);
-        out.note(|| What::GuestCall { export: call.export.clone(), rows, fuel, pages });
-        for line in call.log {
-            out.note(|| What::GuestLog { level: line.level, text: line.text.clone() });
-        }
     }
 }
 

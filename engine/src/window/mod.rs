@@ -11,7 +11,6 @@ mod timers;
 
 pub use aligned::AlignedAggregate;
 pub use guest::GuestWindow;
-pub(crate) use guest::note_calls;
 pub use session::SessionAggregate;
 
 use arrow_array::ArrayRef;

@@ -39,20 +39,21 @@ pub struct Input<'a> {
 }
 
 impl<'a> Input<'a> {
-    fn column(&self, column: usize) -> Column {
-        Column::read(self.bytes, Header::LEN + column * Column::LEN).unwrap_or_default()
+    /// A column, to be read row by row. Of a column that is not there all rows are NULL.
+    #[inline]
+    pub fn reader<T: Cell<'a>>(&self, column: usize) -> Reader<'a, T> {
+        let column = Column::read(self.bytes, Header::LEN + column * Column::LEN);
+        let column = column.unwrap_or_default();
+        let validity = match column.validity_off {
+            0 => None,
+            at => Some(self.bytes.get(at as usize..).unwrap_or_default()),
+        };
+        Reader { validity, values: T::values(self.bytes, &column).unwrap_or_default() }
     }
 
     /// A cell; `None` when it is NULL.
     pub fn cell<T: Cell<'a>>(&self, column: usize, row: usize) -> Option<T> {
-        let column = self.column(column);
-        if column.validity_off != 0 {
-            let byte = self.bytes.get(column.validity_off as usize + row / 8)?;
-            if byte >> (row % 8) & 1 == 0 {
-                return None;
-            }
-        }
-        T::read(self.bytes, &column, row)
+        self.reader(column).get(row)
     }
 
     /// The event time of a row: a cell that is never NULL.
@@ -66,19 +67,75 @@ impl<'a> Input<'a> {
     }
 }
 
+/// One column of a frame.
+#[derive(Clone, Copy)]
+pub struct Reader<'a, T: Cell<'a>> {
+    validity: Option<&'a [u8]>,
+    values: T::Values,
+}
+
+impl<'a, T: Cell<'a>> Reader<'a, T> {
+    /// The cell of a row; `None` when it is NULL.
+    #[inline(always)]
+    pub fn get(&self, row: usize) -> Option<T> {
+        if let Some(bits) = self.validity
+            && bits.get(row / 8)? >> (row % 8) & 1 == 0
+        {
+            return None;
+        }
+        T::at(&self.values, row)
+    }
+
+    /// The cells of rows `8 * block..` of a column without NULL; `None` where fewer than eight are left.
+    #[inline(always)]
+    pub fn eight(&self, block: usize) -> Option<[T; 8]> {
+        T::eight(&self.values, block)
+    }
+}
+
 /// A type a column can hold.
-pub trait Cell<'a>: Sized {
+pub trait Cell<'a>: Copy {
+    /// Where cells are read from.
+    type Values: Copy + Default;
+    /// The values of a column of a frame.
+    fn values(frame: &'a [u8], column: &Column) -> Option<Self::Values>;
     /// Reads a cell that is not NULL.
-    fn read(frame: &'a [u8], column: &Column, row: usize) -> Option<Self>;
+    fn at(values: &Self::Values, row: usize) -> Option<Self>;
+
+    /// Reads the cells of rows `8 * block..`, if there are eight.
+    #[inline(always)]
+    fn eight(values: &Self::Values, block: usize) -> Option<[Self; 8]> {
+        let mut cells = [Self::at(values, block * 8)?; 8];
+        for (i, cell) in cells.iter_mut().enumerate() {
+            *cell = Self::at(values, block * 8 + i)?;
+        }
+        Some(cells)
+    }
+}
+
+fn part(frame: &[u8], at: u32, len: usize) -> Option<&[u8]> {
+    frame.get(at as usize..)?.get(..len)
 }
 
 macro_rules! numbers {
     ($($type:ty),*) => {$(
         impl<'a> Cell<'a> for $type {
-            fn read(frame: &'a [u8], column: &Column, row: usize) -> Option<Self> {
-                let at = column.data_off as usize + row * size_of::<$type>();
-                let bytes = frame.get(at..at + size_of::<$type>())?;
-                Some(<$type>::from_le_bytes(bytes.try_into().ok()?))
+            type Values = &'a [[u8; size_of::<$type>()]];
+
+            #[inline]
+            fn values(frame: &'a [u8], column: &Column) -> Option<Self::Values> {
+                let bytes = part(frame, column.data_off, column.rows as usize * size_of::<$type>());
+                Some(bytes?.as_chunks().0)
+            }
+
+            #[inline(always)]
+            fn at(values: &Self::Values, row: usize) -> Option<Self> {
+                Some(<$type>::from_le_bytes(*values.get(row)?))
+            }
+
+            #[inline(always)]
+            fn eight(values: &Self::Values, block: usize) -> Option<[Self; 8]> {
+                Some(values.as_chunks::<8>().0.get(block)?.map(<$type>::from_le_bytes))
             }
         }
     )*};
@@ -87,24 +144,48 @@ macro_rules! numbers {
 numbers!(i32, i64, f32, f64);
 
 impl<'a> Cell<'a> for bool {
-    fn read(frame: &'a [u8], column: &Column, row: usize) -> Option<bool> {
-        Some(frame.get(column.data_off as usize + row / 8)? >> (row % 8) & 1 == 1)
+    type Values = (&'a [u8], u32);
+
+    #[inline]
+    fn values(frame: &'a [u8], column: &Column) -> Option<Self::Values> {
+        let bytes = (column.rows as usize).div_ceil(8);
+        Some((part(frame, column.data_off, bytes)?, column.rows))
+    }
+
+    #[inline(always)]
+    fn at((bits, rows): &Self::Values, row: usize) -> Option<bool> {
+        (row < *rows as usize).then_some(())?;
+        Some(bits.get(row / 8)? >> (row % 8) & 1 == 1)
     }
 }
 
 impl<'a> Cell<'a> for &'a [u8] {
-    fn read(frame: &'a [u8], column: &Column, row: usize) -> Option<&'a [u8]> {
-        let offset = |i: usize| {
-            let at = column.offsets_off as usize + i * 4;
-            Some(u32::from_le_bytes(frame.get(at..at + 4)?.try_into().ok()?) as usize)
-        };
-        let data = frame.get(column.data_off as usize..)?;
+    /// Offsets and data.
+    type Values = (&'a [[u8; 4]], &'a [u8]);
+
+    #[inline]
+    fn values(frame: &'a [u8], column: &Column) -> Option<Self::Values> {
+        let offsets = part(frame, column.offsets_off, (column.rows as usize + 1) * 4)?;
+        Some((offsets.as_chunks().0, part(frame, column.data_off, column.data_len as usize)?))
+    }
+
+    #[inline]
+    fn at((offsets, data): &Self::Values, row: usize) -> Option<&'a [u8]> {
+        let offset = |i: usize| Some(u32::from_le_bytes(*offsets.get(i)?) as usize);
         data.get(offset(row)?..offset(row + 1)?)
     }
 }
 
 impl<'a> Cell<'a> for &'a str {
-    fn read(frame: &'a [u8], column: &Column, row: usize) -> Option<&'a str> {
-        core::str::from_utf8(Cell::read(frame, column, row)?).ok()
+    type Values = (&'a [[u8; 4]], &'a [u8]);
+
+    #[inline]
+    fn values(frame: &'a [u8], column: &Column) -> Option<Self::Values> {
+        <&[u8]>::values(frame, column)
+    }
+
+    #[inline]
+    fn at(values: &Self::Values, row: usize) -> Option<&'a str> {
+        core::str::from_utf8(<&[u8]>::at(values, row)?).ok()
     }
 }

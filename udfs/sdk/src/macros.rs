@@ -1,4 +1,4 @@
-//! `window!` and `join!`: from a declaration to types, manifest and exports.
+//! `window!`, `join!` and `function!`: from a declaration to types, manifest and exports.
 
 /// Declares a window operator.
 ///
@@ -78,6 +78,129 @@ macro_rules! join {
         );
         $crate::__guest!();
         $crate::__export!(join, $left, $right);
+    };
+}
+
+/// Declares a function of one row's values, and exports the function `call` of the same module.
+///
+/// * `nulls: strict`: its result is NULL when an argument is. `fn call(a: i64, b: &str) -> i64`, or an `Option`
+///   where it may give NULL itself.
+/// * `nulls: called`: it sees every row. `fn call(a: Option<i64>, b: Option<&str>) -> Option<i64>`.
+///
+/// A function that returns STRING or BYTES writes its result instead of returning it:
+/// `fn call(a: i64, out: &mut Text) -> Option<()>`, where `None` is NULL. A STRING has to be UTF-8.
+#[macro_export]
+macro_rules! function {
+    (
+        name: $name:literal,
+        description: $description:literal,
+        arguments { $($a:ident : $at:ident),* $(,)? }
+        returns: $returns:ident,
+        nulls: $nulls:ident $(,)?
+    ) => {
+        $crate::__parameters!();
+
+        /// The function's manifest, as the engine reads it.
+        pub const MANIFEST: &str = concat!(
+            "{\"abi\":1,\"kind\":\"function\",\"name\":\"", $name,
+            "\",\"version\":\"", env!("CARGO_PKG_VERSION"),
+            "\",\"description\":\"", $description,
+            "\",\"inputs\":[{\"name\":\"arguments\",\"columns\":[", $crate::__fields!($($a : $at),*),
+            "]}],\"output\":[", $crate::__fields!(result : $returns),
+            "],\"state\":[],\"parameters\":[],\"strict\":", $crate::__strict!($nulls), "}"
+        );
+        $crate::__guest!();
+        $crate::__shim!(fn_call, |frame, _p| {
+            $crate::__function!($returns, $nulls, frame, $($a : $at),*)
+        });
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __strict {
+    (strict) => {
+        "true"
+    };
+    (called) => {
+        "false"
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __readers {
+    ($($a:ident : $at:ident),*) => {
+        #[allow(unused_mut, unused_assignments, unused_variables)]
+        |input| {
+            let mut column = 0;
+            ($({
+                column += 1;
+                let _ = stringify!($a);
+                input.reader::<$crate::__type!('_ $at)>(column - 1)
+            },)*)
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __function {
+    (STRING, $nulls:ident, $frame:ident, $($a:ident : $at:ident),*) => {
+        $crate::__text!($crate::abi::types::STRING, $nulls, $frame, $($a : $at),*)
+    };
+    (BYTES, $nulls:ident, $frame:ident, $($a:ident : $at:ident),*) => {
+        $crate::__text!($crate::abi::types::BYTES, $nulls, $frame, $($a : $at),*)
+    };
+    ($returns:ident, strict, $frame:ident, $($a:ident : $at:ident),*) => {
+        $crate::call::values::<$crate::__type!('static $returns), _, _>(
+            $frame,
+            $crate::abi::types::$returns,
+            $crate::__readers!($($a : $at),*),
+            #[allow(unused_variables)]
+            |($($a,)*), block| {
+                $(let $a = $a.eight(block)?;)*
+                Some(core::array::from_fn(|i| call($($a[i]),*)))
+            },
+            #[allow(unused_variables)]
+            |($($a,)*), row| Some(call($($a.get(row)?),*)),
+        )
+    };
+    ($returns:ident, called, $frame:ident, $($a:ident : $at:ident),*) => {
+        $crate::call::values::<$crate::__type!('static $returns), _, _>(
+            $frame,
+            $crate::abi::types::$returns,
+            $crate::__readers!($($a : $at),*),
+            #[allow(unused_variables)]
+            |($($a,)*), block| {
+                Some(core::array::from_fn(|i| call($($a.get(block * 8 + i)),*)))
+            },
+            #[allow(unused_variables)]
+            |($($a,)*), row| Some(call($($a.get(row)),*)),
+        )
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __text {
+    ($of:expr, strict, $frame:ident, $($a:ident : $at:ident),*) => {
+        $crate::call::text(
+            $frame,
+            $of,
+            $crate::__readers!($($a : $at),*),
+            #[allow(unused_variables)]
+            |($($a,)*), row, out| call($($a.get(row)?,)* out),
+        )
+    };
+    ($of:expr, called, $frame:ident, $($a:ident : $at:ident),*) => {
+        $crate::call::text(
+            $frame,
+            $of,
+            $crate::__readers!($($a : $at),*),
+            #[allow(unused_variables)]
+            |($($a,)*), row, out| call($($a.get(row),)* out),
+        )
     };
 }
 
@@ -210,13 +333,22 @@ macro_rules! __record {
 
         impl<'a> $crate::shim::Record<'a> for $record<'a> {
             const COLUMNS: usize = 1 $(+ { let _ = stringify!($r); 1 })*;
+            type Readers =
+                ($crate::Reader<'a, i64>, $($crate::Reader<'a, $crate::__type!('a $rt)>,)*);
 
             #[allow(unused_assignments, unused_mut)]
-            fn read(input: &$crate::Input<'a>, first: usize, row: usize) -> Self {
+            #[inline(always)]
+            fn readers(input: &$crate::Input<'a>, first: usize) -> Self::Readers {
                 let mut column = first;
+                (input.reader(first), $({ column += 1; let _ = stringify!($r); input.reader(column) },)*)
+            }
+
+            #[inline(always)]
+            fn read(readers: &Self::Readers, row: usize) -> Self {
+                let (time, $($r,)*) = readers;
                 $record {
-                    time: input.time(first, row),
-                    $($r: { column += 1; input.cell(column, row) },)*
+                    time: time.get(row).unwrap_or_default(),
+                    $($r: $r.get(row),)*
                     frame: core::marker::PhantomData,
                 }
             }
@@ -235,13 +367,25 @@ macro_rules! __state {
         }
 
         impl $crate::shim::Accumulator for State {
+            #[allow(unused_assignments, unused_mut)]
+            const SIZE: usize = {
+                let mut at = 0usize;
+                $(
+                    let size = <$crate::__type!('static $st) as $crate::shim::Field>::SIZE;
+                    at = at.next_multiple_of(size) + size;
+                )*
+                at.next_multiple_of(8)
+            };
+
             #[allow(unused_assignments, unused_mut, unused_variables)]
+            #[inline(always)]
             fn read(bytes: &[u8]) -> State {
                 let mut at = 0;
                 State { $($s: $crate::shim::take::<$crate::__type!('static $st)>(bytes, &mut at)),* }
             }
 
             #[allow(unused_assignments, unused_mut, unused_variables)]
+            #[inline(always)]
             fn write(&self, bytes: &mut [u8]) {
                 let mut at = 0;
                 $($crate::shim::put(bytes, &mut at, self.$s);)*
