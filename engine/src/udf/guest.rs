@@ -89,6 +89,11 @@ impl Guest {
         self.caller.module.has(export::WIN_MERGE)
     }
 
+    /// Whether the guest makes its own new accumulators; without that they are zeros.
+    pub fn initialises(&self) -> bool {
+        self.caller.module.has(export::WIN_INIT)
+    }
+
     /// Bytes of one accumulator in a slab.
     pub fn stride(&self) -> u32 {
         self.caller.module.manifest().state_layout().1

@@ -41,23 +41,6 @@ pub fn closed(end: i64, watermark: EventTime) -> bool {
     end.saturating_sub(1) <= watermark.0
 }
 
-/// One fired window of one key, before it becomes a row.
-struct Fired {
-    group: u32,
-    key: Vec<Value>,
-    start: i64,
-    end: i64,
-}
-
-impl Fired {
-    /// The one order in which results of one moment leave: key group, window, key.
-    fn order(&self, other: &Fired) -> std::cmp::Ordering {
-        (self.group, self.end, self.start)
-            .cmp(&(other.group, other.end, other.start))
-            .then_with(|| key::encode(&self.key).cmp(&key::encode(&other.key)))
-    }
-}
-
 /// The columns `window_start`, `window_end`, `window_time` of fired windows.
 fn bounds(windows: impl Iterator<Item = (i64, i64)> + Clone, time: DataType) -> Vec<ArrayRef> {
     vec![

@@ -423,8 +423,8 @@ fn functions_of_guests_stand_wherever_a_value_does() {
          GROUP BY s, linear(b, NULL)",
         &[
             "result: Sink(collect, [s STRING, y BIGINT]), changes=[I,U,D]",
-            "project-2: Project(s, linear(max, CAST('2' AS DOUBLE)) AS y), changes=[I,U,D]",
-            "aggregate: GroupAggregate(keys=[s, key], aggregates=[MAX(b)]), changes=[I,U,D]",
+            "project-2: Project(s, linear(max_0, 2.0E0) AS y), changes=[I,U,D]",
+            "group: GroupAggregate(keys=[s, key], aggregates=[MAX(b)]), changes=[I,U,D]",
             "project: Project(s, linear(b, NULL) AS key, b)",
             "filter: Filter(linear(CAST(a AS BIGINT), 1.5E0) > 0 OR linear(1, 1.0E0) IS NULL)",
             "plain: Source(inline, [a INT, b BIGINT, s STRING, ts TIMESTAMP(3)])",
