@@ -262,9 +262,7 @@ impl<'c> Planner<'c> {
                         Diagnostic::new("sql.unknown-column", format!("unknown column `{name}`"))
                     }),
                 ColumnKind::Computed(ast) => {
-                    let functions = &self.functions;
-                    let place = "a computed column";
-                    expr::bind(ast, &mut Row { relation: &relation, place, functions })
+                    expr::bind(ast, &mut self.row(&relation, "a computed column"))
                 }
             };
             match computed {
@@ -277,6 +275,11 @@ impl<'c> Planner<'c> {
             }
         }
         (physical, Schema::new(fields), exprs)
+    }
+
+    /// What names and functions mean row by row in a relation.
+    pub(super) fn row<'a>(&'a self, relation: &'a Relation, place: &'static str) -> Row<'a> {
+        Row { relation, place, functions: &self.functions }
     }
 
     /// The node that reads a table.

@@ -4,18 +4,18 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int32Type, TimestampMillisecondType};
-use arrow_array::{Array, ArrayRef};
 use highwater_abi::{Column, Output, export};
 
 use super::Sandbox;
-use super::answer::Lie;
 use super::call::{Call, Caller, Want, bad};
+use super::checks::{check_groups, check_positions, check_windows};
 use super::concat::concat;
 use super::frame::{FrameWriter, Rows};
 use super::manifest::Typed;
 use super::module::GuestModule;
+use super::slots::{Dense, Touched, gather, scatter};
 use crate::error::{Error, Result};
 use crate::schema::DataType;
 use crate::value::Value;
@@ -420,8 +420,6 @@ fn write_rows(
 /// One try at a range of rows. It changes nothing unless it succeeds.
 type Attempt<'a> = dyn FnMut(&mut Caller, Range<usize>, &mut Vec<Call>) -> Result<()> + 'a;
 
-type Checked<T> = std::result::Result<T, Lie>;
-
 /// A first guess at the room an answer needs; a guest that needs more says so.
 fn room(columns: usize, bytes: usize) -> usize {
     Output::LEN + columns * (Column::LEN + 16) + bytes + 256
@@ -429,82 +427,6 @@ fn room(columns: usize, bytes: usize) -> usize {
 
 fn bytes_of(slots: &Range<usize>, stride: u32) -> Range<usize> {
     slots.start * stride as usize..slots.end * stride as usize
-}
-
-/// The few numbers out of many that a frame speaks about, renumbered from 0 in their own order.
-struct Dense {
-    used: Vec<u32>,
-}
-
-impl Dense {
-    fn new(numbers: impl Iterator<Item = u32>) -> Dense {
-        let mut used: Vec<u32> = numbers.collect();
-        used.sort();
-        used.dedup();
-        Dense { used }
-    }
-
-    fn positions(&self, numbers: impl Iterator<Item = u32>) -> Vec<u32> {
-        numbers.map(|n| self.used.partition_point(|u| *u < n) as u32).collect()
-    }
-
-    fn select(&self, rows: &[u32]) -> Vec<u32> {
-        self.used.iter().map(|u| rows[*u as usize]).collect()
-    }
-}
-
-/// The slots that a frame speaks about, renumbered in the order in which its rows name them.
-#[derive(Clone, Default)]
-struct Touched {
-    /// The slots, by new number.
-    used: Vec<u32>,
-    /// The new number of each row's slot.
-    places: Vec<u32>,
-    /// For each slot, the round that named it last and its number then.
-    seen: Vec<(u32, u32)>,
-    round: u32,
-}
-
-impl Touched {
-    fn renumber(&mut self, slots: &[u32]) {
-        self.round = self.round.checked_add(1).unwrap_or_else(|| {
-            self.seen.fill((0, 0));
-            1
-        });
-        let most = slots.iter().max().map_or(0, |most| *most as usize + 1);
-        if most > self.seen.len() {
-            self.seen.resize(most.next_power_of_two(), (0, 0));
-        }
-        let Touched { used, places, seen, round } = self;
-        used.clear();
-        places.clear();
-        places.extend(slots.iter().map(|&slot| {
-            let seen = &mut seen[slot as usize];
-            if seen.0 != *round {
-                *seen = (*round, used.len() as u32);
-                used.push(slot);
-            }
-            seen.1
-        }));
-    }
-}
-
-/// The accumulators of these slots.
-fn gather(used: &[u32], slab: &[u8], stride: u32) -> Vec<u8> {
-    let stride = stride as usize;
-    let mut part = Vec::with_capacity(used.len() * stride);
-    for slot in used {
-        part.extend_from_slice(&slab[*slot as usize * stride..][..stride]);
-    }
-    part
-}
-
-/// Puts the accumulators of these slots back.
-fn scatter(used: &[u32], part: &[u8], slab: &mut [u8], stride: u32) {
-    let stride = stride as usize;
-    for (i, slot) in used.iter().enumerate() {
-        slab[*slot as usize * stride..][..stride].copy_from_slice(&part[i * stride..][..stride]);
-    }
 }
 
 /// Groups of sorted windows that overlap or touch.
@@ -520,75 +442,4 @@ fn overlapping(windows: &[Bounds]) -> Vec<u32> {
         groups.push(group);
     }
     groups
-}
-
-/// Positions below `limit`, never falling, at most `most` times each.
-fn check_positions(column: &ArrayRef, limit: usize, most: usize) -> Checked<Vec<u32>> {
-    let column = column.as_primitive::<Int32Type>();
-    if column.null_count() == 0 {
-        // The usual answer: one row for each.
-        let all = column.values();
-        if all.len() <= limit && most > 0 && all.iter().zip(0..).all(|(p, i)| *p == i) {
-            return Ok((0..all.len() as u32).collect());
-        }
-    }
-    let (mut last, mut times) = (0, 0);
-    let mut positions = Vec::with_capacity(column.len());
-    for (i, position) in column.iter().enumerate() {
-        match position.and_then(|p| u32::try_from(p).ok()) {
-            Some(p) if (p as usize) < limit && p >= last => {
-                times = if p == last { times + 1 } else { 1 };
-                if times > most {
-                    return Err(format!("position {p} has more than {most} rows"));
-                }
-                last = p;
-                positions.push(p);
-            }
-            _ => {
-                return Err(format!(
-                    "its position {position:?} at row {i} is out of order or range"
-                ));
-            }
-        }
-    }
-    Ok(positions)
-}
-
-fn check_windows(
-    n: usize,
-    columns: &[ArrayRef],
-    rows: usize,
-    time: impl Fn(usize) -> i64,
-) -> Checked<Vec<(u32, i64, i64)>> {
-    let positions = check_positions(&columns[0], rows, MAX_WINDOWS_PER_ROW)?;
-    let starts = columns[1].as_primitive::<TimestampMillisecondType>();
-    let ends = columns[2].as_primitive::<TimestampMillisecondType>();
-    if starts.null_count() + ends.null_count() > 0 {
-        return Err("a window's start or end is NULL".into());
-    }
-    let mut windows = Vec::with_capacity(n);
-    let bounds = starts.values().iter().zip(ends.values());
-    for (row, (&start, &end)) in positions.into_iter().zip(bounds) {
-        let at = time(row as usize);
-        if start > at || at >= end {
-            return Err(format!("the window [{start}, {end}) does not hold its row's time {at}"));
-        }
-        windows.push((row, start, end));
-    }
-    Ok(windows)
-}
-
-fn check_groups(n: usize, column: &ArrayRef, windows: usize) -> Checked<Vec<u32>> {
-    if n != windows {
-        return Err(format!("it answers {n} rows for {windows} windows"));
-    }
-    let groups = check_positions(column, windows, windows)?;
-    let mut next = 0;
-    for group in &groups {
-        if *group > next || (next > 0 && *group + 1 < next) {
-            return Err(format!("group {group} leaves a gap"));
-        }
-        next = group + 1;
-    }
-    Ok(groups)
 }

@@ -3,6 +3,7 @@
 mod answer;
 mod body;
 pub mod call;
+mod checks;
 mod code;
 mod concat;
 mod frame;
@@ -15,6 +16,7 @@ mod meter;
 mod module;
 mod registry;
 mod shape;
+mod slots;
 
 pub use call::Call;
 pub use guest::{Failure, Guest, MAX_ROWS_PER_SLOT, MAX_WINDOWS_PER_ROW, Side};

@@ -54,6 +54,7 @@ mod answer;
 #[doc(hidden)]
 pub mod call;
 mod frame;
+mod function;
 mod guest;
 mod macros;
 #[doc(hidden)]
