@@ -338,6 +338,7 @@ impl Graph {
             Op::GuestWindow { guest: call, time, keys } => {
                 let columns = call.columns[0].clone();
                 let schemas = (input(0), &node.schema);
+                let keys = (keys.as_slice(), self.order_after(id));
                 Box::new(GuestWindow::new(name, guest(call)?, columns, *time, keys, schemas))
             }
             Op::GuestJoin { guest: call, times, keys, lower, upper } => Box::new(GuestJoin::new(

@@ -38,8 +38,8 @@ impl Operator for Filter {
         self.called.trace([&self.predicate], out.traced());
         let kept = expr::select(&self.predicate, &batch);
         self.called.tell([&self.predicate], out);
-        let kept = kept
-            .map_err(|e| row_error(&self.name, batch.seqs.at(e.row as usize), e.diagnostic))?;
+        let kept =
+            kept.map_err(|e| row_error(&self.name, batch.seqs.at(e.row as usize), e.diagnostic))?;
         out.batches.push(if kept.len() == batch.rows { batch } else { batch.select(&kept) });
         Ok(())
     }

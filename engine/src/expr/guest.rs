@@ -40,7 +40,8 @@ struct Live {
 impl Clone for Running {
     /// A copy has an instance of its own: an operator's copy may run elsewhere.
     fn clone(&self) -> Running {
-        let fresh = |live: MutexGuard<'_, Live>| Live { guest: live.guest.clone(), calls: Vec::new() };
+        let fresh =
+            |live: MutexGuard<'_, Live>| Live { guest: live.guest.clone(), calls: Vec::new() };
         Running(self.live().map(|live| Box::new(Mutex::new(fresh(live)))))
     }
 }
@@ -97,7 +98,11 @@ impl Expr {
     /// A call of a guest's function whose arguments are of the right number and types.
     pub fn guest(function: GuestFunction, args: Vec<Expr>) -> Expr {
         let data_type = function.manifest.output[0].data_type;
-        Expr { kind: ExprKind::Guest { function: function.into(), args }, data_type, nullable: true }
+        Expr {
+            kind: ExprKind::Guest { function: function.into(), args },
+            data_type,
+            nullable: true,
+        }
     }
 
     /// The expression as that type where it widens to it without a CAST; itself otherwise.
@@ -199,9 +204,10 @@ pub(super) fn call(
     let rows = if constant { 1 } else { input.rows() };
     let strict = function.manifest.strict;
     let columns: Vec<ArrayRef> = columns.into_iter().map(|c| c.expand(rows)).collect();
-    let nulls = columns.iter().filter(|_| strict).fold(None, |nulls, column| {
-        NullBuffer::union(nulls.as_ref(), column.nulls())
-    });
+    let nulls = columns
+        .iter()
+        .filter(|_| strict)
+        .fold(None, |nulls, column| NullBuffer::union(nulls.as_ref(), column.nulls()));
     let array = match nulls.filter(|n| n.null_count() > 0) {
         None => function.run(&columns, rows),
         Some(nulls) => without_nulls(function, &columns, &nulls, result),

@@ -62,9 +62,7 @@ impl Ingest {
             schema: Arc::clone(schema),
             columns: spec.columns.clone(),
             watermark: spec.watermark.as_ref().map(|w| (w.column, w.expr.clone())),
-            called: Called::of(
-                spec.columns.iter().chain(spec.watermark.iter().map(|w| &w.expr)),
-            ),
+            called: Called::of(spec.columns.iter().chain(spec.watermark.iter().map(|w| &w.expr))),
             delay: spec.watermark.as_ref().and_then(|w| w.delay),
             lenient,
             state: MinWatermark::new(partitions.len()),

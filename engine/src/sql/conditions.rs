@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use sqlparser::ast::{BinaryOperator as Binary, Expr as Ast};
 
-use super::guest::Functions;
 use super::builder::columns_of;
 use super::expr::{self, Row};
+use super::guest::Functions;
 use super::interval::{Interval, interval};
 use super::scope::Relation;
 use crate::expr::Expr;
@@ -112,12 +112,7 @@ pub(super) fn conjuncts<'a>(condition: &'a Ast, all: &mut Vec<&'a Ast>) {
 }
 
 /// What a condition says; `None` when it is on both sides, but neither a key nor a time, or has an error.
-fn part(
-    condition: &Ast,
-    both: &Relation,
-    split: usize,
-    functions: &Functions,
-) -> Option<Part> {
+fn part(condition: &Ast, both: &Relation, split: usize, functions: &Functions) -> Option<Part> {
     let moved = |ast: &Ast| moved_time(ast, both, 0);
     let alike =
         |[l, r]: [usize; 2]| both.columns[l].field.data_type == both.columns[r].field.data_type;

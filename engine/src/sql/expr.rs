@@ -337,9 +337,11 @@ impl Binder<'_> {
         let wanted = function.arguments();
         if args.len() != wanted.len() {
             let (n, plural) = (wanted.len(), if wanted.len() == 1 { "" } else { "s" });
-            let text = format!("{} expects {n} argument{plural}, not {}", function.name, args.len());
-            return Err(Diagnostic::new("sql.argument", text)
-                .hint(format!("write {}", function.syntax())));
+            let text =
+                format!("{} expects {n} argument{plural}, not {}", function.name, args.len());
+            return Err(
+                Diagnostic::new("sql.argument", text).hint(format!("write {}", function.syntax()))
+            );
         }
         let wanted: Vec<DataType> = wanted.collect();
         let mut bound = Vec::with_capacity(args.len());

@@ -71,10 +71,7 @@ impl Functions {
 
 /// The error for a function whose declaration has one.
 pub(super) fn broken(name: &str) -> Error {
-    Diagnostic::new(
-        "sql.broken",
-        format!("`{name}` cannot be used: its definition has an error"),
-    )
+    Diagnostic::new("sql.broken", format!("`{name}` cannot be used: its definition has an error"))
 }
 
 /// An input of a guest, its columns found and cast.

@@ -4,11 +4,11 @@ use sqlparser::ast::{
     Expr as Ast, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Spanned, TableFactor,
 };
 
-use super::guest::broken;
 use super::aggregate::updating;
 use super::builder::WindowKind;
 use super::diagnose::{Locate, nearest, span, unknown, unsupported};
 use super::dialect::{TABLE, marker};
+use super::guest::broken;
 use super::interval;
 use super::planner::Planner;
 use super::scope::{Pending, Relation, window_fields};

@@ -276,10 +276,7 @@ impl Rewriter<'_> {
                 InstructionSink::new(&mut self.segment).br(self.nesting);
                 self.close(Head::Plain, 0);
             }
-            O::Else
-            | O::Br { .. }
-            | O::BrIf { .. }
-            | O::BrTable { .. } => {
+            O::Else | O::Br { .. } | O::BrIf { .. } | O::BrTable { .. } => {
                 self.segment.extend_from_slice(raw);
                 self.close(Head::Plain, 0);
             }

@@ -179,12 +179,8 @@ impl Guest {
                 let part = bytes_of(&range, stride);
                 let mut writer = FrameWriter::new(0, range.len() as u32);
                 writer.state(&slab[part.clone()], stride, range.len() as u32);
-                let done = guest.call(
-                    export::WIN_INIT,
-                    writer.finish(room(0, 0)),
-                    Want::State,
-                    calls,
-                )?;
+                let done =
+                    guest.call(export::WIN_INIT, writer.finish(room(0, 0)), Want::State, calls)?;
                 slab[part].copy_from_slice(&done.state);
                 Ok(())
             })?;

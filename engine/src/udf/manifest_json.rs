@@ -54,7 +54,9 @@ impl Manifest {
         let strict = match (map.get("strict"), kind) {
             (None, _) => true,
             (Some(Json::Bool(strict)), GuestKind::Function) => *strict,
-            (Some(_), GuestKind::Function) => return Err(wrong("`strict` is neither true nor false")),
+            (Some(_), GuestKind::Function) => {
+                return Err(wrong("`strict` is neither true nor false"));
+            }
             (Some(_), _) => return Err(wrong("`strict` is said of functions only")),
         };
         let manifest = Manifest {

@@ -52,7 +52,8 @@ fn a_strict_function_never_sees_a_null() {
         let (expr, batch) = call(&module, &types, vec![longs(a), longs(b)]);
         let found = expr::evaluate(&expr, &batch).expect("computed");
         assert_eq!(found.as_primitive::<Int64Type>().iter().collect::<Vec<_>>(), expected);
-        let (expr, batch) = call(&module, &types, vec![longs(vec![None; 4]), longs(vec![Some(1); 4])]);
+        let (expr, batch) =
+            call(&module, &types, vec![longs(vec![None; 4]), longs(vec![Some(1); 4])]);
         assert_eq!(expr::evaluate(&expr, &batch).expect("computed").null_count(), 4);
     }
 }
@@ -78,7 +79,10 @@ fn texts_come_back_and_a_function_may_give_null() {
     let mut expected =
         vec![Some("u4pruydqqvj".to_owned()), Some("s".into()), None, None, Some("ezs42".into())];
     for i in 0..2000_u32 {
-        let (y, x) = (f64::from(i * 7919 % 1799) / 10.0 - 89.9, f64::from(i * 104_729 % 3599) / 10.0 - 179.9);
+        let (y, x) = (
+            f64::from(i * 7919 % 1799) / 10.0 - 89.9,
+            f64::from(i * 104_729 % 3599) / 10.0 - 179.9,
+        );
         lat.push(y);
         lon.push(x);
         length.push((i % 12) as i32 + 1);
@@ -161,7 +165,10 @@ fn lies_about_the_result_are_found() {
     };
     // The head stands 40 bytes before the results.
     let set = |at: i32, value: i32| {
-        format!("(i32.store (i32.sub (local.get $results) (i32.const {})) (i32.const {value}))", 40 - at)
+        format!(
+            "(i32.store (i32.sub (local.get $results) (i32.const {})) (i32.const {value}))",
+            40 - at
+        )
     };
     for (at, value, message) in [
         (8, 2, "2 rows for 1"),

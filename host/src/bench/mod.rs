@@ -206,7 +206,8 @@ pub fn measure(task: &Task, repeats: u32, engine_wasm: Option<&Path>) -> Result<
     let (clocks, totals) = match task.subject {
         Subject::Loop => time(repeats, || Ok(loops::run(workload, &columns)))?,
         Subject::Native | Subject::BuiltIn => {
-            let built_in = workload.built_in("datagen").filter(|_| task.subject == Subject::BuiltIn);
+            let built_in =
+                workload.built_in("datagen").filter(|_| task.subject == Subject::BuiltIn);
             let sql = built_in.unwrap_or_else(|| workload.sql("datagen"));
             let host = guests::host(workload)?;
             time(repeats, || native::run_with(workload, &sql, &columns, batch_rows, &host))?

@@ -24,8 +24,8 @@ pub trait Returned {
 pub trait Value: Copy + Default {
     /// Bytes of so many.
     fn len(rows: usize) -> usize;
-    /// Writes the values of rows `8 * block..`.
-    fn put_eight(values: [Self; 8], block: usize, out: &mut [u8]);
+    /// Writes the values of rows `8 * block..`, one after the other.
+    fn put_eight(values: impl Fn(usize) -> Self, block: usize, out: &mut [u8]);
     /// Writes the value of a row.
     fn put(self, row: usize, out: &mut [u8]);
 }
@@ -38,9 +38,12 @@ macro_rules! numbers {
             }
 
             #[inline(always)]
-            fn put_eight(values: [Self; 8], block: usize, out: &mut [u8]) {
+            fn put_eight(values: impl Fn(usize) -> Self, block: usize, out: &mut [u8]) {
                 let cells = out.as_chunks_mut::<{ size_of::<$type>() }>().0.as_chunks_mut::<8>().0;
-                cells[block] = values.map(<$type>::to_le_bytes);
+                let cells = &mut cells[block];
+                for i in 0..8 {
+                    cells[i] = values(i).to_le_bytes();
+                }
             }
 
             #[inline(always)]
@@ -59,7 +62,7 @@ impl Value for bool {
     }
 
     #[inline(always)]
-    fn put_eight(values: [bool; 8], block: usize, out: &mut [u8]) {
+    fn put_eight(values: impl Fn(usize) -> bool, block: usize, out: &mut [u8]) {
         out[block] = byte(values);
     }
 
@@ -95,8 +98,9 @@ impl<T: Value> Returned for Option<T> {
     }
 }
 
-fn byte(flags: [bool; 8]) -> u8 {
-    flags.iter().enumerate().fold(0, |byte, (i, flag)| byte | u8::from(*flag) << i)
+#[inline(always)]
+fn byte(flags: impl Fn(usize) -> bool) -> u8 {
+    (0..8).fold(0, |byte, i| byte | u8::from(flags(i)) << i)
 }
 
 /// Sets a bit in bytes that may hold anything: the first of each byte clears the others.
@@ -121,11 +125,11 @@ fn finish(region: &mut [u8], column: Column) -> i32 {
 /// `fn_call` of a function that gives a value of fixed size. Rows are computed by eight, so that little of a
 /// loop's own work and of the meter's is done a row.
 #[inline(always)]
-pub fn values<'a, V: Value, A, R: Returned<Value = V>>(
+pub fn values<'a, V: Value, A, F: Fn(usize) -> R, R: Returned<Value = V>>(
     frame: &'a mut [u8],
     data_type: u8,
     readers: impl Fn(Input<'a>) -> A,
-    eight: impl Fn(&A, usize) -> Option<[R; 8]>,
+    eight: impl Fn(&A, usize) -> Option<F>,
     one: impl Fn(&A, usize) -> Option<R>,
 ) -> i32 {
     let Some(parts) = Parts::of(frame) else { return NO_FRAME };
@@ -138,11 +142,16 @@ pub fn values<'a, V: Value, A, R: Returned<Value = V>>(
     let (valid, data) = parts.output[HEAD..need].split_at_mut(validity);
     let readers = readers(parts.input);
     for block in 0..rows / 8 {
-        let Some(results) = eight(&readers, block) else { return NO_FRAME };
-        let results = results.map(Returned::parts);
-        V::put_eight(results.map(|r| r.0), block, data);
+        let Some(result) = eight(&readers, block) else { return NO_FRAME };
         if R::NULLS {
-            valid[block] = byte(results.map(|r| r.1));
+            let mut results = [(V::default(), false); 8];
+            for (i, place) in results.iter_mut().enumerate() {
+                *place = result(i).parts();
+            }
+            V::put_eight(|i| results[i].0, block, data);
+            valid[block] = byte(|i| results[i].1);
+        } else {
+            V::put_eight(|i| result(i).parts().0, block, data);
         }
     }
     for row in rows / 8 * 8..rows {

@@ -88,8 +88,22 @@ impl<'a, T: Cell<'a>> Reader<'a, T> {
 
     /// The cells of rows `8 * block..` of a column without NULL; `None` where fewer than eight are left.
     #[inline(always)]
-    pub fn eight(&self, block: usize) -> Option<[T; 8]> {
-        T::eight(&self.values, block)
+    pub fn eight(&self, block: usize) -> Option<Eight<'a, T>> {
+        Some(Eight { cells: T::eight(&self.values, block)? })
+    }
+}
+
+/// Eight cells that follow one another.
+#[derive(Clone, Copy)]
+pub struct Eight<'a, T: Cell<'a>> {
+    cells: T::Eight,
+}
+
+impl<'a, T: Cell<'a>> Eight<'a, T> {
+    /// The cell in a place below 8.
+    #[inline(always)]
+    pub fn get(&self, place: usize) -> T {
+        T::of_eight(&self.cells, place)
     }
 }
 
@@ -97,20 +111,16 @@ impl<'a, T: Cell<'a>> Reader<'a, T> {
 pub trait Cell<'a>: Copy {
     /// Where cells are read from.
     type Values: Copy + Default;
+    /// Eight cells that follow one another.
+    type Eight: Copy;
     /// The values of a column of a frame.
     fn values(frame: &'a [u8], column: &Column) -> Option<Self::Values>;
     /// Reads a cell that is not NULL.
     fn at(values: &Self::Values, row: usize) -> Option<Self>;
-
-    /// Reads the cells of rows `8 * block..`, if there are eight.
-    #[inline(always)]
-    fn eight(values: &Self::Values, block: usize) -> Option<[Self; 8]> {
-        let mut cells = [Self::at(values, block * 8)?; 8];
-        for (i, cell) in cells.iter_mut().enumerate() {
-            *cell = Self::at(values, block * 8 + i)?;
-        }
-        Some(cells)
-    }
+    /// The cells of rows `8 * block..`, if there are eight.
+    fn eight(values: &Self::Values, block: usize) -> Option<Self::Eight>;
+    /// One of eight.
+    fn of_eight(cells: &Self::Eight, place: usize) -> Self;
 }
 
 fn part(frame: &[u8], at: u32, len: usize) -> Option<&[u8]> {
@@ -121,6 +131,7 @@ macro_rules! numbers {
     ($($type:ty),*) => {$(
         impl<'a> Cell<'a> for $type {
             type Values = &'a [[u8; size_of::<$type>()]];
+            type Eight = &'a [[u8; size_of::<$type>()]; 8];
 
             #[inline]
             fn values(frame: &'a [u8], column: &Column) -> Option<Self::Values> {
@@ -134,8 +145,13 @@ macro_rules! numbers {
             }
 
             #[inline(always)]
-            fn eight(values: &Self::Values, block: usize) -> Option<[Self; 8]> {
-                Some(values.as_chunks::<8>().0.get(block)?.map(<$type>::from_le_bytes))
+            fn eight(values: &Self::Values, block: usize) -> Option<Self::Eight> {
+                values.as_chunks::<8>().0.get(block)
+            }
+
+            #[inline(always)]
+            fn of_eight(cells: &Self::Eight, place: usize) -> Self {
+                <$type>::from_le_bytes(cells[place])
             }
         }
     )*};
@@ -145,6 +161,7 @@ numbers!(i32, i64, f32, f64);
 
 impl<'a> Cell<'a> for bool {
     type Values = (&'a [u8], u32);
+    type Eight = u8;
 
     #[inline]
     fn values(frame: &'a [u8], column: &Column) -> Option<Self::Values> {
@@ -157,11 +174,23 @@ impl<'a> Cell<'a> for bool {
         (row < *rows as usize).then_some(())?;
         Some(bits.get(row / 8)? >> (row % 8) & 1 == 1)
     }
+
+    #[inline(always)]
+    fn eight((bits, rows): &Self::Values, block: usize) -> Option<u8> {
+        (block * 8 + 8 <= *rows as usize).then_some(())?;
+        bits.get(block).copied()
+    }
+
+    #[inline(always)]
+    fn of_eight(cells: &u8, place: usize) -> bool {
+        cells >> place & 1 == 1
+    }
 }
 
 impl<'a> Cell<'a> for &'a [u8] {
     /// Offsets and data.
     type Values = (&'a [[u8; 4]], &'a [u8]);
+    type Eight = (Self::Values, usize);
 
     #[inline]
     fn values(frame: &'a [u8], column: &Column) -> Option<Self::Values> {
@@ -174,10 +203,22 @@ impl<'a> Cell<'a> for &'a [u8] {
         let offset = |i: usize| Some(u32::from_le_bytes(*offsets.get(i)?) as usize);
         data.get(offset(row)?..offset(row + 1)?)
     }
+
+    #[inline]
+    fn eight(values: &Self::Values, block: usize) -> Option<Self::Eight> {
+        Self::at(values, block * 8 + 7)?;
+        Some((*values, block * 8))
+    }
+
+    #[inline]
+    fn of_eight((values, first): &Self::Eight, place: usize) -> &'a [u8] {
+        Self::at(values, first + place).unwrap_or_default()
+    }
 }
 
 impl<'a> Cell<'a> for &'a str {
     type Values = (&'a [[u8; 4]], &'a [u8]);
+    type Eight = (Self::Values, usize);
 
     #[inline]
     fn values(frame: &'a [u8], column: &Column) -> Option<Self::Values> {
@@ -187,5 +228,16 @@ impl<'a> Cell<'a> for &'a str {
     #[inline]
     fn at(values: &Self::Values, row: usize) -> Option<&'a str> {
         core::str::from_utf8(<&[u8]>::at(values, row)?).ok()
+    }
+
+    #[inline]
+    fn eight(values: &Self::Values, block: usize) -> Option<Self::Eight> {
+        Self::at(values, block * 8 + 7)?;
+        Some((*values, block * 8))
+    }
+
+    #[inline]
+    fn of_eight((values, first): &Self::Eight, place: usize) -> &'a str {
+        Self::at(values, first + place).unwrap_or_default()
     }
 }

@@ -72,27 +72,28 @@ macro_rules! __function {
         $crate::__text!($crate::abi::types::BYTES, $nulls, $frame, $($a : $at),*)
     };
     ($returns:ident, strict, $frame:ident, $($a:ident : $at:ident),*) => {
-        $crate::call::values::<$crate::__type!('static $returns), _, _>(
+        $crate::call::values::<$crate::__type!('static $returns), _, _, _>(
             $frame,
             $crate::abi::types::$returns,
             $crate::__readers!($($a : $at),*),
             #[allow(unused_variables)]
             |($($a,)*), block| {
                 $(let $a = $a.eight(block)?;)*
-                Some(core::array::from_fn(|i| call($($a[i]),*)))
+                Some(move |i: usize| call($($a.get(i)),*))
             },
             #[allow(unused_variables)]
             |($($a,)*), row| Some(call($($a.get(row)?),*)),
         )
     };
     ($returns:ident, called, $frame:ident, $($a:ident : $at:ident),*) => {
-        $crate::call::values::<$crate::__type!('static $returns), _, _>(
+        $crate::call::values::<$crate::__type!('static $returns), _, _, _>(
             $frame,
             $crate::abi::types::$returns,
             $crate::__readers!($($a : $at),*),
             #[allow(unused_variables)]
             |($($a,)*), block| {
-                Some(core::array::from_fn(|i| call($($a.get(block * 8 + i)),*)))
+                $(let $a = *$a;)*
+                Some(move |i: usize| call($($a.get(block * 8 + i)),*))
             },
             #[allow(unused_variables)]
             |($($a,)*), row| Some(call($($a.get(row)),*)),

@@ -11,7 +11,7 @@ use super::{bounds, closed, late, seqs, window_time_type};
 use crate::batch::{Batch, Seq, Stair};
 use crate::column::millis;
 use crate::error::{Error, Result};
-use crate::key::{self, KeyColumns};
+use crate::key::{self, KeyColumns, KeyOrder};
 use crate::operator::{Operator, Output, row_error, wrong_state};
 use crate::schema::SchemaRef;
 use crate::snapshot::{Cell, cells, values};
@@ -34,8 +34,11 @@ pub struct GuestWindow {
     columns: Vec<usize>,
     time: usize,
     keys: KeyColumns,
+    order: KeyOrder,
     output: SchemaRef,
     open: OpenWindows,
+    /// Whether windows of a key may become one.
+    merges: bool,
     /// A new accumulator, unless the guest makes its own.
     empty: Option<Vec<u8>>,
     /// Rows of the batch at hand that are not in their accumulators yet, and their slots.
@@ -86,16 +89,19 @@ impl GuestWindow {
         guest: Guest,
         columns: Vec<usize>,
         time: usize,
-        keys: &[usize],
+        (keys, order): (&[usize], KeyOrder),
         (input, output): (&SchemaRef, &SchemaRef),
     ) -> GuestWindow {
         let keys = KeyColumns::new(input, keys);
+        let merges = guest.merges();
         let stride = guest.stride() as usize;
         GuestWindow {
             name: name.to_owned(),
             columns,
             time,
-            open: OpenWindows::new(&keys, stride),
+            open: OpenWindows::new(&keys, order, stride),
+            merges,
+            order,
             keys,
             output: Arc::clone(output),
             empty: (!guest.initialises()).then(|| vec![0; stride]),
@@ -143,7 +149,10 @@ impl GuestWindow {
         }
         out.calls(calls);
         let found = found.unwrap_or_default();
-        input.assigned.extend(found.into_iter().map(|(i, start, end)| (first + i, start, end)));
+        match input.assigned.is_empty() && first == 0 {
+            true => input.assigned = found,
+            false => input.assigned.extend(found.into_iter().map(|(i, s, e)| (first + i, s, e))),
+        }
         input.known = to;
     }
 
@@ -156,6 +165,16 @@ impl GuestWindow {
         out: &mut Output,
     ) -> Result<()> {
         let id = input.ids[row as usize];
+        // The usual row is in one window that is open.
+        if let [(_, start, end)] = input.assigned[windows.clone()]
+            && !self.merges
+            && !out.traced()
+            && let Some(slot) = self.open.find((start, end), id)
+        {
+            self.rows.push(row);
+            self.slots.push(slot);
+            return Ok(());
+        }
         let mut missed = None;
         let mut kept = false;
         for &(_, start, end) in &input.assigned[windows] {
@@ -187,7 +206,7 @@ impl GuestWindow {
         row: u32,
         out: &mut Output,
     ) -> Result<std::result::Result<u64, (i64, i64)>> {
-        let window = if self.guest.merges() {
+        let window = if self.merges {
             match self.merged(input, id, (start, end), row, out)? {
                 Ok(window) => window,
                 Err(bounds) => return Ok(Err(bounds)),
@@ -372,8 +391,7 @@ impl GuestWindow {
         }
         let ids: Vec<u32> = slots.iter().map(|&s| fired[s as usize].0).collect();
         let n_keys = self.keys.types.len();
-        let mut columns =
-            if n_keys == 0 { Vec::new() } else { self.open.keys().columns(&ids) };
+        let mut columns = if n_keys == 0 { Vec::new() } else { self.open.keys().columns(&ids) };
         let bounded = slots.iter().map(|&s| windows[s as usize]);
         columns.extend(bounds(bounded, window_time_type(&self.output, n_keys)));
         columns.extend(results);
@@ -454,7 +472,7 @@ impl Operator for GuestWindow {
         }
         self.watermark = EventTime(state.watermark);
         self.next_window = state.next_window;
-        self.open = OpenWindows::new(&self.keys, stride);
+        self.open = OpenWindows::new(&self.keys, self.order, stride);
         self.rows.clear();
         self.slots.clear();
         for WindowState { key, start, end, number, accumulator } in state.windows {

@@ -20,6 +20,18 @@ pub(super) struct Window {
     pub number: u64,
 }
 
+/// The windows of some bounds, by key number.
+#[derive(Clone)]
+struct Shared {
+    bounds: (i64, i64),
+    slots: Vec<u32>,
+}
+
+/// No window.
+const NONE: u32 = u32::MAX;
+/// How many bounds are looked up by key number.
+const SHARED: usize = 8;
+
 /// All open windows, and the slab of their accumulators.
 #[derive(Clone)]
 pub(super) struct OpenWindows {
@@ -28,6 +40,10 @@ pub(super) struct OpenWindows {
     windows: Vec<Vec<Window>>,
     /// Key and number of windows by their end. A window that has grown or gone leaves its entry behind.
     timers: BTreeMap<i64, Vec<(u32, u64)>>,
+    /// Of a few bounds that many keys share, the slot of each key's window.
+    shared: Vec<Shared>,
+    /// Bounds that were looked for before in vain.
+    wanted: (i64, i64),
     slab: Vec<u8>,
     stride: usize,
     slots: u32,
@@ -36,11 +52,13 @@ pub(super) struct OpenWindows {
 
 impl OpenWindows {
     /// None, for keys of these types; `stride` bytes an accumulator.
-    pub(super) fn new(keys: &KeyColumns, stride: usize) -> OpenWindows {
+    pub(super) fn new(keys: &KeyColumns, order: KeyOrder, stride: usize) -> OpenWindows {
         OpenWindows {
-            keys: KeyTable::new(&keys.types, KeyOrder::Group),
+            keys: KeyTable::new(&keys.types, order),
             windows: Vec::new(),
             timers: BTreeMap::new(),
+            shared: Vec::new(),
+            wanted: (0, 0),
             slab: Vec::new(),
             stride,
             slots: 0,
@@ -58,6 +76,40 @@ impl OpenWindows {
     #[inline]
     pub(super) fn of(&self, id: u32) -> &[Window] {
         &self.windows[id as usize]
+    }
+
+    /// The slot of a key's window of these bounds. For windows that never change their bounds.
+    #[inline]
+    pub(super) fn find(&mut self, bounds: (i64, i64), id: u32) -> Option<u32> {
+        let known = self.shared.iter().position(|s| s.bounds == bounds);
+        if let Some(at) = known
+            && let Some(&slot) = self.shared[at].slots.get(id as usize).filter(|s| **s != NONE)
+        {
+            return Some(slot);
+        }
+        self.find_slowly(bounds, id, known)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn find_slowly(&mut self, bounds: (i64, i64), id: u32, known: Option<usize>) -> Option<u32> {
+        let slot = self.of(id).iter().find(|w| (w.start, w.end) == bounds)?.slot;
+        let at = match known {
+            Some(at) => at,
+            // Bounds of one window alone are not worth a list: asked for twice in a row they are.
+            None if std::mem::replace(&mut self.wanted, bounds) != bounds => return Some(slot),
+            None => {
+                self.shared.truncate(SHARED - 1);
+                self.shared.insert(0, Shared { bounds, slots: Vec::new() });
+                0
+            }
+        };
+        let slots = &mut self.shared[at].slots;
+        if id as usize >= slots.len() {
+            slots.resize(self.windows.len(), NONE);
+        }
+        slots[id as usize] = slot;
+        Some(slot)
     }
 
     /// A key's values.
@@ -119,11 +171,12 @@ impl OpenWindows {
     }
 
     /// Takes out the windows that the watermark closes, with their keys, in the one order in which results
-    /// leave: by key group, window, key.
+    /// leave: by window, then key; where an operator follows, by key group before.
     pub(super) fn fire(&mut self, watermark: EventTime) -> Vec<(u32, Window)> {
         let mut fired = Vec::new();
         while let Some(entry) = self.timers.first_entry().filter(|e| closed(*e.key(), watermark)) {
             let (end, list) = entry.remove_entry();
+            self.shared.retain(|s| s.bounds.1 != end);
             for (id, number) in list {
                 let windows = &mut self.windows[id as usize];
                 let at = windows.iter().position(|w| (w.number, w.end) == (number, end));
@@ -148,7 +201,9 @@ impl OpenWindows {
             return order.filter(|&i| i != u32::MAX).map(|i| fired[i as usize]).collect();
         }
         self.keys.sort_by_key(&mut fired, |(id, _)| *id);
-        if !one {
+        if !one && self.keys.order() == KeyOrder::Value {
+            fired.sort_by_key(|(_, w)| (w.end, w.start));
+        } else if !one {
             let group = |id: u32| key::group_of(&self.keys.key(id));
             fired.sort_by_cached_key(|(id, w)| (group(*id), w.end, w.start));
         }

@@ -12,7 +12,9 @@ fn events(workload: Workload, columns: &Columns) -> Vec<Event> {
     let (long, time) = (|c| columns.long(c), |c| columns.time(c));
     let rows = 0..columns.rows();
     match workload {
-        Workload::W1 | Workload::W1Guest => rows.map(|i| (0, long(0)[i], long(1)[i], time(2)[i])).collect(),
+        Workload::W1 | Workload::W1Guest => {
+            rows.map(|i| (0, long(0)[i], long(1)[i], time(2)[i])).collect()
+        }
         // Of the texts, a name is as good as a number.
         Workload::W1Text => rows
             .map(|i| {
