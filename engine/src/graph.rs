@@ -315,7 +315,8 @@ impl Graph {
             Op::AssignWindow { window: WindowSpec::Session { .. }, .. } => {
                 unreachable!("the planner refuses a SESSION that nothing aggregates")
             }
-            Op::WindowAggregate { window, time, keys, aggregates } => {
+            Op::WindowAggregate { window, time, keys, bounds, aggregates } => {
+                let made = (bounds.as_slice(), aggregates.as_slice());
                 let schemas = (input(0), &node.schema);
                 match *window {
                     WindowSpec::Aligned(alignment) => Box::new(AlignedAggregate::new(
@@ -323,17 +324,18 @@ impl Graph {
                         alignment,
                         *time,
                         (keys, self.order_after(id)),
-                        aggregates,
+                        made,
                         schemas,
                     )),
                     WindowSpec::Session { gap } => {
                         let keys = (keys.as_slice(), self.order_after(id));
-                        Box::new(SessionAggregate::new(name, gap, *time, keys, aggregates, schemas))
+                        Box::new(SessionAggregate::new(name, gap, *time, keys, made, schemas))
                     }
                 }
             }
-            Op::GroupAggregate { keys, aggregates } => {
-                Box::new(GroupAggregate::new(name, keys, aggregates, (input(0), &node.schema)))
+            Op::GroupAggregate { keys, aggregates, retracts } => {
+                let schemas = (input(0), &node.schema);
+                Box::new(GroupAggregate::new(name, keys, aggregates, *retracts, schemas))
             }
             Op::GuestWindow { guest: call, time, keys } => {
                 let columns = call.columns[0].clone();

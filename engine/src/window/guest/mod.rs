@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow_array::ArrayRef;
 use rkyv::{Archive, Deserialize, Serialize};
 
-use super::{bounds, closed, late, seqs, window_time_type};
+use super::{WindowBound, bound_columns, closed, late, seqs};
 use crate::batch::{Batch, Seq, Stair};
 use crate::column::millis;
 use crate::error::{Error, Result};
@@ -393,7 +393,7 @@ impl GuestWindow {
         let n_keys = self.keys.types.len();
         let mut columns = if n_keys == 0 { Vec::new() } else { self.open.keys().columns(&ids) };
         let bounded = slots.iter().map(|&s| windows[s as usize]);
-        columns.extend(bounds(bounded, window_time_type(&self.output, n_keys)));
+        columns.extend(bound_columns(bounded, &WindowBound::ALL, (&self.output, n_keys)));
         columns.extend(results);
         Ok(Batch::new(Arc::clone(&self.output), columns, seqs(seq, slots.len())))
     }

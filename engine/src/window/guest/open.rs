@@ -153,7 +153,6 @@ impl OpenWindows {
         let list = &mut self.windows[id as usize];
         let at = list.partition_point(|w| (w.start, w.end) <= (window.start, window.end));
         list.insert(at, window);
-        self.keys.hold(id);
         self.timers.entry(window.end).or_default().push((id, window.number));
     }
 
@@ -161,7 +160,6 @@ impl OpenWindows {
     pub(super) fn remove(&mut self, id: u32, number: u64) -> Option<Window> {
         let list = &mut self.windows[id as usize];
         let at = list.iter().position(|w| w.number == number)?;
-        self.keys.release(id);
         Some(list.remove(at))
     }
 
@@ -182,7 +180,6 @@ impl OpenWindows {
                 let at = windows.iter().position(|w| (w.number, w.end) == (number, end));
                 if let Some(at) = at {
                     fired.push((id, windows.remove(at)));
-                    self.keys.release(id);
                 }
             }
         }
@@ -212,7 +209,10 @@ impl OpenWindows {
 
     /// Forgets keys without windows once they are many. To be called between batches.
     pub(super) fn sweep(&mut self) {
-        self.keys.sweep();
+        let windows = &self.windows;
+        self.keys.sweep(|live| {
+            live.iter_mut().zip(windows).for_each(|(live, list)| *live = !list.is_empty());
+        });
     }
 
     /// All windows with their keys, by the keys' bytes, then start and end.
