@@ -18,6 +18,9 @@ use crate::value::Value;
 /// The largest frame, in bytes. More rows than fit travel in several frames.
 pub(super) const MAX_FRAME: usize = 64 << 20;
 
+/// Bytes of a cache line on the machines at hand.
+const CACHE_LINE: usize = 64;
+
 /// A frame as it is copied into the guest: pieces at rising places, the output region not among them.
 pub(super) struct Frame {
     /// Its head, as it stands in the first piece.
@@ -163,7 +166,11 @@ impl FrameWriter {
     }
 
     fn align(&mut self) -> u32 {
-        let missing = self.end.next_multiple_of(8) - self.end;
+        self.align_to(8)
+    }
+
+    fn align_to(&mut self, size: usize) -> u32 {
+        let missing = self.end.next_multiple_of(size) - self.end;
         if missing > 0 {
             self.room(missing);
         }
@@ -207,7 +214,8 @@ impl FrameWriter {
 
     /// A column whose values are copied as they lie.
     fn lent(&mut self, data_type: u8, rows: usize, values: Buffer) {
-        let data_off = self.align();
+        // Long copies between cache lines' beginnings are the quickest.
+        let data_off = self.align_to(CACHE_LINE);
         let (at, len) = (self.end, values.len());
         self.pieces.push(Piece { at, from: Source::Lent(values) });
         self.end += len;
@@ -387,7 +395,7 @@ impl FrameWriter {
     /// The finished frame with room for `cap` bytes of answer; `None` when it is too large.
     pub fn finish(mut self, cap: usize) -> Option<Frame> {
         assert_eq!(self.written, self.header.columns, "all columns written");
-        self.header.out_off = self.align();
+        self.header.out_off = self.align_to(CACHE_LINE);
         if self.end + cap > MAX_FRAME {
             return None;
         }

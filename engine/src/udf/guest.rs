@@ -111,7 +111,7 @@ impl Guest {
         rows: &[u32],
         calls: &mut Vec<Call>,
     ) -> std::result::Result<Vec<(u32, i64, i64)>, Failure> {
-        let mut windows = Vec::with_capacity(rows.len());
+        let mut windows = Vec::new();
         self.halving(0..rows.len(), calls, &mut |guest, range, calls| {
             let part = &rows[range.clone()];
             let inputs = &guest.module.manifest().inputs[0].columns;
@@ -127,7 +127,10 @@ impl Guest {
             });
             let first = range.start as u32;
             let found = told.map_err(|lie| bad(export::WIN_ASSIGN, &lie))?;
-            windows.extend(found.into_iter().map(|(row, start, end)| (first + row, start, end)));
+            match windows.is_empty() && first == 0 {
+                true => windows = found,
+                false => windows.extend(found.into_iter().map(|(r, s, e)| (first + r, s, e))),
+            }
             Ok(())
         })?;
         Ok(windows)

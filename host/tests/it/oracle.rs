@@ -297,9 +297,8 @@ fn a_guests_function_names_the_cells_of_a_plain_computation() {
         }
     }
     let many = days.into_iter().filter(|(_, (n, _))| *n >= 8);
-    let mut rows: Vec<Vec<String>> = many
-        .map(|((day, cell), (n, m))| vec![cell, stamp(day), n.to_string(), float(m)])
-        .collect();
+    let mut rows: Vec<Vec<String>> =
+        many.map(|((day, cell), (n, m))| vec![cell, stamp(day), n.to_string(), float(m)]).collect();
     rows.sort();
     let engine = engine("cells.md");
     assert_eq!(rows.len(), 6);

@@ -7,8 +7,8 @@ use crate::{Input, Parts};
 
 /// The status for a frame that is none.
 const NO_FRAME: i32 = status::ERROR;
-/// Where an answer's first buffer begins in the output region.
-const HEAD: usize = Output::LEN + Column::LEN;
+/// Where an answer's first buffer begins in the output region: behind the heads, at a cache line.
+const HEAD: usize = (Output::LEN + Column::LEN).next_multiple_of(64);
 
 /// What a function returns: a value, or an `Option` of one.
 pub trait Returned {

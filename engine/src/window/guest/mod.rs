@@ -165,12 +165,19 @@ impl GuestWindow {
         out: &mut Output,
     ) -> Result<()> {
         let id = input.ids[row as usize];
-        // The usual row is in one window that is open.
+        // The usual row is in one window, and nobody looks.
         if let [(_, start, end)] = input.assigned[windows.clone()]
             && !self.merges
             && !out.traced()
-            && let Some(slot) = self.open.find((start, end), id)
         {
+            let slot = match self.open.find((start, end), id) {
+                Some(slot) => slot,
+                None if closed(end, self.watermark) => {
+                    out.late += 1;
+                    return Ok(());
+                }
+                None => self.open_window((start, end), id, out, input, row)?.slot,
+            };
             self.rows.push(row);
             self.slots.push(slot);
             return Ok(());

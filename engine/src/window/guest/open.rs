@@ -81,35 +81,25 @@ impl OpenWindows {
     /// The slot of a key's window of these bounds. For windows that never change their bounds.
     #[inline]
     pub(super) fn find(&mut self, bounds: (i64, i64), id: u32) -> Option<u32> {
-        let known = self.shared.iter().position(|s| s.bounds == bounds);
-        if let Some(at) = known
-            && let Some(&slot) = self.shared[at].slots.get(id as usize).filter(|s| **s != NONE)
-        {
-            return Some(slot);
+        match self.shared.iter().find(|s| s.bounds == bounds) {
+            Some(shared) => shared.slots.get(id as usize).copied().filter(|&slot| slot != NONE),
+            None => self.find_slowly(bounds, id),
         }
-        self.find_slowly(bounds, id, known)
     }
 
     #[cold]
     #[inline(never)]
-    fn find_slowly(&mut self, bounds: (i64, i64), id: u32, known: Option<usize>) -> Option<u32> {
-        let slot = self.of(id).iter().find(|w| (w.start, w.end) == bounds)?.slot;
-        let at = match known {
-            Some(at) => at,
-            // Bounds of one window alone are not worth a list: asked for twice in a row they are.
-            None if std::mem::replace(&mut self.wanted, bounds) != bounds => return Some(slot),
-            None => {
-                self.shared.truncate(SHARED - 1);
-                self.shared.insert(0, Shared { bounds, slots: Vec::new() });
-                0
-            }
+    fn find_slowly(&mut self, bounds: (i64, i64), id: u32) -> Option<u32> {
+        let slot = |list: &[Window]| {
+            list.iter().find(|w| (w.start, w.end) == bounds).map_or(NONE, |w| w.slot)
         };
-        let slots = &mut self.shared[at].slots;
-        if id as usize >= slots.len() {
-            slots.resize(self.windows.len(), NONE);
+        // Bounds of one window alone are not worth a list: asked for twice in a row they are.
+        if std::mem::replace(&mut self.wanted, bounds) == bounds {
+            let slots = self.windows.iter().map(|list| slot(list)).collect();
+            self.shared.truncate(SHARED - 1);
+            self.shared.insert(0, Shared { bounds, slots });
         }
-        slots[id as usize] = slot;
-        Some(slot)
+        Some(slot(self.of(id))).filter(|&slot| slot != NONE)
     }
 
     /// A key's values.
@@ -153,6 +143,13 @@ impl OpenWindows {
         let list = &mut self.windows[id as usize];
         let at = list.partition_point(|w| (w.start, w.end) <= (window.start, window.end));
         list.insert(at, window);
+        let bounds = (window.start, window.end);
+        if let Some(shared) = self.shared.iter_mut().find(|s| s.bounds == bounds) {
+            if id as usize >= shared.slots.len() {
+                shared.slots.resize(self.windows.len(), NONE);
+            }
+            shared.slots[id as usize] = window.slot;
+        }
         self.timers.entry(window.end).or_default().push((id, window.number));
     }
 
