@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use highwater_engine::error::Result;
-use highwater_engine::expr::Expr;
 
 use super::ground::native::{self, Host};
 use super::ground::{Columns, Totals, Workload, loops};
@@ -37,10 +36,11 @@ pub fn host(workload: Workload) -> Result<Host> {
 /// expression.
 ///
 /// # Errors
-/// When the expression fails.
-pub fn function(expr: &Expr, columns: &Columns, batch_rows: usize) -> Result<Totals> {
+/// When the expression fails, or a result is not the loop's.
+pub fn function(sql: &str, columns: &Columns, batch_rows: usize, host: &Host) -> Result<Totals> {
+    let expr = native::expression(sql, host)?;
     let mut totals = Totals::default();
-    native::evaluate(expr, columns, batch_rows, &mut |values| see(values, &mut totals))?;
+    native::evaluate(&expr, columns, batch_rows, &mut |values| see(values, &mut totals))?;
     Ok(totals)
 }
 
@@ -64,7 +64,7 @@ fn see(values: &[i64], totals: &mut Totals) {
 ///
 /// # Errors
 /// `bench.wrong-totals` when one differs.
-pub fn check(expr: &Expr, columns: &Columns, batch_rows: usize) -> Result<()> {
+pub fn check(sql: &str, columns: &Columns, batch_rows: usize, host: &Host) -> Result<()> {
     let (mut expected, mut found) = (Totals::default(), Totals::default());
     let add = |totals: &mut Totals, values: &[i64]| {
         for value in values {
@@ -75,6 +75,7 @@ pub fn check(expr: &Expr, columns: &Columns, batch_rows: usize) -> Result<()> {
     };
     let (a, b) = (columns.long(0), columns.long(1));
     loops::linear(a, b, batch_rows, &mut |values| add(&mut expected, values));
-    native::evaluate(expr, columns, batch_rows, &mut |values| add(&mut found, values))?;
+    let expr = native::expression(sql, host)?;
+    native::evaluate(&expr, columns, batch_rows, &mut |values| add(&mut found, values))?;
     super::agree("the function", &found, &expected)
 }

@@ -242,9 +242,8 @@ fn measure_function(task: &Task, columns: &Columns, repeats: u32) -> Result<Meas
     let (clocks, totals) = match task.subject {
         Subject::Loop => time(repeats, || Ok(guests::function_by_hand(columns, batch_rows)))?,
         _ => {
-            let expr = native::expression(&sql, &host)?;
-            guests::check(&expr, columns, batch_rows)?;
-            time(repeats, || guests::function(&expr, columns, batch_rows))?
+            guests::check(&sql, columns, batch_rows, &host)?;
+            time(repeats, || guests::function(&sql, columns, batch_rows, &host))?
         }
     };
     agree(task.subject.name(), &totals, &expected)?;
