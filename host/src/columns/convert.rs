@@ -98,7 +98,7 @@ impl Cast {
         macro_rules! from {
             ($($arrow:pat => $p:ty, $f:expr;)*) => {
                 match array.data_type() {
-                    $($arrow => self.from_number(array.as_primitive::<$p>(), $f, faults),)*
+                    $($arrow => self.of_kind(array.as_primitive::<$p>(), $f, faults),)*
                     _ => None,
                 }
             };
@@ -133,7 +133,7 @@ impl Cast {
     }
 
     /// From one kind of number to the table's type, where the kind fits the type at all.
-    fn from_number<P: ArrowPrimitiveType>(
+    fn of_kind<P: ArrowPrimitiveType>(
         &self,
         array: &PrimitiveArray<P>,
         read: impl Fn(P::Native) -> Number,

@@ -24,15 +24,11 @@ pub(super) fn array<'a>(
     faults: &mut Faults,
 ) -> Option<ArrayRef> {
     match (array.data_type(), into) {
-        (Arrow::Utf8, DataType::String) => {
-            if short(array.as_string::<i32>().value_offsets()) {
-                return Some(Arc::clone(array));
-            }
+        (Arrow::Utf8, DataType::String) if short(array.as_string::<i32>().value_offsets()) => {
+            return Some(Arc::clone(array));
         }
-        (Arrow::Binary, DataType::Bytes) => {
-            if short(array.as_binary::<i32>().value_offsets()) {
-                return Some(Arc::clone(array));
-            }
+        (Arrow::Binary, DataType::Bytes) if short(array.as_binary::<i32>().value_offsets()) => {
+            return Some(Arc::clone(array));
         }
         _ => {}
     }
