@@ -1,6 +1,6 @@
 //! The graph: a plan cut into stages at every exchange of rows, then into tasks and channels.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::error::{Diagnostic, Result};
 use crate::group::GroupAggregate;
@@ -174,7 +174,7 @@ impl Graph {
         &self,
         partitions: &[Vec<u16>],
         guests: &Guests,
-        sandbox: &Rc<dyn Sandbox>,
+        sandbox: &Arc<dyn Sandbox>,
     ) -> Result<Vec<Task>> {
         let mut tasks = Vec::with_capacity(self.tasks.len());
         let mut source = 0;
@@ -279,7 +279,7 @@ impl Graph {
         if by_value { KeyOrder::Value } else { KeyOrder::Group }
     }
 
-    fn operator(&self, id: NodeId, guests: &Guests, sandbox: &Rc<dyn Sandbox>) -> Result<Made> {
+    fn operator(&self, id: NodeId, guests: &Guests, sandbox: &Arc<dyn Sandbox>) -> Result<Made> {
         let node = &self.plan.nodes[id];
         let input = |i: usize| &self.plan.nodes[node.inputs[i]].schema;
         let name = node.name.as_str();

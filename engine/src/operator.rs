@@ -65,7 +65,7 @@ pub struct Run {
 }
 
 /// One operator of one subtask. No clock, no I/O, no chance: a function of what it is told.
-pub trait Operator {
+pub trait Operator: Send {
     /// Takes a batch of an input. Its `stairs` are the watermark's steps over all inputs; an operator
     /// passes them on behind the rows they release.
     ///

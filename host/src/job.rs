@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use highwater_engine::error::Diagnostic;
 use highwater_engine::session::{self, Fast, Files, NeedKind, Session};
@@ -138,7 +138,7 @@ fn data(script: &Script, path: &str, files: &mut Files) -> highwater_engine::err
 fn load(script: &Script, path: Option<&Path>) -> Outcome<WasmEngine> {
     let one = |e: highwater_engine::error::Error| vec![*e];
     let bytes = files::read(&locate(path).map_err(one)?).map_err(one)?;
-    let mut engine = WasmEngine::load(&bytes, Rc::new(WasmtimeSandbox::default()))?;
+    let mut engine = WasmEngine::load(&bytes, Arc::new(WasmtimeSandbox::default()))?;
     let files = files(script)?;
     for path in files.paths() {
         if let Some(bytes) = files.get(path) {
@@ -157,7 +157,7 @@ impl Job {
         match engine {
             EngineKind::Native => {
                 let files = files(script)?;
-                let sandbox = Rc::new(WasmtimeSandbox::default());
+                let sandbox = Arc::new(WasmtimeSandbox::default());
                 let name = script.short_name();
                 let session = Session::open(name, &script.text, &files, sandbox, options)?;
                 Ok(Job(Inner::Native(Box::new(session))))
@@ -322,7 +322,7 @@ impl Job {
 
 fn run_native(script: &Script, options: &Options, progress: &mut dyn FnMut(u64)) -> Outcome<Ran> {
     let files = files(script)?;
-    let sandbox = Rc::new(WasmtimeSandbox::default());
+    let sandbox = Arc::new(WasmtimeSandbox::default());
     let mut job = Fast::open(script.short_name(), &script.text, &files, sandbox, options)?;
     let warnings = job.warnings().to_vec();
     if job.explain_only() {

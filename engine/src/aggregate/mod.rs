@@ -80,7 +80,7 @@ pub struct AggregateCall {
 ///
 /// The set counts a slot's rows and those this aggregate left out (a NULL argument, an unfulfilled
 /// filter). So no accumulator needs a word to say that it has seen nothing.
-trait Accumulator {
+trait Accumulator: Send {
     /// How many words of a slot are its own.
     fn width(&self) -> usize;
 

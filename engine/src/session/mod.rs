@@ -6,6 +6,7 @@ mod prepare;
 mod table;
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::error::{Diagnostic, Error, Result};
 use crate::runner::{Report, Runner};
@@ -129,7 +130,7 @@ impl Session {
         name: &str,
         text: &str,
         files: &Files,
-        sandbox: Rc<dyn Sandbox>,
+        sandbox: Arc<dyn Sandbox>,
         options: &Options,
     ) -> Many<Session> {
         let mut prepared = prepare(name, text, files, sandbox, options)?;
@@ -358,7 +359,7 @@ impl Fast {
         name: &str,
         text: &str,
         files: &Files,
-        sandbox: Rc<dyn Sandbox>,
+        sandbox: Arc<dyn Sandbox>,
         options: &Options,
     ) -> Many<Fast> {
         let prepared = prepare(name, text, files, sandbox, options)?;

@@ -321,3 +321,10 @@ fn send(edges: &[Edge], batch: Batch, fx: &mut Effects) {
         }
     }
 }
+
+// A host runs tasks in whichever thread is free.
+const _: () = {
+    const fn goes_to_another_thread<T: Send>() {}
+    goes_to_another_thread::<Task>();
+    goes_to_another_thread::<Effects>();
+};

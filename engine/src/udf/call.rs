@@ -1,6 +1,5 @@
 //! One call of a guest: the frame in, the meter wound up, the status and the answer out.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use highwater_abi::{Output, export, status};
@@ -38,7 +37,7 @@ pub struct Call {
 /// A module, a sandbox and, made when first needed, an instance.
 pub(super) struct Caller {
     pub module: Arc<GuestModule>,
-    pub sandbox: Rc<dyn Sandbox>,
+    pub sandbox: Arc<dyn Sandbox>,
     pub parameters: Vec<Value>,
     pub traced: bool,
     live: Option<Live>,
@@ -48,7 +47,7 @@ impl Clone for Caller {
     fn clone(&self) -> Caller {
         Caller {
             module: Arc::clone(&self.module),
-            sandbox: Rc::clone(&self.sandbox),
+            sandbox: Arc::clone(&self.sandbox),
             parameters: self.parameters.clone(),
             traced: self.traced,
             live: None,
@@ -81,7 +80,7 @@ impl Done {
 impl Caller {
     pub fn new(
         module: Arc<GuestModule>,
-        sandbox: Rc<dyn Sandbox>,
+        sandbox: Arc<dyn Sandbox>,
         parameters: Vec<Value>,
     ) -> Caller {
         Caller { module, sandbox, parameters, traced: true, live: None }

@@ -1,6 +1,5 @@
 //! The engine over the same columns: SQL in, columns from memory, rows added up as they come.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use highwater_engine::error::{Diagnostic, Error, Result};
@@ -84,7 +83,7 @@ pub fn run(workload: Workload, columns: &Columns, batch_rows: usize) -> Result<T
         reader: Box::new(Memory { columns: columns.clone(), next: 0 }),
     };
     let inlet = Inlet::new((0..sources).map(|_| vec![input()]).collect(), None, false)?;
-    let sandbox: Rc<dyn Sandbox> = Rc::new(NoGuests);
+    let sandbox: Arc<dyn Sandbox> = Arc::new(NoGuests);
     let tasks = graph.build(&vec![vec![0]; sources], &Guests::default(), &sandbox)?;
     let mut totals = Totals::default();
     let report = Runner::new(&graph, inlet, tasks).run(
