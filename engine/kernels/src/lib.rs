@@ -5,10 +5,12 @@
 //! knows what a stream is.
 
 mod index;
+mod routes;
 mod rows;
 mod words;
 
 pub use index::{IntIndex, NONE};
+pub use routes::deal;
 pub use rows::{MISSING, Spread, gather_i64, record_highs};
 pub use words::{
     count_rows, gather_words, largest, merge_largest, merge_runs, merge_smallest, merge_sums,

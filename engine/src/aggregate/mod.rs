@@ -5,7 +5,7 @@ mod extreme;
 mod set;
 mod sum;
 
-pub use set::AggregateSet;
+pub use set::{AggregateSet, Part};
 
 use std::sync::Arc;
 
@@ -91,6 +91,11 @@ trait Accumulator: Send {
 
     /// Whether its words merge by adding them up.
     fn adds_up(&self) -> bool {
+        false
+    }
+
+    /// Whether its words are all it has, and merge to the same in any order.
+    fn splits(&self) -> bool {
         false
     }
 

@@ -84,6 +84,10 @@ impl<N: Number> Accumulator for Sum<N> {
         N::WHOLE
     }
 
+    fn splits(&self) -> bool {
+        N::WHOLE
+    }
+
     fn update(
         &mut self,
         mut words: WordsMut<'_>,

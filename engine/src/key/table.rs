@@ -35,6 +35,8 @@ pub struct KeyTable {
     free: Vec<u32>,
     /// How many keys nobody holds.
     idle: usize,
+    /// How often numbers have changed hands.
+    sweeps: u64,
     /// Keys in their order, and those that came since, in none.
     sorted: Vec<u32>,
     fresh: Vec<u32>,
@@ -67,6 +69,7 @@ impl KeyTable {
             held: Vec::new(),
             free: Vec::new(),
             idle: 0,
+            sweeps: 0,
             sorted: Vec::new(),
             fresh: Vec::new(),
         }
@@ -255,8 +258,14 @@ impl KeyTable {
             }
             Store::Bytes(bytes) => bytes.keep(&kept),
         }
+        self.sweeps += 1;
         self.free.extend(&gone);
         (self.idle, self.sorted, self.fresh) = (0, Vec::new(), kept);
+    }
+
+    /// How often numbers may have changed hands so far.
+    pub fn sweeps(&self) -> u64 {
+        self.sweeps
     }
 
     /// Numbers of all keys, idle ones among them, in the table's order.

@@ -5,13 +5,17 @@
 
 mod aligned;
 mod guest;
+mod merge;
 mod panes;
+mod part;
 mod session;
 mod timers;
 
 pub use aligned::AlignedAggregate;
 pub use guest::GuestWindow;
 pub(crate) use guest::note_calls;
+pub use merge::{MergeAggregate, Merging};
+pub use part::{ELSEWHERE, HandOver, PartAggregate, closes_at};
 pub use session::SessionAggregate;
 
 use arrow_array::ArrayRef;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use highwater_engine::error::{Diagnostic, Error, Result};
 use highwater_engine::graph::Graph;
 use highwater_engine::numbers::Numbers;
-use highwater_engine::runner::Runner;
 use highwater_engine::source::inlet::Inlet;
 use highwater_engine::source::{Chunk, Detached, Input, Reader};
 use highwater_engine::sql::{self, Catalog};
@@ -13,6 +12,7 @@ use highwater_engine::udf::manifest::Manifest;
 use highwater_engine::udf::{Guests, Instance, Sandbox};
 
 use super::{Columns, Totals, Workload};
+use crate::threads;
 
 /// Reads columns that are in memory already.
 struct Memory {
@@ -66,15 +66,20 @@ fn no_guest(name: &str) -> Error {
     Diagnostic::new("guest.missing", format!("the benchmark has no guest `{name}`"))
 }
 
-/// Runs a workload in the engine compiled in, `batch_rows` records at a time.
+/// Runs a workload in the engine compiled in, `batch_rows` records at a time, on so many threads.
 ///
 /// # Errors
 /// When the engine refuses the job or stops.
-pub fn run(workload: Workload, columns: &Columns, batch_rows: usize) -> Result<Totals> {
+pub fn run(
+    workload: Workload,
+    columns: &Columns,
+    batch_rows: usize,
+    threads: u32,
+) -> Result<Totals> {
     let mut errors = Vec::new();
     let plan = sql::plan(&workload.sql("datagen"), &NoGuests).map_err(|e| errors.extend(e));
     let Ok(plan) = plan else { return Err(Box::new(errors.swap_remove(0))) };
-    let graph = Graph::new(plan, 1, 1)?;
+    let graph = Graph::threaded(plan, threads, 1)?;
     let sources = graph.sources().len();
     // A table may be read in several places.
     let input = || Input {
@@ -86,8 +91,12 @@ pub fn run(workload: Workload, columns: &Columns, batch_rows: usize) -> Result<T
     let sandbox: Arc<dyn Sandbox> = Arc::new(NoGuests);
     let tasks = graph.build(&vec![vec![0]; sources], &Guests::default(), &sandbox)?;
     let mut totals = Totals::default();
-    let report = Runner::new(&graph, inlet, tasks).run(
+    let report = threads::run(
+        &graph,
+        inlet,
+        tasks,
         batch_rows,
+        threads,
         &mut |_, batch| {
             workload.add(&batch.columns, batch.kinds.as_deref(), &mut totals);
             Ok(())
@@ -108,9 +117,10 @@ mod tests {
         for &workload in Workload::SUPPORTED {
             let columns = workload.input(120_000);
             let expected = loops::run(workload, &columns);
-            for batch_rows in [1_000, 8_192] {
-                let found = run(workload, &columns, batch_rows).expect("runs");
-                assert_eq!(found, expected, "{}, batches of {batch_rows}", workload.name());
+            for (batch_rows, threads) in [(1_000, 1), (8_192, 1), (1_000, 2), (8_192, 3)] {
+                let found = run(workload, &columns, batch_rows, threads).expect("runs");
+                let name = workload.name();
+                assert_eq!(found, expected, "{name}, batches of {batch_rows}, {threads} threads");
             }
             assert!(expected.rows > 0);
         }

@@ -1,0 +1,96 @@
+//! Threads: a job's tasks, each run by whichever thread is free, one thread at a time.
+//!
+//! The calling thread reads the input, deals it out and gets the rows; when there is nothing of that to do it
+//! works like the others. Elements travel to a task through a crossbeam channel, in order; how many
+//! records may be under way is bounded, so nothing piles up in front of a slow task. Since gates
+//! merge by place in the stream, the rows do not depend on which thread did what when: they are those
+//! of the [runner](highwater_engine::runner), and so is the error of a job that fails.
+
+mod crew;
+mod flow;
+mod ready;
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use highwater_engine::batch::Batch;
+use highwater_engine::error::{Diagnostic, Result};
+use highwater_engine::graph::Graph;
+use highwater_engine::runner::{Report, Runner};
+use highwater_engine::source::inlet::Inlet;
+use highwater_engine::task::Task;
+
+use crew::Crew;
+use flow::Flow;
+
+/// Batches below this many records are not worth a thread's attention.
+const FEWEST_ROWS: usize = 256;
+/// Expressions nest as deep as the script does.
+const STACK_BYTES: usize = 64 << 20;
+/// The most threads a job is given when nobody says how many.
+const MOST: usize = 8;
+
+/// How many threads a job gets when nobody says: as many as there are cores, 8 at most.
+pub fn available() -> u32 {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    cores.min(MOST) as u32
+}
+
+/// How many of `threads` a job can make use of that takes so many records at a time.
+pub fn useful(threads: u32, batch_rows: usize) -> u32 {
+    if batch_rows < FEWEST_ROWS { 1 } else { threads }
+}
+
+/// Runs a job to its end. `graph` is [cut for threads](Graph::threaded) and `tasks` are its tasks; `emit`
+/// gets each sink's rows in their order; `progress` hears of records read. Both are called by the calling
+/// thread.
+///
+/// # Errors
+/// What stops the job, as [`Runner::run`].
+///
+/// # Panics
+/// When a task panics, whichever thread that was in.
+pub fn run(
+    graph: &Graph,
+    inlet: Inlet,
+    tasks: Vec<Task>,
+    batch_rows: usize,
+    threads: u32,
+    emit: &mut dyn FnMut(usize, Batch) -> Result<()>,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Report> {
+    if threads <= 1 {
+        return Runner::new(graph, inlet, tasks).run(batch_rows, emit, progress);
+    }
+    let (crew, sources) = Crew::new(graph, tasks, threads as usize);
+    let done = std::thread::scope(|scope| {
+        let crew = &crew;
+        // Whatever happens here, the others are sent home: else the scope would wait for them for ever.
+        let _home = crew.dismissal();
+        let mut workers = Vec::new();
+        for place in 1..threads as usize {
+            let builder = std::thread::Builder::new().stack_size(STACK_BYTES);
+            let name = builder.name(format!("highwater-{place}"));
+            let work = move || {
+                catch_unwind(AssertUnwindSafe(|| crew.work(place))).map_err(|panic| {
+                    crew.dismiss();
+                    panic
+                })
+            };
+            workers.push(name.spawn_scoped(scope, work).map_err(|e| {
+                Diagnostic::new("host.thread", format!("cannot start a thread: {e}"))
+                    .hint("ask for fewer with --threads")
+            })?);
+        }
+        let done = Flow::new(crew, graph, inlet, sources).run(batch_rows, emit, progress);
+        crew.dismiss();
+        for worker in workers {
+            if let Ok(Err(panic)) | Err(panic) = worker.join() {
+                resume_unwind(panic);
+            }
+        }
+        done
+    });
+    let report = done?;
+    let (late, fuel) = crew.counts();
+    Ok(Report { late: report.late + late, fuel: report.fuel + fuel, ..report })
+}
