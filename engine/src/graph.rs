@@ -153,6 +153,12 @@ impl Graph {
             .collect()
     }
 
+    /// Which subtask a task is, of how many.
+    pub fn subtask(&self, task: usize) -> (usize, usize) {
+        let (stage, subtask) = self.tasks[task];
+        (subtask as usize, self.stages[stage].parallelism as usize)
+    }
+
     /// How many tasks there are.
     pub fn len(&self) -> usize {
         self.tasks.len()

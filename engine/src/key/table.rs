@@ -51,7 +51,7 @@ enum Store {
 }
 
 /// How many idle keys are kept in any case.
-const IDLE_KEYS: usize = 4096;
+const IDLE_KEYS: usize = 1 << 15;
 
 impl KeyTable {
     /// An empty table for keys of these types.

@@ -9,13 +9,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::error::{Diagnostic, Error, Result};
+use crate::graph::Graph;
 use crate::runner::{Report, Runner};
 use crate::sim::fault::Fault;
-use crate::graph::Graph;
 use crate::sim::{Job, Sim, State};
 use crate::source::inlet::Inlet;
-use crate::task::Task;
 use crate::source::{Input, Reader};
+use crate::task::Task;
 use crate::trace::{Chunk, Event, TraceHash};
 use crate::udf::Sandbox;
 

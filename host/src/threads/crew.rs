@@ -38,12 +38,13 @@ pub(super) struct Stop {
     pub error: Error,
 }
 
-/// A task, its mail, and who ran it last.
+/// A task and its mail.
 struct Slot {
     mail: (Sender<Letter>, Receiver<Letter>),
     /// Letters sent and not read; whoever sends the first says that there is something to do.
     unread: AtomicUsize,
-    thread: AtomicUsize,
+    /// Whose it is.
+    thread: usize,
     work: Mutex<Work>,
 }
 
@@ -96,6 +97,15 @@ fn depths(graph: &Graph) -> Vec<usize> {
     depths
 }
 
+/// Whose a task is: subtasks of one operator are spread over all threads, the first going to the calling
+/// thread; an operator's only one goes to the last, since the calling thread has the input to read.
+fn home(graph: &Graph, number: usize, threads: usize) -> usize {
+    match graph.subtask(number) {
+        (_, 1) => threads - 1,
+        (subtask, _) => subtask % threads,
+    }
+}
+
 impl Crew {
     /// The crew of a graph, and the sources' tasks by number.
     pub(super) fn new(graph: &Graph, tasks: Vec<Task>, threads: usize) -> (Crew, Vec<(u16, Task)>) {
@@ -114,7 +124,7 @@ impl Crew {
             slots.push(Some(Slot {
                 mail: unbounded(),
                 unread: AtomicUsize::new(0),
-                thread: AtomicUsize::new(number % threads),
+                thread: home(graph, number, threads),
                 work: Mutex::new(work),
             }));
         }
@@ -181,8 +191,8 @@ impl Crew {
     }
 
     /// The next thing for the calling thread to do.
-    pub(super) fn next(&self, patient: bool) -> Option<Next> {
-        self.ready.next(0, patient)
+    pub(super) fn next(&self) -> Next {
+        self.ready.next(0)
     }
 
     /// Everybody may leave.
@@ -206,10 +216,10 @@ impl Crew {
     /// What a thread does until it is sent home.
     pub(super) fn work(&self, thread: usize) {
         loop {
-            match self.ready.next(thread, true) {
-                Some(Next::Task(task)) => self.run(task, thread),
-                Some(Next::Leave) => return,
-                Some(Next::Home) | None => {}
+            match self.ready.next(thread) {
+                Next::Task(task) => self.run(task),
+                Next::Leave => return,
+                Next::Home => {}
             }
         }
     }
@@ -241,15 +251,14 @@ impl Crew {
             // Both ends live as long as the crew.
             let _ = slot.mail.0.send(letter);
             if first {
-                self.ready.put(slot.thread.load(Ordering::Relaxed), to);
+                self.ready.put(slot.thread, to);
             }
         }
     }
 
     /// Reads some of a task's mail.
-    pub(super) fn run(&self, number: usize, thread: usize) {
+    pub(super) fn run(&self, number: usize) {
         let Some(slot) = &self.slots[number] else { unreachable!("sources have no mail") };
-        slot.thread.store(thread, Ordering::Relaxed);
         let mut read = 0;
         let mut work = slot.work();
         let mut post = Post::default();
@@ -266,7 +275,7 @@ impl Crew {
         }
         drop(work);
         if slot.unread.fetch_sub(read, Ordering::SeqCst) > read {
-            self.ready.put(thread, number);
+            self.ready.put(slot.thread, number);
         }
     }
 }

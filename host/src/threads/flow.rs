@@ -91,11 +91,11 @@ impl<'a> Flow<'a> {
             if under_way == 0 {
                 break;
             }
-            match self.crew.next(true) {
-                Some(Next::Task(task)) => self.crew.run(task, 0),
+            match self.crew.next() {
+                Next::Task(task) => self.crew.run(task),
                 // A thread has panicked: its panic is about to be told.
-                Some(Next::Leave) => break,
-                Some(Next::Home) | None => {}
+                Next::Leave => break,
+                Next::Home => {}
             }
         }
         if let Some(error) = self.crew.error() {

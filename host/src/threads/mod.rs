@@ -8,6 +8,7 @@
 
 mod crew;
 mod flow;
+mod pin;
 mod ready;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -21,6 +22,7 @@ use highwater_engine::task::Task;
 
 use crew::Crew;
 use flow::Flow;
+use pin::Pinned;
 
 /// Batches below this many records are not worth a thread's attention.
 const FEWEST_ROWS: usize = 256;
@@ -28,6 +30,22 @@ const FEWEST_ROWS: usize = 256;
 const STACK_BYTES: usize = 64 << 20;
 /// The most threads a job is given when nobody says how many.
 const MOST: usize = 8;
+
+/// On how many threads a job runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Threads {
+    /// How many, the calling one among them.
+    pub count: u32,
+    /// Whether each is kept on a core of its own: for short runs that are measured.
+    pub pinned: bool,
+}
+
+impl Threads {
+    /// So many threads, wherever the system puts them.
+    pub fn new(count: u32) -> Threads {
+        Threads { count, pinned: false }
+    }
+}
 
 /// How many threads a job gets when nobody says: as many as there are cores, 8 at most.
 pub fn available() -> u32 {
@@ -54,23 +72,28 @@ pub fn run(
     inlet: Inlet,
     tasks: Vec<Task>,
     batch_rows: usize,
-    threads: u32,
+    threads: Threads,
     emit: &mut dyn FnMut(usize, Batch) -> Result<()>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Report> {
-    if threads <= 1 {
+    // A thread is born where its parent may run: the calling one is pinned last.
+    let cores = if threads.pinned { pin::cores() } else { Vec::new() };
+    if threads.count <= 1 {
+        let _pinned = Pinned::to(&cores, 0);
         return Runner::new(graph, inlet, tasks).run(batch_rows, emit, progress);
     }
-    let (crew, sources) = Crew::new(graph, tasks, threads as usize);
+    let (crew, sources) = Crew::new(graph, tasks, threads.count as usize);
     let done = std::thread::scope(|scope| {
         let crew = &crew;
         // Whatever happens here, the others are sent home: else the scope would wait for them for ever.
         let _home = crew.dismissal();
         let mut workers = Vec::new();
-        for place in 1..threads as usize {
+        for place in 1..threads.count as usize {
             let builder = std::thread::Builder::new().stack_size(STACK_BYTES);
             let name = builder.name(format!("highwater-{place}"));
+            let cores = &cores;
             let work = move || {
+                let _pinned = Pinned::to(cores, place);
                 catch_unwind(AssertUnwindSafe(|| crew.work(place))).map_err(|panic| {
                     crew.dismiss();
                     panic
@@ -81,6 +104,7 @@ pub fn run(
                     .hint("ask for fewer with --threads")
             })?);
         }
+        let _pinned = Pinned::to(&cores, 0);
         let done = Flow::new(crew, graph, inlet, sources).run(batch_rows, emit, progress);
         crew.dismiss();
         for worker in workers {

@@ -14,27 +14,29 @@ pub(super) enum Next {
     Leave,
 }
 
-/// Tasks with something to do, in a queue a thread. A task stays with the thread that ran it last, whose
-/// cache holds its state, until another thread has nothing else to do.
+/// Tasks with something to do, in a queue a thread. A task belongs to the thread whose cache holds its
+/// state; another takes it over only from one that has more to do than that.
 pub(super) struct Ready {
     state: Mutex<State>,
-    changed: Condvar,
+    /// One a thread.
+    changed: Vec<Condvar>,
 }
 
 struct State {
     queues: Vec<VecDeque<usize>>,
+    /// Threads that wait.
+    idle: Vec<bool>,
     /// Something has come home.
     home: bool,
     leave: bool,
-    /// How many threads wait.
-    waiting: usize,
 }
 
 impl Ready {
     pub(super) fn new(threads: usize) -> Ready {
         let queues = vec![VecDeque::new(); threads];
-        let state = State { queues, home: false, leave: false, waiting: 0 };
-        Ready { state: Mutex::new(state), changed: Condvar::new() }
+        let state = State { queues, idle: vec![false; threads], home: false, leave: false };
+        let changed = (0..threads).map(|_| Condvar::new()).collect();
+        Ready { state: Mutex::new(state), changed }
     }
 
     /// A thread that panicked has left nothing half done here.
@@ -42,12 +44,18 @@ impl Ready {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A task has something to do, best in that thread.
+    /// A task of that thread has something to do.
     pub(super) fn put(&self, thread: usize, task: usize) {
         let mut state = self.lock();
         state.queues[thread].push_back(task);
-        if state.waiting > 0 {
-            self.changed.notify_all();
+        let helper = match state.idle[thread] {
+            true => Some(thread),
+            false if state.queues[thread].len() > 1 => state.idle.iter().position(|&idle| idle),
+            false => None,
+        };
+        drop(state);
+        if let Some(helper) = helper {
+            self.changed[helper].notify_one();
         }
     }
 
@@ -55,41 +63,47 @@ impl Ready {
     pub(super) fn home(&self) {
         let mut state = self.lock();
         state.home = true;
-        if state.waiting > 0 {
-            self.changed.notify_all();
+        if state.idle[0] {
+            self.changed[0].notify_one();
         }
     }
 
     /// Everybody may leave.
     pub(super) fn leave(&self) {
         self.lock().leave = true;
-        self.changed.notify_all();
+        self.changed.iter().for_each(Condvar::notify_one);
     }
 
-    /// The next thing for a thread to do; waits for it if `patient`.
-    pub(super) fn next(&self, thread: usize, patient: bool) -> Option<Next> {
+    /// The next thing for a thread to do; waits until there is one.
+    pub(super) fn next(&self, thread: usize) -> Next {
         let mut state = self.lock();
         loop {
-            if state.leave {
-                return Some(Next::Leave);
+            if let Some(next) = state.next(thread) {
+                return next;
             }
-            if thread == 0 && std::mem::take(&mut state.home) {
-                return Some(Next::Home);
-            }
-            if let Some(task) = state.queues[thread].pop_front() {
-                return Some(Next::Task(task));
-            }
-            let longest = state.queues.iter_mut().max_by_key(|queue| queue.len());
-            if let Some(task) = longest.and_then(VecDeque::pop_back) {
-                return Some(Next::Task(task));
-            }
-            if !patient {
-                return None;
-            }
-            state.waiting += 1;
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-            state.waiting -= 1;
+            state.idle[thread] = true;
+            state = self.changed[thread].wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.idle[thread] = false;
         }
+    }
+}
+
+impl State {
+    fn next(&mut self, thread: usize) -> Option<Next> {
+        if self.leave {
+            return Some(Next::Leave);
+        }
+        if thread == 0 && std::mem::take(&mut self.home) {
+            return Some(Next::Home);
+        }
+        if let Some(task) = self.queues[thread].pop_front() {
+            return Some(Next::Task(task));
+        }
+        let longest = self.queues.iter_mut().max_by_key(|queue| queue.len())?;
+        if longest.len() < 2 {
+            return None;
+        }
+        longest.pop_back().map(Next::Task)
     }
 }
 
@@ -98,18 +112,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_task_stays_with_its_thread_until_another_has_nothing_to_do() {
+    fn a_task_stays_with_its_thread_unless_that_has_more_to_do() {
         let ready = Ready::new(2);
+        let next = |thread| ready.lock().next(thread);
         [(0, 7), (0, 8), (1, 9)].iter().for_each(|&(thread, task)| ready.put(thread, task));
-        assert_eq!(ready.next(1, false), Some(Next::Task(9)));
-        assert_eq!(ready.next(0, false), Some(Next::Task(7)));
-        assert_eq!(ready.next(1, false), Some(Next::Task(8)));
-        assert_eq!(ready.next(1, false), None);
+        assert_eq!(next(1), Some(Next::Task(9)));
+        assert_eq!(next(1), Some(Next::Task(8)));
+        assert_eq!(next(1), None);
+        assert_eq!(next(0), Some(Next::Task(7)));
         ready.home();
-        assert_eq!(ready.next(1, false), None);
-        assert_eq!(ready.next(0, false), Some(Next::Home));
+        assert_eq!(next(1), None);
+        assert_eq!(next(0), Some(Next::Home));
+        assert_eq!(next(0), None);
         ready.put(1, 3);
         ready.leave();
-        assert_eq!(ready.next(1, true), Some(Next::Leave));
+        assert_eq!(ready.next(1), Next::Leave);
     }
 }

@@ -23,8 +23,9 @@ impl AggregateSet {
     pub fn part(&self, slots: &[u32]) -> Part {
         let stride = self.empty.len();
         let mut words = Vec::with_capacity(slots.len() * stride);
-        for &slot in slots {
-            words.extend_from_slice(&self.words[slot as usize * stride..][..stride]);
+        // Slots mostly follow one another.
+        for run in slots.chunk_by(|a, b| a + 1 == *b) {
+            words.extend_from_slice(&self.words[run[0] as usize * stride..][..run.len() * stride]);
         }
         let left_out = |all: &Vec<u32>| match all.as_slice() {
             [] => Vec::new(),

@@ -12,7 +12,7 @@ use highwater_engine::udf::manifest::Manifest;
 use highwater_engine::udf::{Guests, Instance, Sandbox};
 
 use super::{Columns, Totals, Workload};
-use crate::threads;
+use crate::threads::{self, Threads};
 
 /// Reads columns that are in memory already.
 struct Memory {
@@ -96,7 +96,7 @@ pub fn run(
         inlet,
         tasks,
         batch_rows,
-        threads,
+        Threads { count: threads, pinned: true },
         &mut |_, batch| {
             workload.add(&batch.columns, batch.kinds.as_deref(), &mut totals);
             Ok(())
