@@ -18,7 +18,7 @@ use crate::time::Alignment;
 use crate::trace::{Header, TaskInfo};
 use crate::udf::{Guests, Sandbox};
 use crate::window::{
-    AlignedAggregate, GuestWindow, MergeAggregate, PartAggregate, SessionAggregate,
+    AlignedAggregate, GuestWindow, MergeAggregate, PartAggregate, SessionAggregate, TURN,
 };
 
 /// A plan made ready to run.
@@ -151,6 +151,19 @@ impl Graph {
                 at.expect("every node is in a task") as u16
             })
             .collect()
+    }
+
+    /// How many batches should be under way at once, so that every subtask has something to do.
+    pub fn batches_ahead(&self) -> usize {
+        let widest = self.stages.iter().map(|s| s.parallelism).max().unwrap_or(1) as usize;
+        let shares = self.stages.iter().any(|s| s.share == Share::Part);
+        if shares { widest * TURN as usize * 3 / 2 } else { 4 * widest }
+    }
+
+    /// What a task has at heart: nothing but the rows under way, or state that stays.
+    pub fn is_light(&self, task: usize) -> bool {
+        let stage = &self.stages[self.tasks[task].0];
+        matches!(stage.kind, "map" | "sink") || stage.share == Share::Merge
     }
 
     /// Which subtask a task is, of how many.
@@ -526,7 +539,7 @@ fn stages(plan: &Plan, parallelism: u32, threaded: bool) -> Vec<Stage> {
                 nodes,
                 parallelism,
                 inputs: vec![(from, 0)],
-                routes: vec![Route::Blocks(Blocks::new(alignment))],
+                routes: vec![Route::Blocks(Blocks::new(alignment, parallelism as usize))],
                 progress: false,
                 share: Share::Part,
             });

@@ -12,6 +12,7 @@ use crate::files::{self, Script};
 use crate::read_ahead::ReadAhead;
 use crate::sandbox::WasmtimeSandbox;
 use crate::table::Table;
+use crate::threads::{self, Threads};
 use crate::wasm_engine::{Handle, Outcome, WasmEngine, locate};
 
 pub use highwater_engine::session::{Options, Status};
@@ -170,7 +171,9 @@ impl Job {
         }
     }
 
-    /// Runs a script to its end with the fast runner. `progress` hears how many records have been read.
+    /// Runs a script to its end as fast as the machine goes, on so many threads where the job can use them;
+    /// the rows are the same for any number. `engine.wasm` has one. `progress` hears how many records have
+    /// been read.
     ///
     /// # Errors
     /// Everything that is wrong with the script; a job that fails later says so in [`Ran::failed`].
@@ -178,10 +181,11 @@ impl Job {
         script: &Script,
         engine: &EngineKind,
         options: &Options,
+        threads: u32,
         progress: &mut dyn FnMut(u64),
     ) -> Outcome<Ran> {
         match engine {
-            EngineKind::Native => run_native(script, options, progress),
+            EngineKind::Native => run_native(script, options, threads, progress),
             EngineKind::Wasm(path) => {
                 let mut engine = load(script, path.as_deref())?;
                 let (handle, warnings) = engine.open(script.short_name(), &script.text, options)?;
@@ -320,7 +324,12 @@ impl Job {
     }
 }
 
-fn run_native(script: &Script, options: &Options, progress: &mut dyn FnMut(u64)) -> Outcome<Ran> {
+fn run_native(
+    script: &Script,
+    options: &Options,
+    threads: u32,
+    progress: &mut dyn FnMut(u64),
+) -> Outcome<Ran> {
     let files = files(script)?;
     let sandbox = Arc::new(WasmtimeSandbox::default());
     let mut job = Fast::open(script.short_name(), &script.text, &files, sandbox, options)?;
@@ -332,16 +341,17 @@ fn run_native(script: &Script, options: &Options, progress: &mut dyn FnMut(u64))
     job.wrap_readers(&mut |reader| ahead.wrap(reader));
     let mut tables: Vec<Table> = job.sinks().iter().map(Table::from_rows).collect();
     let mut ran = Ran { warnings, ..Ran::default() };
-    let done = job.run(
-        &mut |sink, batch| {
-            // Nobody looks at what a black hole takes in.
-            if tables[sink].connector != "blackhole" {
-                tables[sink].extend(&batch);
-            }
-            Ok(())
-        },
-        progress,
-    );
+    let mut emit = |sink: usize, batch| {
+        // Nobody looks at what a black hole takes in.
+        if tables[sink].connector != "blackhole" {
+            tables[sink].extend(&batch);
+        }
+        Ok(())
+    };
+    let done = match threads::useful(threads, job.batch_rows()) {
+        1 => job.run(&mut emit, progress),
+        threads => threads::run_job(job, Threads::new(threads), &mut emit, progress),
+    };
     match done {
         Ok(report) => {
             (ran.late, ran.bad, ran.described) = (report.late, report.bad, report.described);

@@ -4,7 +4,7 @@ use super::{Effects, Element};
 use crate::batch::{Batch, Stair};
 use crate::key::KeyColumns;
 use crate::time::Alignment;
-use crate::window::{ELSEWHERE, closes_at};
+use crate::window::{ELSEWHERE, Turns, closes_at};
 
 /// Where a task's rows go: one edge of the graph, seen from one subtask.
 #[derive(Clone)]
@@ -34,14 +34,14 @@ pub struct Blocks {
     alignment: Alignment,
     /// The first window that is open for everybody.
     open: i64,
-    turn: usize,
+    turns: Turns,
 }
 
 impl Blocks {
-    /// For windows of this alignment.
-    pub fn new(alignment: Alignment) -> Blocks {
+    /// For windows of this alignment that so many subtasks share.
+    pub fn new(alignment: Alignment, subtasks: usize) -> Blocks {
         let open = alignment.first_open(crate::time::EventTime::MIN);
-        Blocks { alignment, open, turn: 0 }
+        Blocks { alignment, open, turns: Turns::new(subtasks) }
     }
 
     /// The steps that close a window.
@@ -60,8 +60,8 @@ impl Blocks {
 
     fn send(&mut self, channels: &[u16], batch: Batch, fx: &mut Effects) {
         let closing = self.closing(&batch.stairs);
-        let turn = self.turn;
-        self.turn = (turn + 1) % channels.len();
+        let turn = self.turns.current();
+        self.turns.advance();
         if !closing.is_empty() {
             for channel in channels.iter().enumerate().filter(|(i, _)| *i != turn).map(|(_, c)| c) {
                 let steps = Batch::progress(batch.schema.clone(), closing.clone(), ELSEWHERE);

@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use super::part::{Closed, HandOver};
+use super::part::{Closed, HandOver, Turns};
 use super::{bounds, seqs, window_time_type};
 use crate::aggregate::{AggregateCall, AggregateSet};
 use crate::batch::{Batch, Seq, Stair};
@@ -27,7 +27,7 @@ pub struct MergeAggregate {
     set: AggregateSet,
     parts: Vec<Sender>,
     /// Whose block comes next.
-    turn: usize,
+    turns: Turns,
     block: Option<Block>,
     /// Steps of the watermark that have not left yet.
     pending: Vec<Stair>,
@@ -87,7 +87,7 @@ impl MergeAggregate {
             key_schema,
             set: AggregateSet::new(calls, input),
             parts: vec![Sender::default(); subtasks],
-            turn: 0,
+            turns: Turns::new(subtasks),
             block: None,
             pending: Vec::new(),
             watermark: EventTime::MIN,
@@ -119,10 +119,10 @@ impl MergeAggregate {
     /// The next thing to leave, if everything it needs has come.
     pub fn release(&mut self) -> Option<Merging> {
         if self.block.is_none() {
-            let sender = self.turn;
+            let sender = self.turns.current();
             match self.parts[sender].queue.pop_front()? {
                 Item::Block(stairs, upto) => {
-                    self.turn = (sender + 1) % self.parts.len();
+                    self.turns.advance();
                     self.block = Some(Block { sender, stairs, next: 0, upto });
                 }
                 Item::Barrier(id) => return self.align(sender, id),

@@ -15,7 +15,7 @@ pub use aligned::AlignedAggregate;
 pub use guest::GuestWindow;
 pub(crate) use guest::note_calls;
 pub use merge::{MergeAggregate, Merging};
-pub use part::{ELSEWHERE, HandOver, PartAggregate, closes_at};
+pub use part::{ELSEWHERE, HandOver, PartAggregate, TURN, Turns, closes_at};
 pub use session::SessionAggregate;
 
 use arrow_array::ArrayRef;

@@ -27,6 +27,43 @@ pub fn closes_at(alignment: &Alignment, open: i64) -> EventTime {
     EventTime(end.saturating_sub(1))
 }
 
+/// The most blocks that a subtask is given in a row. Few windows then lie in the blocks of several, and
+/// what is merged is little more than what leaves.
+pub const TURN: u32 = 24;
+
+/// Whose turn it is to be given a block: of one, then of two, four, and so on in a row.
+#[derive(Clone, Copy, Debug)]
+pub struct Turns {
+    subtasks: usize,
+    at: usize,
+    left: u32,
+    length: u32,
+}
+
+impl Turns {
+    /// The turns of so many subtasks.
+    pub fn new(subtasks: usize) -> Turns {
+        Turns { subtasks, at: 0, left: 1, length: 1 }
+    }
+
+    /// Whose block comes next.
+    pub fn current(&self) -> usize {
+        self.at
+    }
+
+    /// The block has been given.
+    pub fn advance(&mut self) {
+        self.left -= 1;
+        if self.left == 0 {
+            self.at = (self.at + 1) % self.subtasks;
+            if self.at == 0 {
+                self.length = TURN.min(2 * self.length);
+            }
+            self.left = self.length;
+        }
+    }
+}
+
 /// What a subtask hands over after a block of the stream.
 #[derive(Clone, Debug)]
 pub struct HandOver {

@@ -43,8 +43,9 @@ struct Slot {
     mail: (Sender<Letter>, Receiver<Letter>),
     /// Letters sent and not read; whoever sends the first says that there is something to do.
     unread: AtomicUsize,
-    /// Whose it is.
+    /// Whose it is, and whether anybody else may have it.
     thread: usize,
+    light: bool,
     work: Mutex<Work>,
 }
 
@@ -67,6 +68,9 @@ pub(super) struct Crew {
     ready: Ready,
     /// Letters under way and not done with, for each load that may be under way.
     loads: Vec<AtomicU64>,
+    /// How many loads are done with that the calling thread has not been told of, and how many are not.
+    done: AtomicU64,
+    under_way: AtomicU64,
     /// The earliest arrivals that some task could not bear.
     failed: AtomicU64,
     rows: (Sender<(usize, Batch)>, Receiver<(usize, Batch)>),
@@ -125,6 +129,7 @@ impl Crew {
                 mail: unbounded(),
                 unread: AtomicUsize::new(0),
                 thread: home(graph, number, threads),
+                light: graph.is_light(number),
                 work: Mutex::new(work),
             }));
         }
@@ -133,7 +138,9 @@ impl Crew {
             slots,
             channels: graph.channels.iter().map(channel).collect(),
             ready: Ready::new(threads),
-            loads: (0..4 * threads).map(|_| AtomicU64::new(0)).collect(),
+            loads: (0..graph.batches_ahead()).map(|_| AtomicU64::new(0)).collect(),
+            done: AtomicU64::new(0),
+            under_way: AtomicU64::new(0),
             failed: AtomicU64::new(u64::MAX),
             rows: unbounded(),
             stops: unbounded(),
@@ -152,12 +159,20 @@ impl Crew {
 
     /// A load of input begins: until [`Crew::finish`] it is under way in any case.
     pub(super) fn begin(&self, load: u64) {
+        self.under_way.fetch_add(1, Ordering::SeqCst);
         self.load(load).fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Something that followed from a load is done with.
+    /// Something that followed from a load is done with. The calling thread hears of it when there is room
+    /// for some more: to be woken for each would cost more than it is worth.
     pub(super) fn finish(&self, load: u64) {
-        if self.load(load).fetch_sub(1, Ordering::SeqCst) == 1 {
+        if self.load(load).fetch_sub(1, Ordering::SeqCst) > 1 {
+            return;
+        }
+        let done = self.done.fetch_add(1, Ordering::SeqCst) + 1;
+        let last = self.under_way.fetch_sub(1, Ordering::SeqCst) == 1;
+        if last || done * 4 >= self.most_loads() {
+            self.done.store(0, Ordering::SeqCst);
             self.ready.home();
         }
     }
@@ -246,12 +261,12 @@ impl Crew {
     pub(super) fn post(&self, post: &mut Post) {
         for (to, letter) in post.letters.drain(..) {
             let Some(slot) = &self.slots[to] else { unreachable!("nobody sends to a source") };
-            self.begin(letter.load);
+            self.load(letter.load).fetch_add(1, Ordering::SeqCst);
             let first = slot.unread.fetch_add(1, Ordering::SeqCst) == 0;
             // Both ends live as long as the crew.
             let _ = slot.mail.0.send(letter);
             if first {
-                self.ready.put(slot.thread, to);
+                self.ready.put(slot.thread, to, slot.light);
             }
         }
     }
@@ -275,7 +290,7 @@ impl Crew {
         }
         drop(work);
         if slot.unread.fetch_sub(read, Ordering::SeqCst) > read {
-            self.ready.put(slot.thread, number);
+            self.ready.put(slot.thread, number, slot.light);
         }
     }
 }

@@ -17,6 +17,7 @@ use highwater_engine::batch::Batch;
 use highwater_engine::error::{Diagnostic, Result};
 use highwater_engine::graph::Graph;
 use highwater_engine::runner::{Report, Runner};
+use highwater_engine::session::{Fast, Parts};
 use highwater_engine::source::inlet::Inlet;
 use highwater_engine::task::Task;
 
@@ -56,6 +57,20 @@ pub fn available() -> u32 {
 /// How many of `threads` a job can make use of that takes so many records at a time.
 pub fn useful(threads: u32, batch_rows: usize) -> u32 {
     if batch_rows < FEWEST_ROWS { 1 } else { threads }
+}
+
+/// Runs a job of the engine to its end; see [`run`].
+///
+/// # Errors
+/// What stops the job.
+pub fn run_job(
+    job: Fast,
+    threads: Threads,
+    emit: &mut dyn FnMut(usize, Batch) -> Result<()>,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Report> {
+    let Parts { graph, inlet, tasks, batch_rows, name } = job.parts(threads.count)?;
+    run(&graph, inlet, tasks, batch_rows, threads, emit, progress).map_err(|e| e.in_source(&name))
 }
 
 /// Runs a job to its end. `graph` is [cut for threads](Graph::threaded) and `tasks` are its tasks; `emit`

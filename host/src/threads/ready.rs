@@ -15,7 +15,8 @@ pub(super) enum Next {
 }
 
 /// Tasks with something to do, in a queue a thread. A task belongs to the thread whose cache holds its
-/// state; another takes it over only from one that has more to do than that.
+/// state; another takes it over only from one that has more to do than that. Light tasks have no state to
+/// speak of: whoever is free takes them.
 pub(super) struct Ready {
     state: Mutex<State>,
     /// One a thread.
@@ -23,7 +24,7 @@ pub(super) struct Ready {
 }
 
 struct State {
-    queues: Vec<VecDeque<usize>>,
+    queues: Vec<VecDeque<(usize, bool)>>,
     /// Threads that wait.
     idle: Vec<bool>,
     /// Something has come home.
@@ -45,12 +46,13 @@ impl Ready {
     }
 
     /// A task of that thread has something to do.
-    pub(super) fn put(&self, thread: usize, task: usize) {
+    pub(super) fn put(&self, thread: usize, task: usize, light: bool) {
         let mut state = self.lock();
-        state.queues[thread].push_back(task);
+        state.queues[thread].push_back((task, light));
+        let helps = light || state.queues[thread].len() > 1;
         let helper = match state.idle[thread] {
             true => Some(thread),
-            false if state.queues[thread].len() > 1 => state.idle.iter().position(|&idle| idle),
+            false if helps => state.idle.iter().position(|&idle| idle),
             false => None,
         };
         drop(state);
@@ -96,14 +98,19 @@ impl State {
         if thread == 0 && std::mem::take(&mut self.home) {
             return Some(Next::Home);
         }
-        if let Some(task) = self.queues[thread].pop_front() {
+        if let Some((task, _)) = self.queues[thread].pop_front() {
             return Some(Next::Task(task));
+        }
+        for queue in &mut self.queues {
+            if let Some(at) = queue.iter().position(|(_, light)| *light) {
+                return queue.remove(at).map(|(task, _)| Next::Task(task));
+            }
         }
         let longest = self.queues.iter_mut().max_by_key(|queue| queue.len())?;
         if longest.len() < 2 {
             return None;
         }
-        longest.pop_back().map(Next::Task)
+        longest.pop_back().map(|(task, _)| Next::Task(task))
     }
 }
 
@@ -115,7 +122,7 @@ mod tests {
     fn a_task_stays_with_its_thread_unless_that_has_more_to_do() {
         let ready = Ready::new(2);
         let next = |thread| ready.lock().next(thread);
-        [(0, 7), (0, 8), (1, 9)].iter().for_each(|&(thread, task)| ready.put(thread, task));
+        [(0, 7), (0, 8), (1, 9)].iter().for_each(|&(thread, task)| ready.put(thread, task, false));
         assert_eq!(next(1), Some(Next::Task(9)));
         assert_eq!(next(1), Some(Next::Task(8)));
         assert_eq!(next(1), None);
@@ -124,7 +131,9 @@ mod tests {
         assert_eq!(next(1), None);
         assert_eq!(next(0), Some(Next::Home));
         assert_eq!(next(0), None);
-        ready.put(1, 3);
+        ready.put(1, 4, true);
+        assert_eq!(next(0), Some(Next::Task(4)));
+        ready.put(1, 3, false);
         ready.leave();
         assert_eq!(ready.next(1), Next::Leave);
     }
