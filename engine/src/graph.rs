@@ -160,6 +160,11 @@ impl Graph {
         if shares { widest * TURN as usize * 3 / 2 } else { 4 * widest }
     }
 
+    /// Whether any of its operators has several subtasks.
+    pub fn is_wide(&self) -> bool {
+        self.stages.iter().any(|s| s.parallelism > 1)
+    }
+
     /// What a task has at heart: nothing but the rows under way, or state that stays.
     pub fn is_light(&self, task: usize) -> bool {
         let stage = &self.stages[self.tasks[task].0];
@@ -586,7 +591,9 @@ fn shareable(plan: &Plan, id: NodeId) -> Option<Alignment> {
         return None;
     };
     let input = &plan.nodes[node.inputs[0]].schema;
-    AggregateSet::new(aggregates, input).splits().then_some(*alignment)
+    // Where windows overlap, every subtask would have to put most of them together from its slices.
+    let apart = alignment.overlap() == 1;
+    (apart && AggregateSet::new(aggregates, input).splits()).then_some(*alignment)
 }
 
 /// A stage that merges channels must hear how far each has come, and so must all before it, which pass

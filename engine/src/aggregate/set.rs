@@ -240,7 +240,8 @@ impl AggregateSet {
         for skipped in self.skipped.iter_mut().filter(|s| !s.is_empty()) {
             skipped[from as usize..to as usize].fill(0);
         }
-        for accumulator in &mut self.accumulators {
+        // What splits has nothing but words.
+        for accumulator in self.accumulators.iter_mut().filter(|a| !a.splits()) {
             (from..to).for_each(|slot| accumulator.clear(slot));
         }
     }

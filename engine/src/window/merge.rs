@@ -226,7 +226,10 @@ impl MergeAggregate {
             for (_, ids, part) in closed.windows.iter().filter(|w| w.0 == window) {
                 let first = own.len();
                 own.extend(ids.iter().map(|&id| FIRST + sender.numbers[id as usize]));
-                self.set.absorb(&own[first..], part);
+                match first {
+                    0 => self.set.place(&own, part),
+                    _ => self.set.absorb(&own[first..], part),
+                }
                 touched = touched.max(ids.len());
             }
         }

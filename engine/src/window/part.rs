@@ -29,7 +29,7 @@ pub fn closes_at(alignment: &Alignment, open: i64) -> EventTime {
 
 /// The most blocks that a subtask is given in a row. Few windows then lie in the blocks of several, and
 /// what is merged is little more than what leaves.
-pub const TURN: u32 = 24;
+pub const TURN: u32 = 32;
 
 /// Whose turn it is to be given a block: of one, then of two, four, and so on in a row.
 #[derive(Clone, Copy, Debug)]

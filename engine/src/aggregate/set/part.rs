@@ -34,6 +34,19 @@ impl AggregateSet {
         Part { words, skipped: self.skipped.iter().map(left_out).collect() }
     }
 
+    /// Puts a part into the empty slots beside it.
+    pub fn place(&mut self, slots: &[u32], part: &Part) {
+        let stride = self.empty.len();
+        for (&slot, words) in slots.iter().zip(part.words.chunks_exact(stride)) {
+            self.words[slot as usize * stride..][..stride].copy_from_slice(words);
+        }
+        let all = self.words.len() / stride;
+        for (own, part) in self.skipped.iter_mut().zip(&part.skipped).filter(|p| !p.1.is_empty()) {
+            own.resize(all, 0);
+            slots.iter().zip(part).for_each(|(&slot, &skipped)| own[slot as usize] = skipped);
+        }
+    }
+
     /// Merges a part into the slots beside it; none of them among the first [`AggregateSet::SCRATCH`].
     pub fn absorb(&mut self, slots: &[u32], part: &Part) {
         let stride = self.empty.len();
