@@ -278,8 +278,13 @@ impl Graph {
     fn sharing(&self, id: NodeId) -> PartAggregate {
         let node = &self.plan.nodes[id];
         let input = &self.plan.nodes[node.inputs[0]].schema;
-        let Op::WindowAggregate { window: WindowSpec::Aligned(alignment), time, keys, aggregates } =
-            &node.op
+        let Op::WindowAggregate {
+            window: WindowSpec::Aligned(alignment),
+            time,
+            keys,
+            aggregates,
+            ..
+        } = &node.op
         else {
             unreachable!("only aligned windows are shared")
         };
@@ -291,13 +296,17 @@ impl Graph {
         let node = &self.plan.nodes[id];
         let schemas = (&self.plan.nodes[node.inputs[0]].schema, &node.schema);
         let Op::WindowAggregate {
-            window: WindowSpec::Aligned(alignment), keys, aggregates, ..
+            window: WindowSpec::Aligned(alignment),
+            keys,
+            bounds,
+            aggregates,
+            ..
         } = &node.op
         else {
             unreachable!("only aligned windows are shared")
         };
         let keys = (keys.as_slice(), self.order_after(id));
-        MergeAggregate::new(*alignment, keys, aggregates, schemas, subtasks)
+        MergeAggregate::new(*alignment, keys, (bounds, aggregates), schemas, subtasks)
     }
 
     fn gate(&self, stage: usize, task: usize) -> Head {
@@ -406,7 +415,8 @@ impl Graph {
             Op::AssignWindow { window: WindowSpec::Session { .. }, .. } => {
                 unreachable!("the planner refuses a SESSION that nothing aggregates")
             }
-            Op::WindowAggregate { window, time, keys, aggregates } => {
+            Op::WindowAggregate { window, time, keys, bounds, aggregates } => {
+                let made = (bounds.as_slice(), aggregates.as_slice());
                 let schemas = (input(0), &node.schema);
                 match *window {
                     WindowSpec::Aligned(alignment) => Box::new(AlignedAggregate::new(
@@ -414,17 +424,18 @@ impl Graph {
                         alignment,
                         *time,
                         (keys, self.order_after(id)),
-                        aggregates,
+                        made,
                         schemas,
                     )),
                     WindowSpec::Session { gap } => {
                         let keys = (keys.as_slice(), self.order_after(id));
-                        Box::new(SessionAggregate::new(name, gap, *time, keys, aggregates, schemas))
+                        Box::new(SessionAggregate::new(name, gap, *time, keys, made, schemas))
                     }
                 }
             }
-            Op::GroupAggregate { keys, aggregates } => {
-                Box::new(GroupAggregate::new(name, keys, aggregates, (input(0), &node.schema)))
+            Op::GroupAggregate { keys, aggregates, retracts } => {
+                let schemas = (input(0), &node.schema);
+                Box::new(GroupAggregate::new(name, keys, aggregates, *retracts, schemas))
             }
             Op::GuestWindow { guest: call, time, keys } => {
                 let columns = call.columns[0].clone();

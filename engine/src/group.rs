@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rkyv::{Archive, Deserialize, Serialize};
 
-use crate::aggregate::{AggregateCall, AggregateSet};
+use crate::aggregate::{AggregateCall, AggregateSet, Trail};
 use crate::batch::{Batch, RowKind, Stair};
 use crate::column::{concat, differ, take};
 use crate::error::Result;
@@ -14,7 +14,8 @@ use crate::schema::SchemaRef;
 use crate::snapshot::{Cell, cells, values};
 use crate::{archive, unarchive};
 
-/// A running aggregate: `+I` for a key's first record, then `-U` and `+U` whenever its row changes.
+/// A running aggregate: `+I` for a key's first record, then `-U` and `+U` whenever its row changes; only
+/// `+U` for whoever needs no more.
 #[derive(Clone)]
 pub struct GroupAggregate {
     name: String,
@@ -22,6 +23,7 @@ pub struct GroupAggregate {
     output: SchemaRef,
     table: KeyTable,
     aggregates: AggregateSet,
+    retracts: bool,
     slots: Vec<u32>,
     /// Rows whose place in the stream is not complete yet.
     open: Vec<Batch>,
@@ -33,11 +35,12 @@ struct State {
 }
 
 impl GroupAggregate {
-    /// Aggregates `calls` by the columns `keys` of `input`.
+    /// Aggregates `calls` by the columns `keys` of `input`; `retracts`: a `-U` comes before each `+U`.
     pub fn new(
         name: &str,
         keys: &[usize],
         calls: &[AggregateCall],
+        retracts: bool,
         (input, output): (&SchemaRef, &SchemaRef),
     ) -> GroupAggregate {
         let keys = KeyColumns::new(input, keys);
@@ -47,6 +50,7 @@ impl GroupAggregate {
             keys,
             output: Arc::clone(output),
             aggregates: AggregateSet::new(calls, input),
+            retracts,
             slots: Vec::new(),
             open: Vec::new(),
         }
@@ -77,22 +81,10 @@ impl GroupAggregate {
         order.sort_by_key(|&i| key(i));
         Batch { stairs, upto, ..ready.gather(&order) }
     }
-}
 
-impl Operator for GroupAggregate {
-    fn process(&mut self, _: usize, batch: Batch, out: &mut Output) -> Result<()> {
-        let batch = self.complete(batch);
-        if batch.rows == 0 {
-            out.batches.push(Batch::progress(self.output.clone(), batch.stairs, batch.upto));
-            return Ok(());
-        }
-        self.table.intern(&self.keys, &batch, (0, batch.rows), &mut self.slots);
-        self.aggregates.grow(self.table.numbers());
-        let mut first = vec![false; batch.rows];
-        let trails = self.aggregates.trail(&self.slots, &batch, |i| first[i] = true);
-        let mut changed = first.clone();
-        trails.iter().for_each(|t| differ(&t.before, &t.after, &mut changed));
-        // Which rows of before and after, the latter counted on, the changelog is made of.
+    /// The changelog with a `-U` before each `+U`.
+    fn changes(&self, batch: Batch, trails: Vec<Trail>, first: &[bool], changed: &[bool]) -> Batch {
+        // Which rows of before and after, the latter counted on, it is made of.
         let (mut rows, mut picks, mut kinds) = (Vec::new(), Vec::new(), Vec::new());
         let mut stairs = Vec::with_capacity(batch.stairs.len());
         let mut steps = batch.stairs.iter().peekable();
@@ -116,7 +108,42 @@ impl Operator for GroupAggregate {
         let results = trails.into_iter().map(|t| take(&concat(&[t.before, t.after]), &picks));
         let columns = keys.chain(results).collect();
         let made = Batch::new(self.output.clone(), columns, batch.seqs.gather(&rows));
-        out.batches.push(Batch { kinds: Some(kinds.into()), stairs, upto: batch.upto, ..made });
+        Batch { kinds: Some(kinds.into()), stairs, upto: batch.upto, ..made }
+    }
+
+    /// The changelog without `-U`: a row a record that changed something.
+    fn upserts(&self, batch: Batch, trails: Vec<Trail>, first: &[bool], changed: &[bool]) -> Batch {
+        let kind = |&first| if first { RowKind::Insert } else { RowKind::UpdateAfter };
+        let kinds = first.iter().map(kind).collect();
+        let keys = self.keys.columns.iter().map(|&c| batch.columns[c].clone());
+        let columns = keys.chain(trails.into_iter().map(|t| t.after)).collect();
+        let all =
+            Batch { kinds: Some(kinds), ..batch.with_columns(Arc::clone(&self.output), columns) };
+        if changed.iter().all(|&changed| changed) {
+            return all;
+        }
+        let rows = (0..all.rows as u32).filter(|&row| changed[row as usize]);
+        all.select(&rows.collect::<Vec<u32>>())
+    }
+}
+
+impl Operator for GroupAggregate {
+    fn process(&mut self, _: usize, batch: Batch, out: &mut Output) -> Result<()> {
+        let batch = self.complete(batch);
+        if batch.rows == 0 {
+            out.batches.push(Batch::progress(self.output.clone(), batch.stairs, batch.upto));
+            return Ok(());
+        }
+        self.table.intern(&self.keys, &batch, (0, batch.rows), &mut self.slots);
+        self.aggregates.grow(self.table.numbers());
+        let mut first = vec![false; batch.rows];
+        let trails = self.aggregates.trail(&self.slots, &batch, |i| first[i] = true);
+        let mut changed = first.clone();
+        trails.iter().for_each(|t| differ(&t.before, &t.after, &mut changed));
+        out.batches.push(match self.retracts {
+            true => self.changes(batch, trails, &first, &changed),
+            false => self.upserts(batch, trails, &first, &changed),
+        });
         Ok(())
     }
 

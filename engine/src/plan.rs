@@ -9,7 +9,7 @@ use crate::error::Span;
 use crate::expr::Expr;
 pub use crate::join::Bounds;
 use crate::schema::SchemaRef;
-pub use crate::window::WindowSpec;
+pub use crate::window::{WindowBound, WindowSpec};
 
 pub use explain::explain;
 
@@ -69,7 +69,7 @@ pub enum Op {
         time: usize,
     },
     /// Aggregates per key and window; fires once, when the watermark closes the window.
-    /// Output: the key columns, `window_start`, `window_end`, `window_time`, one column an aggregate.
+    /// Output: the key columns, the window's bounds, one column an aggregate.
     WindowAggregate {
         /// The window.
         window: WindowSpec,
@@ -77,6 +77,8 @@ pub enum Op {
         time: usize,
         /// The key columns of the input.
         keys: Vec<usize>,
+        /// Those of the window's columns that are handed on, in the order of their names.
+        bounds: Vec<WindowBound>,
         /// The aggregates.
         aggregates: Vec<AggregateCall>,
     },
@@ -87,6 +89,8 @@ pub enum Op {
         keys: Vec<usize>,
         /// The aggregates.
         aggregates: Vec<AggregateCall>,
+        /// Whether a `-U` comes before each `+U`.
+        retracts: bool,
     },
     /// A guest's window. Output: the key columns, `window_start`, `window_end`, `window_time`, the
     /// guest's result columns.
@@ -174,10 +178,12 @@ pub struct WatermarkSpec {
 pub struct SinkSpec {
     /// The table's name, or `result` for a final `SELECT`.
     pub table: String,
-    /// `filesystem`, `print`, `blackhole`, or `collect` for a final `SELECT`.
+    /// `filesystem`, `print`, `push`, `blackhole`, or `collect` for a final `SELECT`.
     pub connector: String,
     /// All other options of the `WITH` clause.
     pub options: BTreeMap<String, String>,
+    /// The columns of its primary key.
+    pub key: Vec<usize>,
 }
 
 /// The settings of a script. Unknown keys are kept: Flink keeps them too.

@@ -1,5 +1,7 @@
 //! The sink of a task chain: rows staged until a checkpoint commits them.
 
+use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use arrow_array::Array;
@@ -10,7 +12,7 @@ use rkyv::{Archive, Deserialize, Serialize};
 use crate::batch::{Batch, RowKind, Seq};
 use crate::column::{canonical, from_values, millis};
 use crate::error::{Diagnostic, Result};
-use crate::key::{self, Encoded};
+use crate::key::Encoded;
 use crate::operator::{Output, row_error};
 use crate::schema::{DataType, SchemaRef};
 use crate::snapshot::{Cell, cells, values};
@@ -190,37 +192,41 @@ fn in_order(batch: Batch) -> Batch {
     if batch.seqs.rises() {
         return batch;
     }
-    let mut order: Vec<u32> = (0..batch.rows as u32).collect();
-    if let Some(first) = first_column(&batch) {
-        let key = |i: u32| (batch.seqs.at(i as usize), first[i as usize]);
-        if (1..batch.rows as u32).all(|i| key(i - 1) < key(i)) {
-            return batch;
-        }
-        order.sort_by_key(|&i| key(i));
-        // Where place and first column are equal, whole rows decide.
-        for ties in order.chunk_by_mut(|&a, &b| key(a) == key(b)).filter(|t| t.len() > 1) {
-            ties.sort_by_cached_key(|&i| key::encode(&batch.row(i as usize)));
-        }
-    } else {
-        let rows = Encoded::rows(&batch);
-        let key = |i: u32| (batch.seqs.at(i as usize), rows.get(i as usize));
-        if (1..batch.rows as u32).all(|i| key(i - 1) <= key(i)) {
-            return batch;
-        }
-        order.sort_by(|&a, &b| key(a).cmp(&key(b)));
+    // Columns that can be compared as they are, up to the first that cannot.
+    let columns = 0..batch.columns.len();
+    let plain: Vec<Cow<'_, [i64]>> = columns.map_while(|c| integers(&batch, c)).collect();
+    if batch.seqs.alike() && plain.first().is_some_and(|c| c.is_sorted_by(|a, b| a < b)) {
+        return batch;
     }
-    batch.gather(&order)
+    let compare = |a: &u32, b: &u32| {
+        let mut columns = plain.iter().map(|c| c[*a as usize].cmp(&c[*b as usize]));
+        columns.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+    };
+    let rows = (plain.len() < batch.columns.len()).then(|| Encoded::rows(&batch));
+    let mut order: Vec<u32> = (0..batch.rows as u32).collect();
+    // Places never fall: only rows of one place are to be put in order.
+    let seq = |i: &u32| batch.seqs.at(*i as usize);
+    for place in order.chunk_by_mut(|a, b| seq(a) == seq(b)).filter(|p| p.len() > 1) {
+        match &rows {
+            None => place.sort_by(compare),
+            Some(rows) => place.sort_by(|a, b| {
+                compare(a, b).then_with(|| rows.get(*a as usize).cmp(rows.get(*b as usize)))
+            }),
+        }
+    }
+    // Rows mostly come in order; then nothing is copied.
+    if order.is_sorted() { batch } else { batch.gather(&order) }
 }
 
-/// The first column as integers that sort as its values do, when it is one of integers without NULL.
-fn first_column(batch: &Batch) -> Option<Vec<i64>> {
-    let array = batch.columns.first().filter(|a| a.null_count() == 0)?;
-    match batch.schema.fields[0].data_type {
+/// A column as integers that sort as its values do, when it is one of integers without NULL.
+fn integers(batch: &Batch, column: usize) -> Option<Cow<'_, [i64]>> {
+    let array = Some(&batch.columns[column]).filter(|a| a.null_count() == 0)?;
+    match batch.schema.fields[column].data_type {
         DataType::Int => {
             Some(array.as_primitive::<Int32Type>().values().iter().map(|&v| v.into()).collect())
         }
-        DataType::BigInt => Some(array.as_primitive::<Int64Type>().values().to_vec()),
-        t if t.is_timestamp() => Some(millis(array).to_vec()),
+        DataType::BigInt => Some(Cow::Borrowed(array.as_primitive::<Int64Type>().values())),
+        t if t.is_timestamp() => Some(Cow::Borrowed(millis(array))),
         _ => None,
     }
 }

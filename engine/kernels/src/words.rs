@@ -1,15 +1,9 @@
 //! Loops over accumulators: words of 64 bits, `stride` a slot, an aggregate's own at `at` in each.
 
-/// Adds a row to word 0 of each slot; `first` gets the positions whose slot had none.
+/// Adds a row to word 0 of each slot.
 #[inline(never)]
-pub fn count_rows(words: &mut [u64], stride: usize, slots: &[u32], first: &mut Vec<u32>) {
-    for (i, &slot) in slots.iter().enumerate() {
-        let rows = &mut words[slot as usize * stride];
-        if *rows == 0 {
-            first.push(i as u32);
-        }
-        *rows += 1;
-    }
+pub fn count_rows(words: &mut [u64], stride: usize, slots: &[u32]) {
+    slots.iter().for_each(|&slot| words[slot as usize * stride] += 1);
 }
 
 /// Adds each value to the word of the slot beside it, around 2^64.
@@ -94,6 +88,17 @@ fn merge(
     }
 }
 
+/// Makes every slot of `words` look like `empty`.
+#[inline(never)]
+pub fn fill(words: &mut [u64], empty: &[u64]) {
+    if empty.iter().all(|&word| word == 0) {
+        return words.fill(0);
+    }
+    for slot in words.chunks_exact_mut(empty.len()) {
+        slot.iter_mut().zip(empty).for_each(|(word, &empty)| *word = empty);
+    }
+}
+
 /// The words of slots.
 #[inline(never)]
 pub fn gather_words(words: &[u64], stride: usize, at: usize, slots: &[u32]) -> Vec<i64> {
@@ -109,12 +114,10 @@ mod tests {
         // Rows, sum, largest, smallest of two slots.
         let mut words = [0, 0, i64::MIN as u64, i64::MAX as u64].repeat(2);
         let (slots, values) = ([1, 0, 1, 1], [5, -7, i64::MAX, 2]);
-        let mut first = Vec::new();
-        count_rows(&mut words, 4, &slots, &mut first);
+        count_rows(&mut words, 4, &slots);
         sum_i64(&mut words, 4, 1, &slots, &values);
         largest(&mut words, 4, 2, &slots, &values);
         smallest(&mut words, 4, 3, &slots, &values);
-        assert_eq!(first, [0, 1]);
         let sum = i64::MAX.wrapping_add(7);
         assert_eq!(gather_words(&words, 4, 0, &[0, 1]), [1, 3]);
         assert_eq!(gather_words(&words, 4, 1, &[1, 0]), [sum, -7]);
@@ -128,6 +131,8 @@ mod tests {
         assert_eq!(gather_words(&words, 4, 1, &[0]), [sum.wrapping_sub(7)]);
         assert_eq!(gather_words(&words, 4, 2, &[0]), [i64::MAX]);
         assert_eq!(gather_words(&words, 4, 3, &[1]), [-7]);
+        fill(&mut words[2..6], &[8, 9]);
+        assert_eq!(words[2..6], [8, 9, 8, 9]);
         let mut runs = [1, 2, 3, 10, 20, 30, u64::MAX, 0, 0];
         merge_runs(&mut runs, 3, &[(0, 3), (6, 3)]);
         assert_eq!(runs, [11, 22, 33, 10, 20, 30, 9, 20, 30]);

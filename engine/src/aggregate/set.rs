@@ -28,8 +28,6 @@ pub struct AggregateSet {
     empty: Vec<u64>,
     /// Slot after slot.
     words: Vec<u64>,
-    /// Positions whose slot was empty before the last update.
-    first: Vec<u32>,
 }
 
 impl Clone for AggregateSet {
@@ -42,7 +40,6 @@ impl Clone for AggregateSet {
             skipped: self.skipped.clone(),
             empty: self.empty.clone(),
             words: self.words.clone(),
-            first: Vec::new(),
         }
     }
 }
@@ -72,7 +69,6 @@ impl AggregateSet {
             places,
             empty,
             words: Vec::new(),
-            first: Vec::new(),
         }
     }
 
@@ -106,12 +102,10 @@ impl AggregateSet {
         (from..to).for_each(|slot| self.words[slot as usize * self.empty.len()] += 1);
     }
 
-    /// Takes in rows of a batch from row `from` on, each into the slot beside it. Answers the positions whose
-    /// slot was empty.
-    pub fn update(&mut self, slots: &[u32], from: usize, batch: &Batch) -> &[u32] {
+    /// Takes in rows of a batch from row `from` on, each into the slot beside it.
+    pub fn update(&mut self, slots: &[u32], from: usize, batch: &Batch) {
         let stride = self.empty.len();
-        self.first.clear();
-        kernels::count_rows(&mut self.words, stride, slots, &mut self.first);
+        kernels::count_rows(&mut self.words, stride, slots);
         for i in 0..self.calls.len() {
             let call = self.calls[i];
             let argument = call.argument.map(|a| &batch.columns[a]);
@@ -123,7 +117,6 @@ impl AggregateSet {
             let words = WordsMut { all: &mut self.words, stride, at: self.places[i] };
             self.accumulators[i].update(words, slots, argument, from);
         }
-        &self.first
     }
 
     /// The update of aggregate `i` with rows that may be left out.
@@ -236,14 +229,11 @@ impl AggregateSet {
     pub fn clear(&mut self, from: u32, to: u32) {
         let stride = self.empty.len();
         let words = &mut self.words[from as usize * stride..to as usize * stride];
-        words.chunks_exact_mut(stride).for_each(|slot| slot.copy_from_slice(&self.empty));
+        kernels::fill(words, &self.empty);
         for skipped in self.skipped.iter_mut().filter(|s| !s.is_empty()) {
             skipped[from as usize..to as usize].fill(0);
         }
-        // What splits has nothing but words.
-        for accumulator in self.accumulators.iter_mut().filter(|a| !a.splits()) {
-            (from..to).for_each(|slot| accumulator.clear(slot));
-        }
+        self.accumulators.iter_mut().for_each(|accumulator| accumulator.clear(from, to));
     }
 
     /// One result column an aggregate.

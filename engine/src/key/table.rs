@@ -23,18 +23,18 @@ pub enum KeyOrder {
     Group,
 }
 
-/// The keys of an operator, each with a number. A number that nobody holds may go to another key.
+/// The keys of an operator, each with a number. The number of a key without state may go to another.
 #[derive(Clone, Debug)]
 pub struct KeyTable {
     types: Vec<DataType>,
     order: KeyOrder,
     store: Store,
-    /// How often each number is held.
-    held: Vec<u32>,
+    /// One more than the highest number.
+    numbers: u32,
     /// Numbers that belong to no key.
     free: Vec<u32>,
-    /// How many keys nobody holds.
-    idle: usize,
+    /// With more keys than this, those without state are looked for.
+    limit: usize,
     /// How often numbers have changed hands.
     sweeps: u64,
     /// Keys in their order, and those that came since, in none.
@@ -50,8 +50,8 @@ enum Store {
     Bytes(Bytes),
 }
 
-/// How many idle keys are kept in any case.
-const IDLE_KEYS: usize = 1 << 15;
+/// How many keys without state are kept in any case.
+const IDLE_KEYS: usize = 4096;
 
 impl KeyTable {
     /// An empty table for keys of these types.
@@ -66,9 +66,9 @@ impl KeyTable {
             types: types.to_vec(),
             order,
             store,
-            held: Vec::new(),
+            numbers: 0,
             free: Vec::new(),
-            idle: 0,
+            limit: IDLE_KEYS,
             sweeps: 0,
             sorted: Vec::new(),
             fresh: Vec::new(),
@@ -82,7 +82,7 @@ impl KeyTable {
 
     /// One more than the highest number.
     pub fn numbers(&self) -> usize {
-        self.held.len()
+        self.numbers as usize
     }
 
     /// The numbers of the keys of rows `from..to`, new keys getting a free one.
@@ -183,10 +183,9 @@ impl KeyTable {
     /// A number for a new key.
     fn number(&mut self) -> u32 {
         let id = self.free.pop().unwrap_or_else(|| {
-            self.held.push(0);
-            self.held.len() as u32 - 1
+            self.numbers += 1;
+            self.numbers - 1
         });
-        self.idle += 1;
         self.fresh.push(id);
         id
     }
@@ -224,33 +223,18 @@ impl KeyTable {
         }
     }
 
-    /// Somebody keeps state under the number.
-    #[inline]
-    pub fn hold(&mut self, id: u32) {
-        let held = &mut self.held[id as usize];
-        self.idle -= usize::from(*held == 0);
-        *held += 1;
-    }
-
-    /// Somebody no longer does. Numbers change hands in [`KeyTable::sweep`] only.
-    #[inline]
-    pub fn release(&mut self, id: u32) {
-        let held = &mut self.held[id as usize];
-        *held -= 1;
-        self.idle += usize::from(*held == 0);
-    }
-
-    /// Forgets idle keys once they outnumber the others. To be called when no number is at hand that
-    /// nobody holds.
-    pub fn sweep(&mut self) {
-        let used = self.held.len() - self.free.len();
-        if self.idle <= IDLE_KEYS.max(used - self.idle) {
+    /// Forgets keys without state once the keys have doubled since that was done last: so it costs a key
+    /// little, and nobody keeps count. `mark` sets the numbers that have state. To be called when no
+    /// number is at hand that has none.
+    pub fn sweep(&mut self, mark: impl FnOnce(&mut [bool])) {
+        if self.numbers() - self.free.len() <= self.limit {
             return;
         }
-        let held = &self.held;
+        let mut live = vec![false; self.numbers()];
+        mark(&mut live);
         self.sorted.append(&mut self.fresh);
         let (kept, gone): (Vec<u32>, Vec<u32>) =
-            self.sorted.iter().partition(|&&id| held[id as usize] > 0);
+            self.sorted.iter().partition(|&&id| live[id as usize]);
         match &mut self.store {
             Store::Ints(index, keys) => {
                 *index = IntIndex::with_room(kept.len());
@@ -260,7 +244,8 @@ impl KeyTable {
         }
         self.sweeps += 1;
         self.free.extend(&gone);
-        (self.idle, self.sorted, self.fresh) = (0, Vec::new(), kept);
+        self.limit = IDLE_KEYS + 2 * kept.len();
+        (self.sorted, self.fresh) = (Vec::new(), kept);
     }
 
     /// How often numbers may have changed hands so far.
@@ -268,7 +253,7 @@ impl KeyTable {
         self.sweeps
     }
 
-    /// Numbers of all keys, idle ones among them, in the table's order.
+    /// Numbers of all keys, those without state among them, in the table's order.
     pub fn in_order(&mut self) -> &[u32] {
         if !self.fresh.is_empty() {
             let mut fresh = std::mem::take(&mut self.fresh);
@@ -414,20 +399,18 @@ mod tests {
                         assert_eq!(id, before, "key {k} in round {round}");
                     } else {
                         assert!(held.values().all(|&other| other != id), "{id} is taken");
-                        table.hold(id);
                         held.insert(k, id);
                     }
                 }
                 highest = highest.max(held.len());
                 while held.len() > 300 {
-                    let (_, id) = held.pop_first().expect("not empty");
-                    table.release(id);
+                    held.pop_first();
                 }
-                table.sweep();
+                table.sweep(|live| held.values().for_each(|&id| live[id as usize] = true));
                 let mut expected: Vec<Vec<u8>> = held.keys().map(|&k| encode(&key(k))).collect();
                 expected.sort();
                 let ids = table.in_order().to_vec();
-                let found = ids.iter().filter(|&&id| table.held[id as usize] > 0);
+                let found = ids.iter().filter(|&&id| held.values().any(|&other| other == id));
                 let found: Vec<Vec<u8>> = found.map(|&id| encode(&table.key(id))).collect();
                 assert_eq!(found, expected, "round {round}");
             }

@@ -59,17 +59,18 @@ pub(super) fn describe(plan: &Plan, node: &Node) -> String {
         Op::AssignWindow { window, time } => {
             format!("AssignWindow({}, time=[{}])", describe_window(window), name(input(0), *time))
         }
-        Op::WindowAggregate { window, time, keys, aggregates } => format!(
+        Op::WindowAggregate { window, time, keys, aggregates, .. } => format!(
             "WindowAggregate({}, time=[{}], keys=[{}], aggregates=[{}])",
             describe_window(window),
             name(input(0), *time),
             names(input(0), keys),
             calls(aggregates, input(0))
         ),
-        Op::GroupAggregate { keys, aggregates } => format!(
-            "GroupAggregate(keys=[{}], aggregates=[{}])",
+        Op::GroupAggregate { keys, aggregates, retracts } => format!(
+            "GroupAggregate(keys=[{}], aggregates=[{}]{})",
             names(input(0), keys),
-            calls(aggregates, input(0))
+            calls(aggregates, input(0)),
+            if *retracts { "" } else { ", upserts" }
         ),
         Op::GuestWindow { guest, time, keys } => format!(
             "GuestWindow({}, time=[{}], keys=[{}])",

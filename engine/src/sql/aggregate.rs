@@ -12,7 +12,7 @@ use super::planner::Planner;
 use super::scope::{Column, Relation, Role, window_fields};
 use crate::error::{Diagnostic, Error, Result, Span};
 use crate::expr::Expr;
-use crate::plan::{AggregateCall, Op};
+use crate::plan::{AggregateCall, Op, WindowBound};
 use crate::schema::{Field, Schema};
 
 /// The expressions of GROUP BY.
@@ -193,9 +193,11 @@ impl Planner<'_> {
                 for (field, role) in window_fields(time_type).into_iter().zip(roles) {
                     columns.push(Column { qualifier: None, field, role: role(windowed.window) });
                 }
-                Op::WindowAggregate { window: windowed.spec, time, keys: key_columns, aggregates }
+                let (window, keys, bounds) =
+                    (windowed.spec, key_columns, WindowBound::ALL.to_vec());
+                Op::WindowAggregate { window, time, keys, bounds, aggregates }
             }
-            _ => Op::GroupAggregate { keys: key_columns, aggregates },
+            _ => Op::GroupAggregate { keys: key_columns, aggregates, retracts: true },
         };
         for (i, (call, field)) in calls.iter().enumerate() {
             let name = format!("{}_{i}", call.function.name().to_ascii_lowercase());

@@ -210,9 +210,9 @@ pub const CONNECTORS: &[Connector] = &[
     },
     Connector {
         name: "push",
-        doc: "Takes the rows that the program around the engine hands in.",
+        doc: "Rows go in and out through the program around the engine. Written to, a table with a PRIMARY KEY takes upserts: no -U.",
         reads: true,
-        writes: false,
+        writes: true,
         options: &[],
     },
     Connector {
@@ -224,7 +224,7 @@ pub const CONNECTORS: &[Connector] = &[
     },
     Connector {
         name: "blackhole",
-        doc: "Takes rows and forgets them.",
+        doc: "Takes rows and forgets them; it takes no -U.",
         reads: false,
         writes: true,
         options: &[],

@@ -17,6 +17,8 @@ pub(super) struct TableDefinition {
     pub name: Ident,
     pub columns: Vec<ColumnDefinition>,
     pub watermark: Option<WatermarkDefinition>,
+    /// The columns of PRIMARY KEY.
+    pub key: Vec<Ident>,
     pub options: Vec<TableOption>,
 }
 
@@ -51,8 +53,8 @@ pub(super) struct TableOption {
 /// Reads what follows `CREATE TABLE`.
 pub(super) fn table(reader: &mut Reader) -> Result<TableDefinition> {
     let name = reader.name()?;
-    let mut table =
-        TableDefinition { name, columns: Vec::new(), watermark: None, options: Vec::new() };
+    let (columns, watermark, key, options) = Default::default();
+    let mut table = TableDefinition { name, columns, watermark, key, options };
     reader.lift(|p| p.expect_token(&Token::LParen))?;
     loop {
         element(reader, &mut table)?;
@@ -69,7 +71,7 @@ pub(super) fn table(reader: &mut Reader) -> Result<TableDefinition> {
     }
     refuse_clauses(reader)?;
     if reader.word("WITH") {
-        table.options = options(reader)?;
+        table.options = self::options(reader)?;
     }
     refuse_clauses(reader)?;
     Ok(table)
@@ -112,7 +114,10 @@ fn element(reader: &mut Reader, table: &mut TableDefinition) -> Result<()> {
     if reader.is_word("UNIQUE") {
         return Err(unsupported("UNIQUE is not supported", "leave it out").located_at(token.span));
     }
-    let column = column(reader)?;
+    let (column, key) = column(reader)?;
+    if let Some(at) = key {
+        set_key(table, vec![column.name.clone()], at)?;
+    }
     if table.columns.iter().any(|c| c.name.value == column.name.value) {
         return Err(Diagnostic::new(
             "sql.duplicate",
@@ -124,7 +129,8 @@ fn element(reader: &mut Reader, table: &mut TableDefinition) -> Result<()> {
     Ok(())
 }
 
-fn column(reader: &mut Reader) -> Result<ColumnDefinition> {
+/// A column, and the place of its PRIMARY KEY.
+fn column(reader: &mut Reader) -> Result<(ColumnDefinition, Option<TokenSpan>)> {
     let name = reader.name()?;
     let kind = if reader.word("AS") {
         ColumnKind::Computed(Box::new(reader.lift(Parser::parse_expr)?))
@@ -140,17 +146,31 @@ fn column(reader: &mut Reader) -> Result<ColumnDefinition> {
         )
         .located_at(at));
     }
-    if reader.words(&["PRIMARY", "KEY"]) {
+    let at = reader.parser.peek_token_ref().span;
+    let key = reader.words(&["PRIMARY", "KEY"]).then_some(at);
+    if key.is_some() {
         reader.words(&["NOT", "ENFORCED"]);
     }
     if reader.word("COMMENT") {
         reader.string("a comment")?;
     }
-    Ok(ColumnDefinition { name, kind })
+    Ok((ColumnDefinition { name, kind }, key))
 }
 
-/// `[CONSTRAINT c] PRIMARY KEY (columns) NOT ENFORCED`: checked, then forgotten, as nothing uses it.
-fn primary_key(reader: &mut Reader, table: &TableDefinition) -> Result<()> {
+/// A table has one key.
+fn set_key(table: &mut TableDefinition, columns: Vec<Ident>, at: TokenSpan) -> Result<()> {
+    if !table.key.is_empty() {
+        return Err(Diagnostic::new("sql.duplicate", "a table has one primary key only")
+            .hint("a key of several columns is written PRIMARY KEY (a, b) NOT ENFORCED")
+            .located_at(at));
+    }
+    table.key = columns;
+    Ok(())
+}
+
+/// `[CONSTRAINT c] PRIMARY KEY (columns) NOT ENFORCED`.
+fn primary_key(reader: &mut Reader, table: &mut TableDefinition) -> Result<()> {
+    let at = reader.parser.peek_token_ref().span;
     if reader.word("CONSTRAINT") {
         reader.name()?;
     }
@@ -171,7 +191,7 @@ fn primary_key(reader: &mut Reader, table: &TableDefinition) -> Result<()> {
             .expected("NOT ENFORCED")
             .hint("a stream cannot check a key; say PRIMARY KEY (…) NOT ENFORCED"));
     }
-    Ok(())
+    set_key(table, columns, at)
 }
 
 fn options(reader: &mut Reader) -> Result<Vec<TableOption>> {

@@ -24,8 +24,12 @@ impl Planner<'_> {
     /// Plans the script's last statement when it is a bare query: its rows are its result.
     pub(super) fn collect(&mut self, query: &Query) -> Result<()> {
         let relation = self.query(query)?;
-        let spec =
-            SinkSpec { table: RESULT.into(), connector: COLLECT.into(), options: BTreeMap::new() };
+        let spec = SinkSpec {
+            table: RESULT.into(),
+            connector: COLLECT.into(),
+            options: BTreeMap::new(),
+            key: Vec::new(),
+        };
         let schema = relation.schema();
         let at = span(query.span());
         self.builder.add(RESULT, Op::Sink(spec), vec![relation.node], schema, at);
@@ -87,13 +91,14 @@ impl Planner<'_> {
                     name.value, table.connector.name
                 ),
             )
-            .hint("write to filesystem, print or blackhole")
+            .hint("write to filesystem, print, push or blackhole")
             .located_at(name.span));
         }
         let spec = SinkSpec {
             table: name.value.clone(),
             connector: table.connector.name.to_owned(),
             options: table.options.clone(),
+            key: table.key.clone(),
         };
         Ok((spec, table.physical.clone()))
     }

@@ -29,6 +29,8 @@ pub(super) struct Table {
     pub schema: SchemaRef,
     columns: Vec<Expr>,
     watermark: Option<WatermarkSpec>,
+    /// The columns of the primary key, positions in `physical`.
+    pub key: Vec<usize>,
     span: Option<Span>,
     /// The node that reads it, once something does.
     node: Option<NodeId>,
@@ -186,6 +188,10 @@ impl<'c> Planner<'c> {
                 None
             }
         };
+        let key = primary_key(definition, &physical).unwrap_or_else(|error| {
+            errors.push(error);
+            Vec::new()
+        });
         let mut fields = schema.fields.clone();
         if let Some(field) = watermark.as_ref().and_then(|w| fields.get_mut(w.column)) {
             field.rowtime = true;
@@ -198,6 +204,7 @@ impl<'c> Planner<'c> {
                 schema: Schema::new(fields),
                 columns,
                 watermark,
+                key,
                 span: span(definition.name.span),
                 node: None,
             });
@@ -299,6 +306,18 @@ impl<'c> Planner<'c> {
         table.node = Some(node);
         Ok(self.builder.relation(node))
     }
+}
+
+/// The positions of the primary key's columns.
+fn primary_key(definition: &TableDefinition, physical: &SchemaRef) -> Result<Vec<usize>> {
+    let position = |column: &Ident| {
+        physical.index_of(&column.value).ok_or_else(|| {
+            let text =
+                format!("`{}` is computed and cannot be part of a primary key", column.value);
+            Diagnostic::new("sql.type", text).located_at(column.span)
+        })
+    };
+    definition.key.iter().map(position).collect()
 }
 
 /// Gives `WATERMARK FOR` its meaning.

@@ -1,53 +1,115 @@
-//! What a join need not hand on, because nothing behind it reads it.
+//! What an operator need not hand on, because nothing behind it reads it.
 
 use std::collections::BTreeSet;
 
 use super::builder::{columns_of, renumber};
+use crate::expr::{Expr, ExprKind};
 use crate::plan::{Node, NodeId, Op};
 use crate::schema::Schema;
 
-/// Joins gather their rows column by column: those that the projection behind does not read are left out.
+/// Joins and windows make their rows column by column: those columns that the projection behind does not
+/// read are left out.
 pub(super) fn prune(nodes: &mut [Node]) {
-    for join in 0..nodes.len() {
-        if matches!(nodes[join].op, Op::IntervalJoin { .. }) {
-            prune_join(nodes, join);
+    for node in 0..nodes.len() {
+        if matches!(nodes[node].op, Op::IntervalJoin { .. } | Op::WindowAggregate { .. })
+            && let Some((behind, used)) = readers(nodes, node)
+        {
+            let kept = hand_on(&mut nodes[node], used);
+            move_columns(nodes, node, &behind, &kept);
+        }
+        let upserts = matches!(nodes[node].op, Op::GroupAggregate { .. }) && upserts(nodes, node);
+        if let Op::GroupAggregate { retracts, .. } = &mut nodes[node].op {
+            *retracts = !upserts;
         }
     }
 }
 
-fn prune_join(nodes: &mut [Node], join: NodeId) {
-    // Filters, then a projection, and nobody else.
-    let mut behind = Vec::new();
-    let mut last = join;
-    let mut used = BTreeSet::new();
+/// Whether all that becomes of a changelog goes, by projections alone, to sinks that need no `-U`: those
+/// that forget all, and those whose key is the changelog's own.
+fn upserts(nodes: &[Node], group: NodeId) -> bool {
+    let Op::GroupAggregate { keys, .. } = &nodes[group].op else { return false };
+    // Nodes that read it, and which of its columns each of theirs is.
+    let mut behind =
+        vec![(group, (0..nodes[group].schema.fields.len()).map(Some).collect::<Vec<_>>())];
+    while let Some((node, columns)) = behind.pop() {
+        for (reader, next) in nodes.iter().enumerate().filter(|(_, n)| n.inputs.contains(&node)) {
+            match &next.op {
+                Op::Project { exprs } => {
+                    let column = |e: &Expr| match e.kind {
+                        ExprKind::Column(c) => columns[c],
+                        _ => None,
+                    };
+                    behind.push((reader, exprs.iter().map(column).collect()));
+                }
+                Op::Sink(sink) if sink.connector == "blackhole" => {}
+                Op::Sink(sink) if sink.connector == "push" && !sink.key.is_empty() => {
+                    let own: BTreeSet<_> = sink.key.iter().map(|&c| columns[c]).collect();
+                    if own != (0..keys.len()).map(Some).collect() {
+                        return false;
+                    }
+                }
+                _ => return false,
+            }
+        }
+    }
+    true
+}
+
+/// The nodes behind one up to its projection, and the columns they read; `None` when others read it, too.
+fn readers(nodes: &[Node], node: NodeId) -> Option<(Vec<NodeId>, BTreeSet<usize>)> {
+    let (mut behind, mut last, mut used) = (Vec::new(), node, BTreeSet::new());
     loop {
         let mut readers = (0..nodes.len()).filter(|&n| nodes[n].inputs.contains(&last));
-        let (Some(reader), None) = (readers.next(), readers.next()) else { return };
+        let (Some(reader), None) = (readers.next(), readers.next()) else { return None };
         behind.push(reader);
         last = reader;
         match &nodes[reader].op {
             Op::Filter { predicate } => columns_of(predicate, &mut used),
             Op::Project { exprs } => {
                 exprs.iter().for_each(|e| columns_of(e, &mut used));
-                break;
+                return Some((behind, used));
             }
-            _ => return,
+            _ => return None,
         }
     }
-    let kept: Vec<usize> = used.into_iter().collect();
+}
+
+/// Leaves out what is not used; the columns that stay.
+fn hand_on(node: &mut Node, used: BTreeSet<usize>) -> Vec<usize> {
+    match &mut node.op {
+        Op::IntervalJoin { columns, .. } => {
+            let left = columns[0].len();
+            for (side, columns) in columns.iter_mut().enumerate() {
+                let mut place = side * left;
+                columns.retain(|_| {
+                    place += 1;
+                    used.contains(&(place - 1))
+                });
+            }
+            used.into_iter().collect()
+        }
+        Op::WindowAggregate { keys, bounds, aggregates, .. } => {
+            // The keys stay: they say which subtask a row belongs to.
+            let (first, calls) = (keys.len(), keys.len() + bounds.len());
+            let kept = (0..calls + aggregates.len()).filter(|c| *c < first || used.contains(c));
+            let kept: Vec<usize> = kept.collect();
+            let among =
+                |from: usize, to: usize| kept.iter().filter(move |c| (from..to).contains(c));
+            *aggregates = among(calls, usize::MAX).map(|&c| aggregates[c - calls]).collect();
+            *bounds = among(first, calls).map(|&c| bounds[c - first]).collect();
+            kept
+        }
+        _ => unreachable!("only those are asked"),
+    }
+}
+
+/// Gives the columns that stay their new positions.
+fn move_columns(nodes: &mut [Node], node: NodeId, behind: &[NodeId], kept: &[usize]) {
     let position = |old: usize| kept.iter().position(|&k| k == old).unwrap_or(old);
-    let fields = kept.iter().map(|&k| nodes[join].schema.fields[k].clone()).collect();
+    let fields = kept.iter().map(|&k| nodes[node].schema.fields[k].clone()).collect();
     let schema = Schema::new(fields);
-    if let Op::IntervalJoin { columns, .. } = &mut nodes[join].op {
-        let all: Vec<(usize, usize)> =
-            (0..2).flat_map(|side| columns[side].iter().map(move |&c| (side, c))).collect();
-        for (side, columns) in columns.iter_mut().enumerate() {
-            let own = kept.iter().map(|&k| all[k]).filter(|(s, _)| *s == side);
-            *columns = own.map(|(_, c)| c).collect();
-        }
-    }
-    nodes[join].schema = schema.clone();
-    for node in behind {
+    nodes[node].schema = schema.clone();
+    for &node in behind {
         match &mut nodes[node].op {
             Op::Filter { predicate } => {
                 renumber(predicate, &position);

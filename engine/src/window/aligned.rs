@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rkyv::{Archive, Deserialize, Serialize};
 
 use super::panes::Panes;
-use super::{bounds, late, seqs, window_time_type};
+use super::{WindowBound, bound_columns, late, seqs};
 use crate::aggregate::AggregateCall;
 use crate::batch::{Batch, Seq, Stair};
 use crate::column::millis;
@@ -19,8 +19,8 @@ use crate::time::{Alignment, EventTime};
 use crate::trace::What;
 use crate::{archive, unarchive};
 
-/// Aggregates per key and window of one length at every multiple of a step. Its rows: the key columns,
-/// `window_start`, `window_end`, `window_time`, one column an aggregate.
+/// Aggregates per key and window of one length at every multiple of a step. Its rows: the key columns, the
+/// window's bounds, one column an aggregate.
 ///
 /// Window `n` is made of the slices `n..n + overlap` and fires before any later record is looked at.
 #[derive(Clone)]
@@ -32,6 +32,7 @@ pub struct AlignedAggregate {
     time: usize,
     keys: KeyColumns,
     order: KeyOrder,
+    bounds: Vec<WindowBound>,
     output: SchemaRef,
     watermark: EventTime,
     panes: Panes,
@@ -62,7 +63,7 @@ impl AlignedAggregate {
         alignment: Alignment,
         time: usize,
         (keys, order): (&[usize], KeyOrder),
-        calls: &[AggregateCall],
+        (bounds, calls): (&[WindowBound], &[AggregateCall]),
         (input, output): (&SchemaRef, &SchemaRef),
     ) -> AlignedAggregate {
         let keys = KeyColumns::new(input, keys);
@@ -74,6 +75,7 @@ impl AlignedAggregate {
             panes: Panes::new(keys.clone(), order, calls, input),
             keys,
             order,
+            bounds: bounds.to_vec(),
             output: Arc::clone(output),
             watermark: EventTime::MIN,
             numbers: BTreeMap::new(),
@@ -166,7 +168,7 @@ impl AlignedAggregate {
         let mut columns =
             if n_keys == 0 { Vec::new() } else { self.panes.keys().columns(&merged.ids) };
         let windows = std::iter::repeat_n((start, end), rows);
-        columns.extend(bounds(windows, window_time_type(&self.output, n_keys)));
+        columns.extend(bound_columns(windows, &self.bounds, (&self.output, n_keys)));
         columns.extend(self.panes.set().results(&merged.slots));
         self.panes.release(merged);
         Batch::new(Arc::clone(&self.output), columns, seqs(stair.seq, rows))

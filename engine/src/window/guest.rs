@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::{Array, ArrayRef};
 use rkyv::{Archive, Deserialize, Serialize};
 
-use super::{Fired, bounds, closed, late, seqs, window_time_type};
+use super::{Fired, WindowBound, bound_columns, closed, late, seqs};
 use crate::batch::{Batch, Seq, Stair};
 use crate::column::{from_values, millis};
 use crate::error::Result;
@@ -354,7 +354,8 @@ impl GuestWindow {
             })
             .collect();
         let bounded = slots.iter().map(|&s| windows[s as usize]);
-        columns.extend(bounds(bounded, window_time_type(&self.output, self.keys.types.len())));
+        let keys = self.keys.types.len();
+        columns.extend(bound_columns(bounded, &WindowBound::ALL, (&self.output, keys)));
         columns.extend(results);
         Ok(Batch::new(Arc::clone(&self.output), columns, seqs(seq, slots.len())))
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::part::{Closed, HandOver, Turns};
-use super::{bounds, seqs, window_time_type};
+use super::{WindowBound, bound_columns, seqs};
 use crate::aggregate::{AggregateCall, AggregateSet};
 use crate::batch::{Batch, Seq, Stair};
 use crate::key::{KeyColumns, KeyOrder, KeyTable};
@@ -22,6 +22,7 @@ pub struct MergeAggregate {
     output: SchemaRef,
     key_schema: SchemaRef,
     columns: KeyColumns,
+    bounds: Vec<WindowBound>,
     keys: KeyTable,
     /// A slot a key; empty but while a window leaves.
     set: AggregateSet,
@@ -41,7 +42,7 @@ struct Sender {
     closed: VecDeque<Closed>,
     /// Its key numbers, in ours.
     numbers: Vec<u32>,
-    /// Those of ours that it has, to be let go.
+    /// Those of ours that it has.
     held: Vec<u32>,
 }
 
@@ -73,7 +74,7 @@ impl MergeAggregate {
     pub fn new(
         alignment: Alignment,
         (keys, order): (&[usize], KeyOrder),
-        calls: &[AggregateCall],
+        (bounds, calls): (&[WindowBound], &[AggregateCall]),
         (input, output): (&SchemaRef, &SchemaRef),
         subtasks: usize,
     ) -> MergeAggregate {
@@ -84,6 +85,7 @@ impl MergeAggregate {
             output: Arc::clone(output),
             keys: KeyTable::new(&columns.types, order),
             columns,
+            bounds: bounds.to_vec(),
             key_schema,
             set: AggregateSet::new(calls, input),
             parts: vec![Sender::default(); subtasks],
@@ -182,7 +184,8 @@ impl MergeAggregate {
             closed.iter().flat_map(|c| c.windows.iter().map(|w| w.0)).collect();
         let fired: Vec<Batch> =
             numbers.into_iter().map(|window| self.window(window, &closed, stair.seq)).collect();
-        self.keys.sweep();
+        let held = self.parts.iter().flat_map(|s| &s.held);
+        self.keys.sweep(|live| held.for_each(|&id| live[id as usize] = true));
         if fired.is_empty() {
             self.pending.push(Stair { row: 0, ..stair });
             return None;
@@ -200,7 +203,7 @@ impl MergeAggregate {
         let sender = &mut self.parts[sender];
         if told.afresh {
             sender.numbers.clear();
-            sender.held.drain(..).for_each(|id| self.keys.release(id));
+            sender.held.clear();
         }
         if told.ids.is_empty() {
             return;
@@ -213,7 +216,6 @@ impl MergeAggregate {
         for (&id, &own) in told.ids.iter().zip(&own) {
             sender.numbers[id as usize] = own;
             sender.held.push(own);
-            self.keys.hold(own);
         }
         self.set.grow(AggregateSet::SCRATCH + self.keys.numbers());
     }
@@ -238,7 +240,7 @@ impl MergeAggregate {
         let n_keys = self.columns.types.len();
         let mut columns = if n_keys == 0 { Vec::new() } else { self.keys.columns(&ids) };
         let window = std::iter::repeat_n(self.alignment.bounds(window), ids.len());
-        columns.extend(bounds(window, window_time_type(&self.output, n_keys)));
+        columns.extend(bound_columns(window, &self.bounds, (&self.output, n_keys)));
         columns.extend(self.set.results(&slots));
         if ids.len() * 4 > self.keys.numbers() {
             self.set.clear(FIRST, self.set.slots() as u32);

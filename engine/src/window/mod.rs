@@ -24,7 +24,7 @@ use crate::batch::{Batch, Seq};
 use crate::column::timestamps;
 use crate::key;
 use crate::numbers::Numbers;
-use crate::schema::{DataType, SchemaRef};
+use crate::schema::{Field, SchemaRef};
 use crate::time::{Alignment, EventTime};
 use crate::trace::What;
 use crate::value::Value;
@@ -39,6 +39,22 @@ pub enum WindowSpec {
         /// The gap in milliseconds, positive.
         gap: i64,
     },
+}
+
+/// A column that says which window a row is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WindowBound {
+    /// `window_start`: the first millisecond.
+    Start,
+    /// `window_end`: the first millisecond after it.
+    End,
+    /// `window_time`: the last millisecond, the event time of what follows.
+    Time,
+}
+
+impl WindowBound {
+    /// All of them, in the order in which they stand in a row.
+    pub const ALL: [WindowBound; 3] = [WindowBound::Start, WindowBound::End, WindowBound::Time];
 }
 
 /// Whether a window that ends at `end` has fired under `watermark`.
@@ -63,18 +79,23 @@ impl Fired {
     }
 }
 
-/// The columns `window_start`, `window_end`, `window_time` of fired windows.
-fn bounds(windows: impl Iterator<Item = (i64, i64)> + Clone, time: DataType) -> Vec<ArrayRef> {
-    vec![
-        timestamps(windows.clone().map(|w| w.0).collect(), DataType::Timestamp),
-        timestamps(windows.clone().map(|w| w.1).collect(), DataType::Timestamp),
-        timestamps(windows.map(|w| w.1.saturating_sub(1)).collect(), time),
-    ]
-}
-
-/// The type of `window_time`: the event-time column's.
-fn window_time_type(output: &SchemaRef, keys: usize) -> DataType {
-    output.fields[keys + 2].data_type
+/// The columns that say which windows have fired; `output` is the schema of the rows, behind `keys` key
+/// columns.
+fn bound_columns(
+    windows: impl Iterator<Item = (i64, i64)> + Clone,
+    bounds: &[WindowBound],
+    (output, keys): (&SchemaRef, usize),
+) -> Vec<ArrayRef> {
+    let column = |(bound, field): (&WindowBound, &Field)| {
+        let windows = windows.clone();
+        let times = match bound {
+            WindowBound::Start => windows.map(|w| w.0).collect(),
+            WindowBound::End => windows.map(|w| w.1).collect(),
+            WindowBound::Time => windows.map(|w| w.1.saturating_sub(1)).collect(),
+        };
+        timestamps(times, field.data_type)
+    };
+    bounds.iter().zip(&output.fields[keys..]).map(column).collect()
 }
 
 /// The event of a late record.

@@ -149,14 +149,24 @@ impl Panes {
                 }
                 Spread::Far => self.slots_far(run, alignment, open),
             };
-            for &i in self.set.update(&self.slots, first, batch) {
-                self.keys.hold(self.ids[i as usize]);
-            }
+            self.set.update(&self.slots, first, batch);
             first = end;
         }
-        // Late records leave keys behind that nobody holds.
-        self.keys.sweep();
+        self.sweep();
         late
+    }
+
+    /// Forgets keys that no pane has: late records leave such behind, and panes that are dropped.
+    fn sweep(&mut self) {
+        let blocks = || self.panes.values().flat_map(|pane| &pane.blocks);
+        self.keys.sweep(|live| {
+            for &(place, block) in blocks() {
+                for i in (0..BLOCK).filter(|&i| self.set.rows(block * BLOCK as u32 + i as u32) > 0)
+                {
+                    live[place as usize * BLOCK + i] = true;
+                }
+            }
+        });
     }
 
     /// Makes the tables as wide as the keys' numbers go.
@@ -332,17 +342,12 @@ impl Panes {
         while let Some(entry) = self.panes.first_entry().filter(|e| *e.key() < slice) {
             let pane = entry.remove();
             for (place, block) in pane.blocks {
-                for i in 0..BLOCK as u32 {
-                    if self.set.rows(block * BLOCK as u32 + i) > 0 {
-                        self.keys.release(place * BLOCK as u32 + i);
-                    }
-                }
                 self.tables[pane.row * self.stride + place as usize] = MISSING;
                 self.free(block);
             }
             self.free_rows.push(pane.row);
         }
-        self.keys.sweep();
+        self.sweep();
     }
 
     /// What a pane holds, for a snapshot: keys and accumulators, by the keys' bytes.
@@ -377,7 +382,6 @@ impl Panes {
         if self.set.rows(slot) > 0 || !self.set.load(slot, saved) || self.set.rows(slot) == 0 {
             return false;
         }
-        self.keys.hold(id as u32);
         true
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rkyv::{Archive, Deserialize, Serialize};
 
 use super::timers::{Timer, Timers};
-use super::{bounds, closed, late, window_time_type};
+use super::{WindowBound, bound_columns, closed, late};
 use crate::aggregate::{AggregateCall, AggregateSet};
 use crate::batch::{Batch, Seq, Stair};
 use crate::column::millis;
@@ -27,6 +27,7 @@ pub struct SessionAggregate {
     gap: i64,
     time: usize,
     columns: KeyColumns,
+    bounds: Vec<WindowBound>,
     output: SchemaRef,
     aggregates: AggregateSet,
     /// Slots of `aggregates` that no session uses. Slot 0 is for late records.
@@ -45,13 +46,16 @@ pub struct SessionAggregate {
     fired: Vec<Fired>,
 }
 
-/// The open sessions of one key in order of start: mostly one, two while records are out of order.
+/// The open sessions of one key in order of start: mostly one, two while records are out of order. One line
+/// of the cache a key.
 #[derive(Clone, Default)]
+#[repr(align(64))]
 struct Sessions {
     few: [Session; 2],
     count: u32,
-    /// All of them, when they are more than two; empty otherwise.
-    many: Vec<Session>,
+    /// All of them, when they are more than two.
+    #[allow(clippy::box_collection, reason = "one word, so that a key is one line of the cache")]
+    many: Option<Box<Vec<Session>>>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -86,11 +90,17 @@ struct SessionState {
 
 impl Sessions {
     fn all(&self) -> &[Session] {
-        if self.many.is_empty() { &self.few[..self.count as usize] } else { &self.many }
+        match &self.many {
+            Some(many) => many,
+            None => &self.few[..self.count as usize],
+        }
     }
 
     fn all_mut(&mut self) -> &mut [Session] {
-        if self.many.is_empty() { &mut self.few[..self.count as usize] } else { &mut self.many }
+        match &mut self.many {
+            Some(many) => many,
+            None => &mut self.few[..self.count as usize],
+        }
     }
 
     /// Puts one session, or none, in the place of `count` from position `first` on.
@@ -105,13 +115,12 @@ impl Sessions {
             }
             return;
         }
-        if before <= 2 {
-            self.many = self.few[..before].to_vec();
-        }
-        self.many.splice(first..first + count, by);
+        let mut many = self.many.take().unwrap_or_else(|| Box::new(self.few[..before].to_vec()));
+        many.splice(first..first + count, by);
         if after <= 2 {
-            self.few[..after].copy_from_slice(&self.many);
-            self.many.clear();
+            self.few[..after].copy_from_slice(&many);
+        } else {
+            self.many = Some(many);
         }
     }
 }
@@ -124,7 +133,7 @@ impl SessionAggregate {
         gap: i64,
         time: usize,
         (keys, order): (&[usize], KeyOrder),
-        calls: &[AggregateCall],
+        (bounds, calls): (&[WindowBound], &[AggregateCall]),
         (input, output): (&SchemaRef, &SchemaRef),
     ) -> SessionAggregate {
         assert!(gap > 0, "a session has a gap");
@@ -135,6 +144,7 @@ impl SessionAggregate {
             time,
             keys: KeyTable::new(&columns.types, order),
             columns,
+            bounds: bounds.to_vec(),
             output: Arc::clone(output),
             aggregates: AggregateSet::new(calls, input),
             free: Vec::new(),
@@ -210,7 +220,6 @@ impl SessionAggregate {
     ) -> Session {
         let session = Session { start, end, slot: self.new_slot() };
         self.open[id as usize].splice(first, 0, Some(session));
-        self.keys.hold(id);
         self.timers.set(Timer { end, key: id, slot: session.slot });
         if out.traced() {
             self.next_window += 1;
@@ -236,7 +245,6 @@ impl SessionAggregate {
             self.aggregates.merge(&[(into.slot, gone.slot)]);
             self.aggregates.clear(gone.slot, gone.slot + 1);
             self.free.push(gone.slot);
-            self.keys.release(id);
         }
         self.open[id as usize].splice(first, count, Some(session));
         self.tell_merge(session, &merged[1..], out);
@@ -343,15 +351,13 @@ impl SessionAggregate {
         let n_keys = self.columns.types.len();
         let mut columns = if n_keys == 0 { Vec::new() } else { self.keys.columns(&ids) };
         let windows = fired.iter().map(|f| (f.session.start, f.session.end));
-        columns.extend(bounds(windows, window_time_type(&self.output, n_keys)));
+        columns.extend(bound_columns(windows, &self.bounds, (&self.output, n_keys)));
         columns.extend(self.aggregates.results(&slots));
         let seqs = fired.iter().map(|f| f.seq).collect();
         for f in &fired {
             self.aggregates.clear(f.session.slot, f.session.slot + 1);
             self.free.push(f.session.slot);
-            self.keys.release(f.key);
         }
-        self.keys.sweep();
         self.fired = fired;
         self.fired.clear();
         Batch::new(Arc::clone(&self.output), columns, seqs)
@@ -378,13 +384,14 @@ impl Operator for SessionAggregate {
         self.open.resize_with(self.keys.numbers(), Sessions::default);
         let stairs = self.take_in(&batch, out);
         if self.fired.is_empty() {
-            // Late records leave keys behind that nobody holds.
-            self.keys.sweep();
             out.end(&self.output, stairs, batch.upto);
         } else {
             let rows = self.rows();
             out.batches.push(Batch { stairs, upto: batch.upto, ..rows });
         }
+        // Keys without a session: late records leave such behind, and sessions that have fired.
+        let open = self.open.iter();
+        self.keys.sweep(|live| open.zip(live).for_each(|(s, live)| *live = s.count > 0));
         Ok(())
     }
 
@@ -428,7 +435,6 @@ impl Operator for SessionAggregate {
             let at = open.all().len();
             let session = Session { start: saved.start, end: saved.end, slot };
             open.splice(at, 0, Some(session));
-            self.keys.hold(id);
             self.timers.set(Timer { end: saved.end, key: id, slot });
             self.windows[slot as usize] = saved.window;
         }

@@ -12,7 +12,7 @@ use highwater_engine::operator::{Operator, Output};
 use highwater_engine::schema::{DataType, Field, Schema, SchemaRef};
 use highwater_engine::time::{Alignment, EventTime};
 use highwater_engine::value::Value;
-use highwater_engine::window::{AlignedAggregate, SessionAggregate};
+use highwater_engine::window::{AlignedAggregate, SessionAggregate, WindowBound};
 
 use super::stream::Dice;
 
@@ -81,11 +81,11 @@ impl Maker {
 
     fn make(&self) -> Box<dyn Operator> {
         let (schemas, calls) = ((&self.input, &self.output), &self.calls[..]);
-        let keys = (&self.keys[..], self.order);
+        let (keys, made) = ((&self.keys[..], self.order), (&WindowBound::ALL[..], calls));
         match self.kind {
-            0 => Box::new(AlignedAggregate::new("o", self.alignment, TIME, keys, calls, schemas)),
-            1 => Box::new(SessionAggregate::new("o", self.gap, TIME, keys, calls, schemas)),
-            _ => Box::new(GroupAggregate::new("o", &self.keys, calls, schemas)),
+            0 => Box::new(AlignedAggregate::new("o", self.alignment, TIME, keys, made, schemas)),
+            1 => Box::new(SessionAggregate::new("o", self.gap, TIME, keys, made, schemas)),
+            _ => Box::new(GroupAggregate::new("o", &self.keys, calls, self.gap > 2, schemas)),
         }
     }
 }
