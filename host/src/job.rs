@@ -348,10 +348,7 @@ fn run_native(
         }
         Ok(())
     };
-    let done = match threads::useful(threads, job.batch_rows()) {
-        1 => job.run(&mut emit, progress),
-        threads => threads::run_job(job, Threads::new(threads), &mut emit, progress),
-    };
+    let done = threads::run_job(job, Threads::new(threads), &mut emit, progress);
     match done {
         Ok(report) => {
             (ran.late, ran.bad, ran.described) = (report.late, report.bad, report.described);

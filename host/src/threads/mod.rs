@@ -54,9 +54,9 @@ pub fn available() -> u32 {
     cores.min(MOST) as u32
 }
 
-/// How many of `threads` a job can make use of that takes so many records at a time.
-pub fn useful(threads: u32, batch_rows: usize) -> u32 {
-    if batch_rows < FEWEST_ROWS { 1 } else { threads }
+/// Whether a job that takes so many records at a time gains from threads at all.
+pub fn helps(graph: &Graph, batch_rows: usize) -> bool {
+    batch_rows >= FEWEST_ROWS && graph.is_wide()
 }
 
 /// Runs a job of the engine to its end; see [`run`].
@@ -69,7 +69,8 @@ pub fn run_job(
     emit: &mut dyn FnMut(usize, Batch) -> Result<()>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Report> {
-    let Parts { graph, inlet, tasks, batch_rows, name } = job.parts(threads.count)?;
+    let count = if job.batch_rows() < FEWEST_ROWS { 1 } else { threads.count };
+    let Parts { graph, inlet, tasks, batch_rows, name } = job.parts(count)?;
     run(&graph, inlet, tasks, batch_rows, threads, emit, progress).map_err(|e| e.in_source(&name))
 }
 
@@ -93,7 +94,8 @@ pub fn run(
 ) -> Result<Report> {
     // A thread is born where its parent may run: the calling one is pinned last.
     let cores = if threads.pinned { pin::cores() } else { Vec::new() };
-    if threads.count <= 1 {
+    // Else batches would go from thread to thread, and the job be none the faster.
+    if threads.count <= 1 || !helps(graph, batch_rows) {
         let _pinned = Pinned::to(&cores, 0);
         return Runner::new(graph, inlet, tasks).run(batch_rows, emit, progress);
     }

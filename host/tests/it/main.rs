@@ -8,4 +8,5 @@ mod hostile;
 mod hosts;
 mod oracle;
 mod sandbox;
+mod threads;
 mod wasm_engine;
