@@ -72,10 +72,10 @@ impl Graph {
 
     /// Cuts a plan so that many threads have something to do. The rows are those of any other cut.
     ///
-    /// Joins, sessions and guests' operators get a subtask a thread, by key. So do tumbling and hopping
-    /// windows if their aggregates merge to the same in any order, but by blocks of the stream: then
-    /// reading keys is shared too. A running aggregate has one: it says a row or two for each that it
-    /// takes in, and bringing those back in order would cost what was won.
+    /// Joins, sessions and guests' operators get a subtask a thread, by key. So do tumbling windows whose
+    /// aggregates merge to the same in any order, but by blocks of the stream: then reading keys is shared
+    /// too. Other windows and running aggregates have one: to bring their rows back in order, or to
+    /// deal records out by key, would cost what was won.
     ///
     /// # Errors
     /// When the number of threads is out of range.
@@ -574,7 +574,8 @@ fn stages(plan: &Plan, parallelism: u32, threaded: bool) -> Vec<Stage> {
         }
         let width = match kind {
             "map" => stages[upstream[0]].parallelism,
-            "aggregate" if threaded => 1,
+            // What leaves these is about as much as what comes in: routing it costs what is won.
+            "aggregate" | "window" if threaded => 1,
             _ if routes.iter().any(|r| matches!(r, Route::Key(_))) => parallelism,
             _ => 1,
         };

@@ -36,7 +36,10 @@ fn run(job: Fast, threads: u32) -> Ran {
 }
 
 fn rows(tables: &[Rows]) -> Vec<String> {
-    tables.iter().flat_map(|t| t.rows.iter().map(|row| format!("{} {row:?}", t.spec.table))).collect()
+    tables
+        .iter()
+        .flat_map(|t| t.rows.iter().map(|row| format!("{} {row:?}", t.spec.table)))
+        .collect()
 }
 
 /// The same on 1, 2, 3, 4 and 8 threads as by the runner; answers what came out.
