@@ -1,7 +1,6 @@
 //! Functions written with the SDK, and hand-written ones that misbehave, called column by column.
 
 use std::sync::Arc;
-use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
