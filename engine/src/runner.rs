@@ -6,6 +6,7 @@ use crate::batch::Batch;
 use crate::error::Result;
 use crate::graph::Graph;
 use crate::schema::SchemaRef;
+use crate::source::ingest::Ingest;
 use crate::source::inlet::Inlet;
 use crate::task::{Effects, Element, Task};
 
@@ -35,6 +36,18 @@ pub struct Progress {
     pub watermark: Option<i64>,
     /// The newest event time of all sources, in milliseconds, where the watermark stays a fixed delay behind.
     pub newest: Option<i64>,
+}
+
+impl Progress {
+    /// How far these sources have come.
+    pub fn of<'a>(records: u64, sources: impl Iterator<Item = &'a Ingest> + Clone) -> Progress {
+        let timed = || sources.clone().filter(|source| source.is_timed());
+        let watermark = timed().map(|source| source.watermark().0).min();
+        // Neither before the first nor after the last there is a time to speak of.
+        let watermark = watermark.filter(|w| *w != i64::MIN && *w != i64::MAX);
+        let newest = timed().filter_map(|source| source.newest()).max();
+        Progress { records, watermark, newest }
+    }
 }
 
 impl From<u64> for Progress {
@@ -94,12 +107,7 @@ impl Runner {
 
     /// How far the run is.
     pub fn progress(&self) -> Progress {
-        let sources = || self.tasks.iter().filter_map(Task::source).filter(|s| s.is_timed());
-        let watermark = sources().map(|s| s.watermark().0).min();
-        // Neither before the first nor after the last there is a time to speak of.
-        let watermark = watermark.filter(|w| *w != i64::MIN && *w != i64::MAX);
-        let newest = sources().filter_map(|s| s.newest()).max();
-        Progress { records: self.records, watermark, newest }
+        Progress::of(self.records, self.tasks.iter().filter_map(Task::source))
     }
 
     /// Takes the next arrivals through all tasks; `false` at the end of the input.

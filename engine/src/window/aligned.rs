@@ -50,7 +50,7 @@ struct State {
 }
 
 #[derive(Archive, Serialize, Deserialize)]
-struct PaneState {
+pub(super) struct PaneState {
     slice: i64,
     /// Key, accumulators.
     slots: Vec<(Vec<Cell>, Vec<Vec<Cell>>)>,
@@ -218,16 +218,11 @@ impl Operator for AlignedAggregate {
     }
 
     fn snapshot(&self) -> Vec<u8> {
-        let panes = self.panes.slices().map(|slice| {
-            let saved = self.panes.save(slice).into_iter();
-            let slots = saved.map(|(k, a)| (cells(&k), a.iter().map(|a| cells(a)).collect()));
-            PaneState { slice, slots: slots.collect() }
-        });
         let numbers = self.numbers.iter().map(|((n, key), &number)| (*n, key.clone(), number));
         archive!(&State {
             watermark: self.watermark.0,
             next_window: self.next_window,
-            panes: panes.collect(),
+            panes: pane_states(&self.panes),
             numbers: numbers.collect(),
         })
     }
@@ -239,18 +234,34 @@ impl Operator for AlignedAggregate {
         self.next_window = state.next_window;
         self.numbers = state.numbers.into_iter().map(|(n, key, w)| ((n, key), w)).collect();
         self.panes.empty();
-        for pane in state.panes {
-            for (key, accumulators) in &pane.slots {
-                let states: Vec<_> = accumulators.iter().map(|a| values(a)).collect();
-                if !self.panes.load(pane.slice, &values(key), &states) {
-                    return Err(wrong_state(&self.name));
-                }
-            }
+        if load_panes(&mut self.panes, &state.panes) {
+            Ok(())
+        } else {
+            Err(wrong_state(&self.name))
         }
-        Ok(())
     }
 
     fn fork(&self) -> Box<dyn Operator> {
         Box::new(self.clone())
     }
+}
+
+/// What panes hold, for a snapshot.
+pub(super) fn pane_states(panes: &Panes) -> Vec<PaneState> {
+    let state = |slice| {
+        let saved = panes.save(slice).into_iter();
+        let slots = saved.map(|(k, a)| (cells(&k), a.iter().map(|a| cells(a)).collect()));
+        PaneState { slice, slots: slots.collect() }
+    };
+    panes.slices().map(state).collect()
+}
+
+/// Takes it back into empty panes; `false` when it is of other aggregates.
+pub(super) fn load_panes(panes: &mut Panes, states: &[PaneState]) -> bool {
+    states.iter().all(|pane| {
+        pane.slots.iter().all(|(key, accumulators)| {
+            let states: Vec<_> = accumulators.iter().map(|a| values(a)).collect();
+            panes.load(pane.slice, &values(key), &states)
+        })
+    })
 }
