@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::expr::{self, Expr};
 use crate::operator::{Operator, Output, row_error};
 use crate::schema::{DataType, SchemaRef};
+use crate::snapshot::bytes::Pieces;
 use crate::time::Alignment;
 
 /// Keeps the rows for which a condition is TRUE.
@@ -38,8 +39,8 @@ impl Operator for Filter {
         Ok(())
     }
 
-    fn snapshot(&self) -> Vec<u8> {
-        Vec::new()
+    fn save(&mut self) -> Pieces {
+        Pieces::default()
     }
 
     fn restore(&mut self, _: &[u8]) -> Result<()> {
@@ -84,8 +85,8 @@ impl Operator for Project {
         Ok(())
     }
 
-    fn snapshot(&self) -> Vec<u8> {
-        Vec::new()
+    fn save(&mut self) -> Pieces {
+        Pieces::default()
     }
 
     fn restore(&mut self, _: &[u8]) -> Result<()> {
@@ -139,8 +140,8 @@ impl Operator for AssignAligned {
         Ok(())
     }
 
-    fn snapshot(&self) -> Vec<u8> {
-        Vec::new()
+    fn save(&mut self) -> Pieces {
+        Pieces::default()
     }
 
     fn restore(&mut self, _: &[u8]) -> Result<()> {

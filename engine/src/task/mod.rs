@@ -2,13 +2,12 @@
 
 mod gate;
 
-use rkyv::{Archive, Deserialize, Serialize};
-
 use crate::batch::{Batch, Stair};
 use crate::error::Result;
 use crate::key::{KeyColumns, subtask_of};
 use crate::operator::{Merged, Operator, Output, wrong_state};
 use crate::sink::Sink;
+use crate::snapshot::bytes::{Pieces, Reader, put, put_bytes};
 use crate::source::arrivals::Arrivals;
 use crate::source::ingest::Ingest;
 use crate::time::EventTime;
@@ -83,20 +82,13 @@ pub struct Effects {
     /// Elements for channels, in order.
     pub sends: Vec<(u16, Element)>,
     /// The checkpoint whose barrier has come on all channels, and the state at that moment.
-    pub snapshot: Option<(u64, Vec<u8>)>,
+    pub snapshot: Option<(u64, Pieces)>,
     /// What happened, when somebody looks.
     pub trace: Option<Vec<What>>,
     /// Fuel that guests used.
     pub fuel: u64,
     /// Records left out as late.
     pub late: u64,
-}
-
-#[derive(Archive, Serialize, Deserialize)]
-struct State {
-    head: Vec<u8>,
-    operators: Vec<Vec<u8>>,
-    sink: Vec<u8>,
 }
 
 impl Task {
@@ -232,10 +224,20 @@ impl Task {
             Head::Source(ingest) => ingest.snapshot(),
             Head::Gate(gate) => archive!(&gate.state()),
         };
-        let operators = self.operators.iter().map(|o| o.snapshot()).collect();
+        // The head, the operators in the order of the chain, the sink: each behind its length.
+        let mut bytes = Vec::new();
+        put_bytes(&mut bytes, &head);
+        put(&mut bytes, self.operators.len() as u64);
+        let mut pieces = Pieces::from(bytes);
+        for operator in &mut self.operators {
+            let state = operator.save();
+            pieces.push((state.len() as u64).to_le_bytes().to_vec());
+            pieces.append(state);
+        }
         let sink = self.sink.as_mut().map(|s| s.pre_commit(checkpoint)).unwrap_or_default();
-        let bytes = archive!(&State { head, operators, sink });
-        fx.snapshot = Some((checkpoint, bytes));
+        pieces.push((sink.len() as u64).to_le_bytes().to_vec());
+        pieces.push(sink);
+        fx.snapshot = Some((checkpoint, pieces));
         for channel in self.edges.iter().flat_map(|e| &e.channels) {
             fx.sends.push((*channel, Element::Barrier(checkpoint)));
         }
@@ -246,25 +248,27 @@ impl Task {
     /// # Errors
     /// When the bytes are damaged or another task's.
     pub fn restore(&mut self, bytes: &[u8]) -> Result<()> {
-        let state = unarchive!(State, bytes)?;
-        if state.operators.len() != self.operators.len() {
+        let mut reader = Reader::new(bytes);
+        let head = reader.bytes()?;
+        if reader.count()? != self.operators.len() {
             return Err(wrong_state(&self.name));
         }
         match &mut self.head {
-            Head::Source(ingest) => ingest.restore(&state.head)?,
+            Head::Source(ingest) => ingest.restore(head)?,
             Head::Gate(gate) => {
-                if !gate.restore(unarchive!(GateState, &state.head)?) {
+                if !gate.restore(unarchive!(GateState, head)?) {
                     return Err(wrong_state(&self.name));
                 }
             }
         }
-        for (operator, bytes) in self.operators.iter_mut().zip(&state.operators) {
-            operator.restore(bytes)?;
+        for operator in &mut self.operators {
+            operator.restore(reader.bytes()?)?;
         }
+        let state = reader.bytes()?;
         if let Some(sink) = &mut self.sink {
-            sink.restore(&state.sink)?;
+            sink.restore(state)?;
         }
-        Ok(())
+        reader.end()
     }
 }
 

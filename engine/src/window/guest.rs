@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::key::{self, KeyColumns};
 use crate::operator::{Operator, Output, row_error, wrong_state};
 use crate::schema::SchemaRef;
+use crate::snapshot::bytes::Pieces;
 use crate::snapshot::{Cell, cells, values};
 use crate::time::EventTime;
 use crate::trace::What;
@@ -398,7 +399,7 @@ impl Operator for GuestWindow {
         Ok(())
     }
 
-    fn snapshot(&self) -> Vec<u8> {
+    fn save(&mut self) -> Pieces {
         let stride = self.guest.stride() as usize;
         let windows = self
             .open
@@ -418,6 +419,7 @@ impl Operator for GuestWindow {
             next_window: self.next_window,
             windows,
         })
+        .into()
     }
 
     fn restore(&mut self, bytes: &[u8]) -> Result<()> {
