@@ -4,6 +4,9 @@ use super::AggregateSet;
 use crate::error::Result;
 use crate::snapshot::bytes::{Reader, put, put_all};
 
+/// More rows than any stream has, and few enough that those of many slots add up.
+const MOST_ROWS: u64 = 1 << 48;
+
 impl AggregateSet {
     /// Appends the state of slots, in that order.
     pub fn save(&self, slots: &[u32], out: &mut Vec<u8>) {
@@ -48,7 +51,7 @@ impl AggregateSet {
                 &words[from..from + self.accumulators[i].width()]
             };
             let valid = |i: usize| self.accumulators[i].valid(own(i));
-            if taken || rows == 0 || i64::try_from(rows).is_err() {
+            if taken || rows == 0 || rows > MOST_ROWS {
                 return Ok(false);
             }
             if !(0..self.accumulators.len()).all(valid) {
