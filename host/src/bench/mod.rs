@@ -1,8 +1,10 @@
 //! The benchmark: five workloads over one stream, the engine beside a hand-written loop in the same run.
 
+pub mod checkpoint;
 mod clock;
 pub mod ground;
 pub mod module;
+pub mod state;
 
 use std::path::Path;
 

@@ -14,8 +14,8 @@
 
 mod identity;
 mod stage;
-mod store;
-mod writer;
+pub(crate) mod store;
+pub(crate) mod writer;
 
 use std::path::PathBuf;
 use std::rc::Rc;

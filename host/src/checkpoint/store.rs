@@ -16,7 +16,7 @@ const ENDING: &str = ".checkpoint";
 const UNFINISHED: &str = ".unfinished";
 
 /// The folder, which no other run uses as long as this is there.
-pub(super) struct Store {
+pub(crate) struct Store {
     folder: PathBuf,
     /// Locked.
     _lock: File,
@@ -24,7 +24,7 @@ pub(super) struct Store {
 
 impl Store {
     /// Makes the folder if there is none, and takes it.
-    pub(super) fn open(folder: &Path) -> Result<Store> {
+    pub(crate) fn open(folder: &Path) -> Result<Store> {
         let open = || -> io::Result<File> {
             fs::create_dir_all(folder)?;
             File::create(folder.join("lock"))
@@ -115,7 +115,7 @@ fn remove(path: &Path) -> Result<()> {
 
 /// Writes a checkpoint so that it is there as a whole and durable, or not at all; then lets old ones go.
 /// How many bytes it has.
-pub(super) fn write(folder: &Path, snapshot: &Snapshot) -> Result<u64> {
+pub(crate) fn write(folder: &Path, snapshot: &Snapshot) -> Result<u64> {
     let name = format!("{:012}", snapshot.checkpoint);
     let (unfinished, path) =
         (folder.join(format!("{name}{UNFINISHED}")), folder.join(format!("{name}{ENDING}")));

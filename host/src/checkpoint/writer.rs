@@ -16,7 +16,7 @@ struct Order {
 }
 
 /// One checkpoint at a time.
-pub(super) struct Writer {
+pub(crate) struct Writer {
     orders: Sender<Order>,
     done: Receiver<Result<u64>>,
     busy: bool,
@@ -24,7 +24,7 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread; it ends with this.
-    pub(super) fn start(store: &Store) -> Writer {
+    pub(crate) fn start(store: &Store) -> Writer {
         let folder = store.folder().to_owned();
         let (orders, inbox) = bounded::<Order>(1);
         let (outbox, done) = bounded(1);
@@ -42,7 +42,7 @@ impl Writer {
     ///
     /// # Errors
     /// When the last checkpoint could not be written.
-    pub(super) fn idle(&mut self) -> Result<bool> {
+    pub(crate) fn idle(&mut self) -> Result<bool> {
         if self.busy {
             match self.done.try_recv() {
                 Ok(result) => (self.busy, _) = (false, result?),
@@ -57,7 +57,7 @@ impl Writer {
     ///
     /// # Errors
     /// As [`Writer::idle`].
-    pub(super) fn wait(&mut self) -> Result<()> {
+    pub(crate) fn wait(&mut self) -> Result<()> {
         if self.busy {
             self.busy = false;
             self.done.recv().map_err(|_| died())??;
@@ -66,7 +66,7 @@ impl Writer {
     }
 
     /// Has a checkpoint written, while nothing else is.
-    pub(super) fn write(&mut self, snapshot: Snapshot, files: Vec<(PathBuf, File)>) -> Result<()> {
+    pub(crate) fn write(&mut self, snapshot: Snapshot, files: Vec<(PathBuf, File)>) -> Result<()> {
         self.busy = true;
         self.orders.send(Order { snapshot, files }).map_err(|_| died())
     }

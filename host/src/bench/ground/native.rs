@@ -3,6 +3,9 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::TimestampMillisecondType;
+use arrow_array::{ArrayRef, TimestampMillisecondArray};
 use highwater_engine::error::{Diagnostic, Error, Result};
 use highwater_engine::graph::Graph;
 use highwater_engine::numbers::Numbers;
@@ -15,26 +18,51 @@ use highwater_engine::udf::{Guests, Instance, Sandbox};
 
 use super::{Columns, Totals, Workload};
 
-/// Reads columns that are in memory already.
+/// Reads columns that are in memory already, as often as asked: each time, their times are later by as much
+/// as the stream is long.
 struct Memory {
     columns: Columns,
     next: usize,
+    /// How often they have been read, and how often they shall be.
+    round: u32,
+    rounds: u32,
+    /// Milliseconds from one round to the next.
+    span: i64,
+}
+
+impl Memory {
+    /// The rows `first..first + rows`, as they are in this round.
+    fn slice(&self, first: usize, rows: usize) -> Vec<ArrayRef> {
+        let later = i64::from(self.round) * self.span;
+        let column = |array: &ArrayRef| match array.as_primitive_opt::<TimestampMillisecondType>() {
+            Some(times) if later > 0 => {
+                let times = times.values()[first..first + rows].iter().map(|t| t + later);
+                Arc::new(TimestampMillisecondArray::from_iter_values(times)) as ArrayRef
+            }
+            _ => array.slice(first, rows),
+        };
+        self.columns.arrays.iter().map(column).collect()
+    }
 }
 
 impl Reader for Memory {
     fn read(&mut self, max_rows: usize) -> Result<Option<Chunk>> {
+        if self.next == self.columns.rows() && self.round + 1 < self.rounds {
+            (self.next, self.round) = (0, self.round + 1);
+        }
         let first = self.next;
         let rows = max_rows.min(self.columns.rows() - first);
         if rows == 0 {
             return Ok(None);
         }
         self.next += rows;
+        let number = u64::from(self.round) * self.columns.rows() as u64 + first as u64;
         Ok(Some(Chunk {
-            columns: self.columns.arrays.iter().map(|a| a.slice(first, rows)).collect(),
+            columns: self.slice(first, rows),
             rows,
-            offsets: Numbers::run(first as u64, rows),
+            offsets: Numbers::run(number, rows),
             lines: Numbers::same(0, rows),
-            arrivals: Numbers::run(first as u64, rows),
+            arrivals: Numbers::run(number, rows),
             bad: Vec::new(),
         }))
     }
@@ -47,6 +75,9 @@ impl Reader for Memory {
         true
     }
 }
+
+/// The stream's pace.
+const RECORDS_PER_MS: i64 = 10;
 
 /// The workloads call no guest.
 struct NoGuests;
@@ -72,22 +103,8 @@ fn no_guest(name: &str) -> Error {
 /// # Errors
 /// When the engine refuses the job or stops.
 pub fn run(workload: Workload, columns: &Columns, batch_rows: usize) -> Result<Totals> {
-    let mut errors = Vec::new();
-    let plan = sql::plan(&workload.sql("datagen"), &NoGuests).map_err(|e| errors.extend(e));
-    let Ok(plan) = plan else { return Err(Box::new(errors.swap_remove(0))) };
-    let graph = Graph::new(plan, 1, 1)?;
-    let sources = graph.sources().len();
-    // A table may be read in several places.
-    let input = || Input {
-        partition: 0,
-        name: "events".into(),
-        reader: Box::new(Memory { columns: columns.clone(), next: 0 }),
-    };
-    let inlet = Inlet::new((0..sources).map(|_| vec![input()]).collect(), None, false)?;
-    let sandbox: Rc<dyn Sandbox> = Rc::new(NoGuests);
-    let tasks = graph.build(&vec![vec![0]; sources], &Guests::default(), &sandbox)?;
     let mut totals = Totals::default();
-    let report = Runner::new(&graph, inlet, tasks).run(
+    let report = runner(&workload.sql("datagen"), columns, 1)?.run(
         batch_rows,
         &mut |_, batch| {
             workload.add(&batch.columns, batch.kinds.as_deref(), &mut totals);
@@ -97,6 +114,29 @@ pub fn run(workload: Workload, columns: &Columns, batch_rows: usize) -> Result<T
     )?;
     totals.late = report.late;
     Ok(totals)
+}
+
+/// A job over columns that are read so many times, before its first step.
+///
+/// # Errors
+/// When the engine refuses the job.
+pub fn runner(sql: &str, columns: &Columns, rounds: u32) -> Result<Runner> {
+    let mut errors = Vec::new();
+    let plan = sql::plan(sql, &NoGuests).map_err(|e| errors.extend(e));
+    let Ok(plan) = plan else { return Err(Box::new(errors.swap_remove(0))) };
+    let graph = Graph::new(plan, 1, 1)?;
+    let sources = graph.sources().len();
+    let span = columns.rows() as i64 / RECORDS_PER_MS;
+    // A table may be read in several places.
+    let input = || Input {
+        partition: 0,
+        name: "events".into(),
+        reader: Box::new(Memory { columns: columns.clone(), next: 0, round: 0, rounds, span }),
+    };
+    let inlet = Inlet::new((0..sources).map(|_| vec![input()]).collect(), None, false)?;
+    let sandbox: Rc<dyn Sandbox> = Rc::new(NoGuests);
+    let tasks = graph.build(&vec![vec![0]; sources], &Guests::default(), &sandbox)?;
+    Ok(Runner::new(&graph, inlet, tasks))
 }
 
 #[cfg(test)]
