@@ -114,6 +114,11 @@ impl Numbers {
         }
     }
 
+    /// Whether all rows have one number, and it takes no look at each to know.
+    pub fn alike(&self) -> bool {
+        self.rows < 2 || matches!(self.form, Form::Steps(_, 0))
+    }
+
     /// Several in a row.
     pub fn concat<'a>(parts: impl IntoIterator<Item = &'a Numbers>) -> Numbers {
         let mut all: Option<Numbers> = None;

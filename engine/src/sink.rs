@@ -1,5 +1,7 @@
 //! The sink of a task chain: rows staged until a checkpoint commits them.
 
+use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use arrow_array::Array;
@@ -9,7 +11,7 @@ use arrow_array::types::{Int32Type, Int64Type};
 use crate::batch::{Batch, Seq};
 use crate::column::{canonical, millis};
 use crate::error::{Diagnostic, Result};
-use crate::key::{self, Encoded};
+use crate::key::Encoded;
 use crate::operator::{Output, row_error};
 use crate::schema::{DataType, SchemaRef};
 use crate::snapshot::bytes::{Reader, put};
@@ -161,37 +163,48 @@ fn in_order(batch: Batch) -> Batch {
     if batch.seqs.rises() {
         return batch;
     }
-    let mut order: Vec<u32> = (0..batch.rows as u32).collect();
-    if let Some(first) = first_column(&batch) {
-        let key = |i: u32| (batch.seqs.at(i as usize), first[i as usize]);
-        if (1..batch.rows as u32).all(|i| key(i - 1) < key(i)) {
-            return batch;
-        }
-        order.sort_by_key(|&i| key(i));
-        // Where place and first column are equal, whole rows decide.
-        for ties in order.chunk_by_mut(|&a, &b| key(a) == key(b)).filter(|t| t.len() > 1) {
-            ties.sort_by_cached_key(|&i| key::encode(&batch.row(i as usize)));
-        }
-    } else {
-        let rows = Encoded::rows(&batch);
-        let key = |i: u32| (batch.seqs.at(i as usize), rows.get(i as usize));
-        if (1..batch.rows as u32).all(|i| key(i - 1) <= key(i)) {
-            return batch;
-        }
-        order.sort_by(|&a, &b| key(a).cmp(&key(b)));
+    // Columns that can be compared as they are, up to the first that cannot.
+    let plain: Vec<Cow<'_, [i64]>> =
+        (0..batch.columns.len()).map_while(|c| integers(&batch, c)).collect();
+    let seq = |i: u32| batch.seqs.at(i as usize);
+    let compare = |a: u32, b: u32| {
+        let columns = || plain.iter().map(|c| c[a as usize].cmp(&c[b as usize]));
+        seq(a).cmp(&seq(b)).then_with(|| columns().find(|o| o.is_ne()).unwrap_or(Ordering::Equal))
+    };
+    let whole = plain.len() == batch.columns.len();
+    let sorted = match plain.first() {
+        Some(first) if batch.seqs.alike() && first.is_sorted_by(|a, b| a < b) => true,
+        _ => (1..batch.rows as u32).all(|i| match compare(i - 1, i) {
+            Ordering::Less => true,
+            Ordering::Equal => whole,
+            Ordering::Greater => false,
+        }),
+    };
+    if sorted {
+        return batch;
     }
-    batch.gather(&order)
+    let mut order: Vec<u32> = (0..batch.rows as u32).collect();
+    order.sort_by(|&a, &b| compare(a, b));
+    if !whole {
+        // Where those are equal, whole rows decide.
+        let rows = Encoded::rows(&batch);
+        for ties in order.chunk_by_mut(|&a, &b| compare(a, b).is_eq()).filter(|t| t.len() > 1) {
+            ties.sort_by(|&a, &b| rows.get(a as usize).cmp(rows.get(b as usize)));
+        }
+    }
+    // Rows mostly come in order; then nothing is copied.
+    if order.is_sorted() { batch } else { batch.gather(&order) }
 }
 
-/// The first column as integers that sort as its values do, when it is one of integers without NULL.
-fn first_column(batch: &Batch) -> Option<Vec<i64>> {
-    let array = batch.columns.first().filter(|a| a.null_count() == 0)?;
-    match batch.schema.fields[0].data_type {
+/// A column as integers that sort as its values do, when it is one of integers without NULL.
+fn integers(batch: &Batch, column: usize) -> Option<Cow<'_, [i64]>> {
+    let array = Some(&batch.columns[column]).filter(|a| a.null_count() == 0)?;
+    match batch.schema.fields[column].data_type {
         DataType::Int => {
             Some(array.as_primitive::<Int32Type>().values().iter().map(|&v| v.into()).collect())
         }
-        DataType::BigInt => Some(array.as_primitive::<Int64Type>().values().to_vec()),
-        t if t.is_timestamp() => Some(millis(array).to_vec()),
+        DataType::BigInt => Some(Cow::Borrowed(array.as_primitive::<Int64Type>().values())),
+        t if t.is_timestamp() => Some(Cow::Borrowed(millis(array))),
         _ => None,
     }
 }

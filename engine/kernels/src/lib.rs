@@ -9,8 +9,8 @@ mod rows;
 mod words;
 
 pub use index::{IntIndex, NONE};
-pub use rows::{MISSING, Spread, gather_i64, record_highs};
+pub use rows::{MISSING, Spread, at_least, gather_i64, record_highs};
 pub use words::{
-    count_rows, gather_words, largest, merge_largest, merge_runs, merge_smallest, merge_sums,
+    count_rows, fill, gather_words, largest, merge_largest, merge_runs, merge_smallest, merge_sums,
     smallest, sum_i64,
 };

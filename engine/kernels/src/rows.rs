@@ -72,6 +72,21 @@ pub fn record_highs(values: &[i64], mut highest: i64, found: &mut Vec<u32>) -> i
     highest
 }
 
+/// The positions of values that are `limit` or more, counted from `first`; whatever was in `found` goes.
+///
+/// Without a branch: which records are late is nothing a processor can guess.
+#[inline(never)]
+pub fn at_least(values: &[i64], limit: i64, first: u32, found: &mut Vec<u32>) {
+    found.clear();
+    found.resize(values.len(), 0);
+    let mut count = 0;
+    for (&value, position) in values.iter().zip(first..) {
+        found[count] = position;
+        count += usize::from(value >= limit);
+    }
+    found.truncate(count);
+}
+
 /// The values at `indices`.
 #[inline(never)]
 pub fn gather_i64(values: &[i64], indices: &[u32]) -> Vec<i64> {
@@ -122,5 +137,7 @@ mod tests {
         assert_eq!(record_highs(&[3, 5, 5, 4, 9], 3, &mut found), 9);
         assert_eq!(found, [1, 4]);
         assert_eq!(gather_i64(&[7, 8, 9], &[2, 0, 2]), [9, 7, 9]);
+        at_least(&[5, 4, i64::MIN, i64::MAX, 5], 5, 10, &mut found);
+        assert_eq!(found, [10, 13, 14]);
     }
 }

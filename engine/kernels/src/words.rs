@@ -88,6 +88,17 @@ fn merge(
     }
 }
 
+/// Makes every slot of `words` look like `empty`.
+#[inline(never)]
+pub fn fill(words: &mut [u64], empty: &[u64]) {
+    if empty.iter().all(|&word| word == 0) {
+        return words.fill(0);
+    }
+    for slot in words.chunks_exact_mut(empty.len()) {
+        slot.iter_mut().zip(empty).for_each(|(word, &empty)| *word = empty);
+    }
+}
+
 /// The words of slots.
 #[inline(never)]
 pub fn gather_words(words: &[u64], stride: usize, at: usize, slots: &[u32]) -> Vec<i64> {
@@ -120,6 +131,8 @@ mod tests {
         assert_eq!(gather_words(&words, 4, 1, &[0]), [sum.wrapping_sub(7)]);
         assert_eq!(gather_words(&words, 4, 2, &[0]), [i64::MAX]);
         assert_eq!(gather_words(&words, 4, 3, &[1]), [-7]);
+        fill(&mut words[2..6], &[8, 9]);
+        assert_eq!(words[2..6], [8, 9, 8, 9]);
         let mut runs = [1, 2, 3, 10, 20, 30, u64::MAX, 0, 0];
         merge_runs(&mut runs, 3, &[(0, 3), (6, 3)]);
         assert_eq!(runs, [11, 22, 33, 10, 20, 30, 9, 20, 30]);

@@ -199,8 +199,8 @@ impl Accumulator for Values {
         self.best.resize(slots, Value::Null);
     }
 
-    fn clear(&mut self, slot: u32) {
-        self.best[slot as usize] = Value::Null;
+    fn clear(&mut self, from: u32, to: u32) {
+        self.best[from as usize..to as usize].fill(Value::Null);
     }
 
     fn update(&mut self, _: WordsMut<'_>, slots: &[u32], argument: Option<&ArrayRef>, from: usize) {

@@ -98,8 +98,8 @@ trait Accumulator {
     /// Makes room for what is not in words.
     fn grow(&mut self, _slots: usize) {}
 
-    /// Empties what is not in words.
-    fn clear(&mut self, _slot: u32) {}
+    /// Empties what is not in words, of slots `from..to`.
+    fn clear(&mut self, _from: u32, _to: u32) {}
 
     /// Takes in values from position `from` on, none NULL, each into the slot beside it.
     fn update(

@@ -226,13 +226,11 @@ impl AggregateSet {
     pub fn clear(&mut self, from: u32, to: u32) {
         let stride = self.empty.len();
         let words = &mut self.words[from as usize * stride..to as usize * stride];
-        words.chunks_exact_mut(stride).for_each(|slot| slot.copy_from_slice(&self.empty));
+        kernels::fill(words, &self.empty);
         for skipped in self.skipped.iter_mut().filter(|s| !s.is_empty()) {
             skipped[from as usize..to as usize].fill(0);
         }
-        for accumulator in &mut self.accumulators {
-            (from..to).for_each(|slot| accumulator.clear(slot));
-        }
+        self.accumulators.iter_mut().for_each(|accumulator| accumulator.clear(from, to));
     }
 
     /// One result column an aggregate.

@@ -6,74 +6,79 @@ use super::rings::{Delta, Entry, Rings};
 #[derive(Clone)]
 pub(super) enum Buffers {
     /// Times within 49 days, after a base.
-    Narrow(i64, [Rings<u32>; 2]),
-    Wide([Rings<i64>; 2]),
+    Narrow(i64, Rings<u32>),
+    Wide(Rings<i64>),
 }
 
 impl Buffers {
     pub(super) fn reach(&mut self, keys: usize) {
         match self {
-            Buffers::Narrow(_, rings) => rings.iter_mut().for_each(|r| r.reach(keys)),
-            Buffers::Wide(rings) => rings.iter_mut().for_each(|r| r.reach(keys)),
+            Buffers::Narrow(_, rings) => rings.reach(keys),
+            Buffers::Wide(rings) => rings.reach(keys),
         }
     }
 
     pub(super) fn used(&self) -> usize {
         match self {
-            Buffers::Narrow(_, rings) => rings.iter().map(Rings::used).sum(),
-            Buffers::Wide(rings) => rings.iter().map(Rings::used).sum(),
+            Buffers::Narrow(_, rings) => rings.used(),
+            Buffers::Wide(rings) => rings.used(),
         }
     }
 
     /// Drops what is dead, wherever it stands.
     pub(super) fn sweep(&mut self, dead: [i64; 2]) {
-        for (side, dead) in dead.into_iter().enumerate() {
-            match self {
-                Buffers::Narrow(base, rings) => rings[side].sweep(dead.saturating_sub(*base)),
-                Buffers::Wide(rings) => rings[side].sweep(dead),
-            }
+        match self {
+            Buffers::Narrow(base, rings) => rings.sweep(dead.map(|d| d.saturating_sub(*base))),
+            Buffers::Wide(rings) => rings.sweep(dead),
         }
     }
 
-    /// Makes room for a time that does not fit: moves the base, or gives the short form up.
-    pub(super) fn fit(&mut self, time: i64, dead: [i64; 2]) {
+    /// Whether times from the first to the last can be buffered as things are.
+    pub(super) fn fits(&self, (first, last): (i64, i64)) -> bool {
+        match self {
+            Buffers::Narrow(base, _) => [first, last].iter().all(|&t| u32::of(t, *base).is_some()),
+            Buffers::Wide(_) => true,
+        }
+    }
+
+    /// Makes room for times that do not fit: moves the base, or gives the short form up.
+    pub(super) fn fit(&mut self, (first, last): (i64, i64), dead: [i64; 2]) {
+        if self.fits((first, last)) {
+            return;
+        }
         self.sweep(dead);
         let Buffers::Narrow(base, rings) = self else { return };
         let base = *base;
-        let spans = rings.iter().filter_map(Rings::span);
-        let (least, most) = spans.fold((time, time), |(least, most), (a, b)| {
-            (least.min(a.saturating_add(base)), most.max(b.saturating_add(base)))
+        let (least, most) = rings.span().map_or((first, last), |(least, most)| {
+            (first.min(least.saturating_add(base)), last.max(most.saturating_add(base)))
         });
         let room = most.checked_sub(least).and_then(|span| i64::from(u32::MAX).checked_sub(span));
         *self = match room {
             Some(room) if room >= 0 => {
                 let new = least.saturating_sub(room / 2);
-                Buffers::Narrow(new, [rings[0].rebased(base, new), rings[1].rebased(base, new)])
+                Buffers::Narrow(new, rings.rebased(base, new))
             }
-            _ => Buffers::Wide([rings[0].rebased(base, 0), rings[1].rebased(base, 0)]),
+            _ => Buffers::Wide(rings.rebased(base, 0)),
         };
     }
 
     /// Buffers a row.
     pub(super) fn put(&mut self, side: usize, id: u32, (time, row): (i64, u32)) {
-        if let Buffers::Narrow(base, _) = self
-            && u32::of(time, *base).is_none()
-        {
-            self.fit(time, [i64::MIN; 2]);
-        }
+        self.fit((time, time), [i64::MIN; 2]);
         match self {
             Buffers::Narrow(base, rings) => {
                 let time = u32::of(time, *base).unwrap_or_default();
-                rings[side].push(id, Entry { time, row }, i64::MIN);
+                rings.push((side, id), Entry { time, row }, i64::MIN);
             }
-            Buffers::Wide(rings) => rings[side].push(id, Entry { time, row }, i64::MIN),
+            Buffers::Wide(rings) => rings.push((side, id), Entry { time, row }, i64::MIN),
         }
     }
 
     /// Sets the key numbers that have rows.
     pub(super) fn mark(&self, live: &mut [bool]) {
-        fn set<T: Delta>(rings: &[Rings<T>; 2], live: &mut [bool]) {
-            rings.iter().flat_map(Rings::keys).for_each(|key| live[key as usize] = true);
+        fn set<T: Delta>(rings: &Rings<T>, live: &mut [bool]) {
+            let keys = rings.keys(0).chain(rings.keys(1));
+            keys.for_each(|key| live[key as usize] = true);
         }
         match self {
             Buffers::Narrow(_, rings) => set(rings, live),
@@ -83,15 +88,19 @@ impl Buffers {
 
     /// All rows of one side, key after key, in order of arrival: key, time, row number.
     pub(super) fn rows(&self, side: usize) -> Box<dyn Iterator<Item = (u32, i64, u32)> + '_> {
-        fn all<T: Delta>(rings: &Rings<T>, base: i64) -> impl Iterator<Item = (u32, i64, u32)> {
-            rings.keys().flat_map(move |key| {
-                let entries = rings.entries(key).flatten();
+        fn all<T: Delta>(
+            rings: &Rings<T>,
+            side: usize,
+            base: i64,
+        ) -> impl Iterator<Item = (u32, i64, u32)> {
+            rings.keys(side).flat_map(move |key| {
+                let entries = rings.entries((side, key)).flatten();
                 entries.map(move |e| (key, e.time.get().saturating_add(base), e.row))
             })
         }
         match self {
-            Buffers::Narrow(base, rings) => Box::new(all(&rings[side], *base)),
-            Buffers::Wide(rings) => Box::new(all(&rings[side], 0)),
+            Buffers::Narrow(base, rings) => Box::new(all(rings, side, *base)),
+            Buffers::Wide(rings) => Box::new(all(rings, side, 0)),
         }
     }
 }

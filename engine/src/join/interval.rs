@@ -3,8 +3,8 @@
 //! A row whose event time is before the watermark is late and left out. All other rows whose keys are
 //! equal and whose times lie within the bounds are joined, at the moment the later of the two arrives;
 //! a key with a NULL equals none. A buffered row is needed as long as a row at the watermark could still
-//! meet it. When it is dropped after that changes nothing, so it is dropped when that is cheap: from the
-//! front of its ring, with the whole batch it came in, and with everything else once the rings have
+//! meet it. When it is dropped after that changes nothing, so it is dropped when that is cheap: with a
+//! block at the front of its ring, with the whole batch it came in, and with everything else once the rings have
 //! doubled. Only the trace tells the exact step of the watermark that frees it.
 
 mod state;
@@ -12,6 +12,7 @@ mod state;
 use std::sync::Arc;
 
 use arrow_array::Array;
+use highwater_kernels::at_least;
 
 use super::bounds::Bounds;
 use super::buffers::Buffers;
@@ -50,6 +51,8 @@ pub struct IntervalJoin {
     /// How many blocks were in use after everything dead was dropped last.
     swept: usize,
     made: Made,
+    on_time: Vec<u32>,
+    near: Vec<u32>,
 }
 
 /// Joined rows that have not left yet.
@@ -70,20 +73,20 @@ struct Piece {
     /// The number of the first row.
     first: u32,
     ids: Vec<u32>,
+    /// The earliest and the latest time.
+    span: (i64, i64),
     /// The latest time of a row that was buffered.
     newest: Option<i64>,
 }
 
-/// What the loop over rows needs to know.
+/// Rows of one side under one watermark.
 struct Now<'a> {
-    side: usize,
-    watermark: i64,
     dead: [i64; 2],
     bounds: Bounds,
-    ids: &'a [u32],
     times: &'a [i64],
-    batch: &'a Batch,
-    first: u32,
+    piece: &'a Piece,
+    /// Those that are not late.
+    on_time: &'a [u32],
 }
 
 impl IntervalJoin {
@@ -112,14 +115,16 @@ impl IntervalJoin {
             rings: Buffers::Narrow(0, Default::default()),
             swept: 0,
             made: Made::default(),
+            on_time: Vec::new(),
+            near: Vec::new(),
         }
     }
 
     /// Numbers the keys of a batch and keeps its rows. Those without a key or a time are in no pair.
     fn piece(&mut self, side: usize, batch: &Batch) -> Piece {
         if batch.rows == 0 {
-            let (place, ids) = (None, Vec::new());
-            return Piece { side, batch: batch.clone(), place, first: 0, ids, newest: None };
+            let (place, ids, span) = (None, Vec::new(), (0, 0));
+            return Piece { side, batch: batch.clone(), place, first: 0, ids, span, newest: None };
         }
         let needed = self.columns[side].columns.iter().chain([&self.times[side]]);
         let nulls: Vec<_> = needed
@@ -142,39 +147,40 @@ impl IntervalJoin {
         self.keys.intern(&self.columns[side], &batch, (0, batch.rows), &mut ids);
         self.rings.reach(self.keys.numbers());
         let first = self.rows[side].add(batch.clone());
-        Piece { side, batch, place, first, ids, newest: None }
+        let times = millis(&batch.columns[self.times[side]]).iter();
+        let span =
+            times.fold((i64::MAX, i64::MIN), |(least, most), &t| (least.min(t), most.max(t)));
+        Piece { side, batch, place, first, ids, span, newest: None }
     }
 
-    /// Takes in rows `from..to` of a piece, all under one watermark.
-    fn take(&mut self, piece: &mut Piece, (from, to): (usize, usize)) {
-        let now = Now {
-            side: piece.side,
-            watermark: self.watermark.0,
-            dead: [0, 1].map(|side| self.bounds.dead(side, self.watermark)),
-            bounds: self.bounds,
-            ids: &piece.ids,
-            times: millis(&piece.batch.columns[self.times[piece.side]]),
-            batch: &piece.batch,
-            first: piece.first,
-        };
-        let (made, newest) = (&mut self.made, &mut piece.newest);
-        let mut at = from;
-        while at < to {
-            at = match &mut self.rings {
-                Buffers::Narrow(base, rings) => now.join((at, to), *base, rings, made, newest),
-                Buffers::Wide(rings) => now.join((at, to), 0, rings, made, newest),
-            };
-            if at < to {
-                self.rings.fit(now.times[at], now.dead);
+    /// Takes in rows `from..to` of a piece, all under one watermark; answers how many were late.
+    fn take(&mut self, piece: &mut Piece, (from, to): (usize, usize)) -> u64 {
+        let times = millis(&piece.batch.columns[self.times[piece.side]]);
+        at_least(&times[from..to], self.watermark.0, from as u32, &mut self.on_time);
+        let late = (to - from - self.on_time.len()) as u64;
+        let dead = [0, 1].map(|side| self.bounds.dead(side, self.watermark));
+        if !self.rings.fits(piece.span) {
+            let on_time = self.on_time.iter().map(|&row| times[row as usize]);
+            let span = (on_time.clone().min(), on_time.max());
+            if let (Some(least), Some(most)) = span {
+                self.rings.fit((least, most), dead);
             }
         }
+        let now = Now { dead, bounds: self.bounds, times, piece: &*piece, on_time: &self.on_time };
+        let (made, near) = (&mut self.made, &mut self.near);
+        let newest = match &mut self.rings {
+            Buffers::Narrow(base, rings) => now.join(*base, rings, made, near),
+            Buffers::Wide(rings) => now.join(0, rings, made, near),
+        };
+        piece.newest = piece.newest.max(newest);
+        late
     }
 
     /// The same, telling of every row.
     fn tell(&mut self, piece: &mut Piece, (from, to): (usize, usize), out: &mut Output) {
         for row in from..to {
             let before = self.made.seqs.len();
-            self.take(piece, (row, row + 1));
+            out.late += self.take(piece, (row, row + 1));
             let side = piece.side;
             let time = millis(&piece.batch.columns[self.times[side]])[row];
             let (seq, watermark) = (piece.batch.seqs.at(row), self.watermark.0);
@@ -257,11 +263,9 @@ impl IntervalJoin {
                     None => (from as usize, to as usize),
                     Some(p) => (p[from as usize] as usize, p[to as usize] as usize),
                 };
-                let late = self.late(piece, range);
-                out.late += late;
                 match out.traced() {
                     true => self.tell(piece, range, out),
-                    false => self.take(piece, range),
+                    false => out.late += self.take(piece, range),
                 }
                 if self.made.seqs.len() >= OUTPUT_ROWS && range.0 < range.1 {
                     let seq = piece.batch.seqs.at(range.1 - 1);
@@ -286,12 +290,6 @@ impl IntervalJoin {
         (self.rows.iter().map(Rows::len).sum(), self.rings.used(), self.keys.numbers())
     }
 
-    /// How many of these rows are late.
-    fn late(&self, piece: &Piece, (from, to): (usize, usize)) -> u64 {
-        let times = &millis(&piece.batch.columns[self.times[piece.side]])[from..to];
-        times.iter().map(|&time| u64::from(time < self.watermark.0)).sum()
-    }
-
     /// Drops what nothing can meet any more.
     fn tidy(&mut self) {
         let dead = [0, 1].map(|side| self.bounds.dead(side, self.watermark));
@@ -307,48 +305,43 @@ impl IntervalJoin {
 }
 
 impl Now<'_> {
-    /// Joins rows `from..to`; answers how far it came before a time did not fit the rings.
+    /// Joins the rows that are not late, then buffers them: they meet only rows of the other side. `near`
+    /// is room for those that may meet any. Answers the latest time that was buffered.
     fn join<T: Delta>(
         &self,
-        (from, to): (usize, usize),
         base: i64,
-        rings: &mut [Rings<T>; 2],
+        rings: &mut Rings<T>,
         made: &mut Made,
-        newest: &mut Option<i64>,
-    ) -> usize {
-        let [left, right] = rings;
-        let (own, other) = if self.side == 0 { (left, right) } else { (right, left) };
+        near: &mut Vec<u32>,
+    ) -> Option<i64> {
+        let side = self.piece.side;
         let [own_dead, other_dead] =
-            [self.side, 1 - self.side].map(|side| self.dead[side].saturating_sub(base));
+            [side, 1 - side].map(|side| self.dead[side].saturating_sub(base));
         let [left, right] = &mut made.rows;
-        let (mine, met) = if self.side == 0 { (left, right) } else { (right, left) };
-        let rows = self.times[from..to].iter().zip(&self.ids[from..to]).zip(from..);
-        for ((&time, &id), row) in rows {
-            if time < self.watermark {
-                continue;
-            }
-            let needed = time >= self.dead[self.side];
-            let own_time = T::of(time, base);
-            if needed && own_time.is_none() {
-                return row;
-            }
-            let number = self.first.wrapping_add(row as u32);
-            if let Some((least, most)) = self.bounds.range(self.side, time) {
+        let (mine, met) = if side == 0 { (left, right) } else { (right, left) };
+        rings.with_rows(1 - side, &self.piece.ids, self.on_time, near);
+        for &row in &*near {
+            let (time, id) = (self.times[row as usize], self.piece.ids[row as usize]);
+            if let Some((least, most)) = self.bounds.range(side, time) {
                 let range = (least.saturating_sub(base), most.saturating_sub(base));
-                other.find(id, range, other_dead, met);
+                rings.find((1 - side, id), range, other_dead, met);
                 if met.len() > mine.len() {
-                    mine.resize(met.len(), number);
-                    made.seqs.resize(met.len(), self.batch.seqs.at(row));
+                    mine.resize(met.len(), self.piece.first.wrapping_add(row));
+                    made.seqs.resize(met.len(), self.piece.batch.seqs.at(row as usize));
                 }
             }
-            if let (true, Some(time)) = (needed, own_time) {
-                own.push(id, Entry { time, row: number }, own_dead);
-            }
-            if needed && newest.is_none_or(|newest| newest < time) {
-                *newest = Some(time);
+        }
+        let mut newest = None;
+        for &row in self.on_time {
+            let (time, id) = (self.times[row as usize], self.piece.ids[row as usize]);
+            if time >= self.dead[side] {
+                let number = self.piece.first.wrapping_add(row);
+                let entry = Entry { time: T::of(time, base).expect("made to fit"), row: number };
+                rings.push((side, id), entry, own_dead);
+                newest = newest.max(Some(time));
             }
         }
-        to
+        newest
     }
 }
 

@@ -113,7 +113,17 @@ impl Rows {
 
     /// Some columns of rows that are kept, in that order.
     pub(super) fn gather(&self, columns: &[usize], rows: &[u32]) -> Vec<ArrayRef> {
-        let places: Vec<(u32, u32)> = rows.iter().map(|&row| self.locate(row)).collect();
+        // A row mostly stands in the batch of the one before.
+        let (mut chunk, mut start, mut count) = (0, 0, 0);
+        let place = |&row: &u32| {
+            if row.wrapping_sub(start) >= count {
+                let at;
+                (chunk, at) = self.locate(row);
+                (start, count) = (row.wrapping_sub(at), self.chunks[chunk as usize].rows);
+            }
+            (chunk, row.wrapping_sub(start))
+        };
+        let places: Vec<(u32, u32)> = rows.iter().map(place).collect();
         let column = |&c: &usize| {
             let parts: Vec<&ArrayRef> = self.chunks.iter().map(|k| &k.batch.columns[c]).collect();
             interleave(&parts, &places)

@@ -57,9 +57,8 @@ pub fn measure(plan: &Plan, folder: &Path) -> Result<Json> {
         let last = |runs: &[Run]| runs.last().map(|r| r.totals).unwrap_or_default();
         agree("a run with checkpoints", &last(&with), &last(&without))?;
     }
-    let of = |runs: &[Run], field: fn(&Run) -> f64| {
-        median(&runs.iter().map(field).collect::<Vec<_>>())
-    };
+    let of =
+        |runs: &[Run], field: fn(&Run) -> f64| median(&runs.iter().map(field).collect::<Vec<_>>());
     let records = once.records as f64 * f64::from(rounds);
     let pauses: Vec<f64> = with.iter().flat_map(|r| r.pauses.clone()).collect();
     let (plain, checked) = (of(&without, |r| r.wall), of(&with, |r| r.wall));

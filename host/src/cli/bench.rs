@@ -11,10 +11,13 @@ use highwater_engine::error::Diagnostic;
 use serde_json::{Value as Json, json};
 
 use super::console::Console;
-use super::{Done, Failure};
+use super::{Done, Failure, bench_state};
 
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct BenchArgs {
+    #[command(subcommand)]
+    state: Option<bench_state::StateBench>,
     /// Which workloads: W1 (with a text key W1s, with two keys W1k2), W2, W3, W4, W5; all when none is named
     #[arg(value_name = "WORKLOAD", value_parser = workload)]
     workloads: Vec<Workload>,
@@ -44,7 +47,7 @@ pub(super) struct BenchArgs {
     here: bool,
 }
 
-fn workload(name: &str) -> Result<Workload, String> {
+pub(super) fn workload(name: &str) -> Result<Workload, String> {
     let names = || Workload::ALL.map(Workload::name).join(", ");
     Workload::named(name).ok_or_else(|| format!("the workloads are {}", names()))
 }
@@ -66,6 +69,9 @@ type Measured = Result<Measurement, Diagnostic>;
 const ROUNDS: u32 = 2;
 
 pub(super) fn bench(args: &BenchArgs, console: &mut Console) -> Done {
+    if let Some(bench) = &args.state {
+        return bench_state::bench(bench, console);
+    }
     if args.here {
         return here(args, console);
     }

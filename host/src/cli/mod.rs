@@ -1,6 +1,7 @@
 //! The command line: arguments, what each command does, exit codes.
 
 mod bench;
+mod bench_state;
 mod check;
 mod console;
 mod explain;

@@ -93,7 +93,7 @@ pub(super) fn run(args: &RunArgs, console: &mut Console) -> Done {
     deliver(args, &input, &ran, console)
 }
 
-fn interval(text: &str) -> Result<Duration, String> {
+pub(super) fn interval(text: &str) -> Result<Duration, String> {
     let micros = highwater_engine::time::parse_duration_micros(text);
     micros.map(Duration::from_micros).ok_or_else(|| "a duration, such as `1s` or `500 ms`".into())
 }
