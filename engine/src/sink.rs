@@ -164,32 +164,25 @@ fn in_order(batch: Batch) -> Batch {
         return batch;
     }
     // Columns that can be compared as they are, up to the first that cannot.
-    let plain: Vec<Cow<'_, [i64]>> =
-        (0..batch.columns.len()).map_while(|c| integers(&batch, c)).collect();
-    let seq = |i: u32| batch.seqs.at(i as usize);
-    let compare = |a: u32, b: u32| {
-        let columns = || plain.iter().map(|c| c[a as usize].cmp(&c[b as usize]));
-        seq(a).cmp(&seq(b)).then_with(|| columns().find(|o| o.is_ne()).unwrap_or(Ordering::Equal))
-    };
-    let whole = plain.len() == batch.columns.len();
-    let sorted = match plain.first() {
-        Some(first) if batch.seqs.alike() && first.is_sorted_by(|a, b| a < b) => true,
-        _ => (1..batch.rows as u32).all(|i| match compare(i - 1, i) {
-            Ordering::Less => true,
-            Ordering::Equal => whole,
-            Ordering::Greater => false,
-        }),
-    };
-    if sorted {
+    let columns = 0..batch.columns.len();
+    let plain: Vec<Cow<'_, [i64]>> = columns.map_while(|c| integers(&batch, c)).collect();
+    if batch.seqs.alike() && plain.first().is_some_and(|c| c.is_sorted_by(|a, b| a < b)) {
         return batch;
     }
+    let compare = |a: &u32, b: &u32| {
+        let mut columns = plain.iter().map(|c| c[*a as usize].cmp(&c[*b as usize]));
+        columns.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+    };
+    let rows = (plain.len() < batch.columns.len()).then(|| Encoded::rows(&batch));
     let mut order: Vec<u32> = (0..batch.rows as u32).collect();
-    order.sort_by(|&a, &b| compare(a, b));
-    if !whole {
-        // Where those are equal, whole rows decide.
-        let rows = Encoded::rows(&batch);
-        for ties in order.chunk_by_mut(|&a, &b| compare(a, b).is_eq()).filter(|t| t.len() > 1) {
-            ties.sort_by(|&a, &b| rows.get(a as usize).cmp(rows.get(b as usize)));
+    // Places never fall: only rows of one place are to be put in order.
+    let seq = |i: &u32| batch.seqs.at(*i as usize);
+    for place in order.chunk_by_mut(|a, b| seq(a) == seq(b)).filter(|p| p.len() > 1) {
+        match &rows {
+            None => place.sort_by(compare),
+            Some(rows) => place.sort_by(|a, b| {
+                compare(a, b).then_with(|| rows.get(*a as usize).cmp(rows.get(*b as usize)))
+            }),
         }
     }
     // Rows mostly come in order; then nothing is copied.

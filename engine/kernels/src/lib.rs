@@ -1,8 +1,7 @@
 //! The engine's inner loops over plain slices: what is done once a record.
 //!
-//! They stand in a crate of their own because `engine.wasm` is built for size and these are not: each is a
-//! function that is called once a batch and never inlined into code built for size. Nothing here
-//! knows what a stream is.
+//! Each is a function that is called once a batch, so that a profile names it. Nothing here knows what a
+//! stream is.
 
 mod index;
 mod rows;

@@ -45,13 +45,16 @@ pub struct SessionAggregate {
     fired: Vec<Fired>,
 }
 
-/// The open sessions of one key in order of start: mostly one, two while records are out of order.
+/// The open sessions of one key in order of start: mostly one, two while records are out of order. One line
+/// of the cache a key.
 #[derive(Clone, Default)]
+#[repr(align(64))]
 struct Sessions {
     few: [Session; 2],
     count: u32,
-    /// All of them, when they are more than two; empty otherwise.
-    many: Vec<Session>,
+    /// All of them, when they are more than two.
+    #[allow(clippy::box_collection, reason = "one word, so that a key is one line of the cache")]
+    many: Option<Box<Vec<Session>>>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -70,11 +73,17 @@ struct Fired {
 
 impl Sessions {
     fn all(&self) -> &[Session] {
-        if self.many.is_empty() { &self.few[..self.count as usize] } else { &self.many }
+        match &self.many {
+            Some(many) => many,
+            None => &self.few[..self.count as usize],
+        }
     }
 
     fn all_mut(&mut self) -> &mut [Session] {
-        if self.many.is_empty() { &mut self.few[..self.count as usize] } else { &mut self.many }
+        match &mut self.many {
+            Some(many) => many,
+            None => &mut self.few[..self.count as usize],
+        }
     }
 
     /// Puts one session, or none, in the place of `count` from position `first` on.
@@ -89,13 +98,12 @@ impl Sessions {
             }
             return;
         }
-        if before <= 2 {
-            self.many = self.few[..before].to_vec();
-        }
-        self.many.splice(first..first + count, by);
+        let mut many = self.many.take().unwrap_or_else(|| Box::new(self.few[..before].to_vec()));
+        many.splice(first..first + count, by);
         if after <= 2 {
-            self.few[..after].copy_from_slice(&self.many);
-            self.many.clear();
+            self.few[..after].copy_from_slice(&many);
+        } else {
+            self.many = Some(many);
         }
     }
 }

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 /// How many ticks the wheel holds; later ones wait in a tree.
-const TICKS: usize = 1024;
+const TICKS: usize = 2048;
 
 /// A timer: when it is due at the earliest, and for which key and slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub(super) struct Timers {
 impl Timers {
     /// Timers for windows that mostly end within a few times `span` milliseconds.
     pub(super) fn new(span: i64) -> Timers {
-        let shift = (span.max(1) as u64).ilog2().saturating_sub(6);
+        let shift = (span.max(1) as u64).ilog2().saturating_sub(8);
         let wheel = VecDeque::new();
         Timers { shift, first: i64::MIN, wheel, later: BTreeMap::new(), now: Vec::new() }
     }

@@ -98,6 +98,33 @@ fn rows_handed_in_are_rows_of_a_file() {
     }
 }
 
+/// A table with a key takes what is now true of each; what was true before is not said again.
+#[test]
+fn a_sink_with_a_key_hears_of_no_row_twice() {
+    let now_true = |rows: &Rows| -> Vec<String> {
+        rows.jsonl().lines().filter(|row| !row.contains("\"-U\"")).map(str::to_owned).collect()
+    };
+    let run = |query: &str| {
+        let mut live = open(query);
+        let port = &live.outputs()[0];
+        let spec = highwater_engine::plan::SinkSpec::clone(&sink(query));
+        let mut rows = Rows::new(&spec, &port.schema, port.updating, Vec::new());
+        live.push(0, &TYPES, columns(&records())).expect("fits");
+        live.end(0).expect("ends");
+        take(&mut live, &mut rows);
+        rows
+    };
+    let all = run(QUERIES[1]);
+    let upserts = run(&format!(
+        "CREATE TABLE o (k STRING, s BIGINT, PRIMARY KEY (k) NOT ENFORCED) \
+         WITH ('connector' = 'push');\nINSERT INTO o {}",
+        QUERIES[1]
+    ));
+    assert_eq!(now_true(&upserts), now_true(&all));
+    assert_eq!(now_true(&upserts).len(), upserts.rows.len());
+    assert!(all.rows.len() > upserts.rows.len() && upserts.rows.len() > 400);
+}
+
 fn sink(query: &str) -> highwater_engine::plan::SinkSpec {
     let script = format!(
         "CREATE TABLE t ({COLUMNS}) WITH ('connector' = 'datagen', 'number-of-rows' = '1');\n{query}"

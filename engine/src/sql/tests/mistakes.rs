@@ -42,6 +42,12 @@ const MISTAKES: &[(&str, &str)] = &[
     ("sql.unknown-function", "SELECT ¿UPPPER(s) FROM plain"),
     ("sql.unknown-function", "SELECT * FROM TABLE(¿swarms(TABLE quakes))"),
     ("sql.ambiguous-column", "SELECT ¿x FROM (SELECT a, b FROM plain) AS t (x, x)"),
+    ("sql.type", "CREATE TABLE t (a INT, b AS a + 1, PRIMARY KEY (¿b) NOT ENFORCED)"),
+    ("sql.duplicate", "CREATE TABLE t (a INT PRIMARY KEY, b INT ¿PRIMARY KEY)"),
+    (
+        "sql.duplicate",
+        "CREATE TABLE t (a INT PRIMARY KEY NOT ENFORCED, ¿PRIMARY KEY (a) NOT ENFORCED)",
+    ),
     ("sql.duplicate", "CREATE TABLE ¿plain (a INT)"),
     ("sql.duplicate", "CREATE TABLE t (a INT, ¿a BIGINT)"),
     ("sql.duplicate", "CREATE VIEW ¿out2 AS SELECT a FROM plain"),

@@ -93,6 +93,34 @@ fn windows_are_aggregated_by_both_their_ends() {
 }
 
 #[test]
+fn a_changelog_takes_no_update_before_to_a_sink_with_its_key() {
+    let aggregate = |table: &str, query: &str| {
+        let found =
+            lines(&format!("CREATE TABLE o (k STRING, n BIGINT{table}); INSERT INTO o {query}"));
+        found.into_iter().find(|line| line.starts_with("group: ")).expect("a changelog")
+    };
+    let push = " PRIMARY KEY NOT ENFORCED) WITH ('connector' = 'push'";
+    let on_k = ", CONSTRAINT c PRIMARY KEY (k) NOT ENFORCED) WITH ('connector' = 'push'".to_owned();
+    let counts = "SELECT s, COUNT(*) FROM plain GROUP BY s";
+    for (table, query, upserts) in [
+        (on_k.as_str(), counts, true),
+        (") WITH ('connector' = 'blackhole'", counts, true),
+        (") WITH ('connector' = 'push'", counts, false),
+        // The key is the count, not what is counted by.
+        (push, counts, false),
+        // A row that HAVING no longer lets through must go.
+        (on_k.as_str(), "SELECT s, COUNT(*) FROM plain GROUP BY s HAVING COUNT(*) < 3", false),
+        // One of two key columns is not enough.
+        (on_k.as_str(), "SELECT s, COUNT(*) FROM plain GROUP BY s, a", false),
+        // A key that was computed may be the same for two groups.
+        (on_k.as_str(), "SELECT UPPER(s), COUNT(*) FROM plain GROUP BY s", false),
+    ] {
+        let found = aggregate(table, query);
+        assert_eq!(found.contains(", upserts)"), upserts, "{table}: {query}: {found}");
+    }
+}
+
+#[test]
 fn a_window_is_aggregated_through_a_view() {
     check(
         &format!(
