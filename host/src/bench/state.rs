@@ -26,7 +26,7 @@ const WINDOW_MS: i64 = 10_000;
 /// The state stays open: the watermark is a year behind.
 const SQL: &str = "\
 CREATE TABLE events (k BIGINT, v BIGINT, ts TIMESTAMP(3),
-  WATERMARK FOR ts AS ts - INTERVAL '365' DAY)
+  WATERMARK FOR ts AS ts - INTERVAL '365' DAY(3))
 WITH ('connector' = 'datagen', 'number-of-rows' = '0');
 SELECT k, window_start, COUNT(*) AS n, SUM(v) AS total, MAX(v) AS highest
 FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '10' SECOND))

@@ -159,7 +159,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Store::open(folder.path()).expect("open");
         let mut told = Vec::new();
-        let mut newest = |told: &mut Vec<String>| {
+        let newest = |told: &mut Vec<String>| {
             store.newest(&mut |t| told.push(t.to_owned())).map(|found| found.map(|f| f.0))
         };
         assert_eq!(newest(&mut told).expect("looked"), None);

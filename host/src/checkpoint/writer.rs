@@ -72,6 +72,14 @@ impl Writer {
     }
 }
 
+impl Drop for Writer {
+    /// Whoever comes after this finds the folder at rest.
+    fn drop(&mut self) {
+        // What went wrong is told by whoever asks; nobody asks any more.
+        let _ = self.wait();
+    }
+}
+
 fn carry_out(folder: &std::path::Path, order: &Order) -> Result<u64> {
     for (path, file) in &order.files {
         file.sync_data().map_err(|e| super::cannot("make durable", path, &e))?;

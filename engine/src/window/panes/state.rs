@@ -70,3 +70,83 @@ impl Panes {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aggregate::{AggregateCall, Function};
+    use crate::batch::Batch;
+    use crate::column::{from_values, millis};
+    use crate::key::{KeyColumns, KeyOrder};
+    use crate::numbers::Numbers;
+    use crate::schema::{DataType, Field, Schema};
+    use crate::time::Alignment;
+    use crate::value::Value;
+
+    fn add(panes: &mut Panes, rows: &[(i64, i64)]) {
+        let column = |t: DataType, of: &dyn Fn(&(i64, i64)) -> Value| {
+            from_values(&rows.iter().map(of).collect::<Vec<_>>(), t)
+        };
+        let columns = vec![
+            column(DataType::BigInt, &|r| Value::BigInt(r.0)),
+            column(DataType::Timestamp, &|r| Value::Timestamp(r.1)),
+        ];
+        let batch = Batch::new(schema(), columns, Numbers::run(1, rows.len()));
+        let alignment = Alignment::new(10, 10, 0);
+        panes.add(&batch, millis(&batch.columns[1]), (0, rows.len()), (&alignment, 0));
+    }
+
+    fn schema() -> crate::schema::SchemaRef {
+        Schema::new(vec![Field::new("k", DataType::BigInt), Field::new("t", DataType::Timestamp)])
+    }
+
+    fn panes() -> Panes {
+        let call = AggregateCall { function: Function::Max, argument: Some(1), filter: None };
+        Panes::new(KeyColumns::new(&schema(), &[0]), KeyOrder::Value, &[call], &schema())
+    }
+
+    /// Where each piece lies.
+    fn places(pieces: &Pieces) -> Vec<*const u8> {
+        pieces.iter().map(<[u8]>::as_ptr).collect()
+    }
+
+    #[test]
+    fn a_pane_that_has_not_changed_is_the_same_memory() {
+        let mut panes = panes();
+        add(&mut panes, &[(7, 1), (3, 2), (7, 15), (1, 21)]);
+        let first = panes.save();
+        let again = panes.save();
+        assert_eq!(places(&first)[1..], places(&again)[1..], "nothing has changed");
+        // Rows near each other, and rows far apart: each way of finding panes tells of what it changes.
+        for (rows, changed) in [(&[(7, 12), (9, 13)][..], 2), (&[(3, 3), (3, 9_000)], 1)] {
+            let before = panes.save();
+            add(&mut panes, rows);
+            let after = panes.save();
+            for (i, (a, b)) in places(&before).iter().zip(places(&after)).enumerate().skip(1) {
+                assert_eq!(*a != b, i == changed, "piece {i} after {rows:?}");
+            }
+            // What is shared is what would be encoded anew.
+            let bytes = after.clone().concat();
+            let mut fresh = self::panes();
+            assert!(fresh.load(&mut Reader::new(&bytes)).expect("whole"));
+            assert_eq!(fresh.save().concat(), bytes);
+        }
+    }
+
+    #[test]
+    fn panes_out_of_order_or_twice_are_refused() {
+        let mut one = panes();
+        add(&mut one, &[(7, 1)]);
+        let pane = one.encode(0);
+        let load = |count: u64, list: &[&[u8]]| {
+            let bytes = [&count.to_le_bytes()[..], &list.concat()].concat();
+            panes().load(&mut Reader::new(&bytes)).map_err(|e| e.code)
+        };
+        add(&mut one, &[(7, 11)]);
+        let later = one.encode(1);
+        assert_eq!(load(2, &[&pane, &later]), Ok(true));
+        assert_eq!(load(2, &[&later, &pane]), Ok(false));
+        assert_eq!(load(2, &[&pane, &pane]), Ok(false));
+        assert_eq!(load(3, &[&pane, &later]), Err("snapshot.corrupt"));
+    }
+}
