@@ -45,7 +45,7 @@ pub fn measure(size: u64, folder: &Path) -> Result<Json> {
     let mut runner = native::runner(SQL, &columns, 1)?;
     let mut emit = |_: usize, _| Ok(());
     // The end of the input would close the windows.
-    while runner.report().records + BATCH_ROWS as u64 <= columns.rows() as u64 {
+    while runner.records() + (BATCH_ROWS as u64) < columns.rows() as u64 {
         runner.step(BATCH_ROWS, &mut emit)?;
     }
     let mut rates = Rates::default();
