@@ -57,22 +57,34 @@ function guestImports(guest) {
 /** A live engine.wasm. */
 class Engine {
   #view = new Uint8Array();
+  #data = new DataView(this.#view.buffer);
   #guests = [];
 
   /** Its memory; the view is made anew when the memory grows. */
   #memory() {
     if (this.#view.buffer !== this.exports.memory.buffer) {
       this.#view = new Uint8Array(this.exports.memory.buffer);
+      this.#data = new DataView(this.#view.buffer);
     }
     return this.#view;
   }
 
+  /** The same memory as numbers. */
+  #numbers() {
+    this.#memory();
+    return this.#data;
+  }
+
   /** A stretch of a guest's memory, or null when it is not all inside. */
   #guestBytes(guest, address, length) {
-    const buffer = this.#guests[guest]?.exports.memory?.buffer;
-    const [from, size] = [address >>> 0, length >>> 0];
-    if (!buffer || from + size > buffer.byteLength) return null;
-    return new Uint8Array(buffer, from, size);
+    const live = this.#guests[guest];
+    const buffer = live?.exports.memory?.buffer;
+    if (!buffer) return null;
+    // Made anew when the guest's memory has grown.
+    if (live.view?.buffer !== buffer) live.view = new Uint8Array(buffer);
+    const from = address >>> 0;
+    const end = from + (length >>> 0);
+    return end <= live.view.length ? live.view.subarray(from, end) : null;
   }
 
   #text(at, length) {
@@ -85,7 +97,7 @@ class Engine {
       guest_new: (at, length) => {
         try {
           const bytes = this.#memory().slice(at >>> 0, (at >>> 0) + (length >>> 0));
-          const guest = { exports: null, log: [] };
+          const guest = { exports: null, log: [], view: null };
           const module = new WebAssembly.Module(bytes);
           guest.exports = new WebAssembly.Instance(module, guestImports(guest)).exports;
           const free = this.#guests.indexOf(null);
@@ -99,11 +111,12 @@ class Engine {
       guest_call: (guest, nameAt, nameLength, argumentsAt, count, resultAt) => {
         try {
           const name = this.#text(nameAt, nameLength);
-          const data = new DataView(this.exports.memory.buffer);
+          const data = this.#numbers();
           const from = argumentsAt >>> 0;
-          const values = Array.from({ length: count }, (_, i) => data.getInt32(from + 4 * i, true));
+          const values = [];
+          for (let i = 0; i < count; i++) values.push(data.getInt32(from + 4 * i, true));
           const result = this.#guests[guest].exports[name](...values);
-          new DataView(this.exports.memory.buffer).setInt32(resultAt >>> 0, result | 0, true);
+          this.#numbers().setInt32(resultAt >>> 0, result | 0, true);
           return 0;
         } catch {
           return 1;

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use crate::error::{Diagnostic, Result};
+use crate::expr::Expr;
 use crate::group::GroupAggregate;
 use crate::join::{GuestJoin, IntervalJoin};
 use crate::key::{KeyColumns, KeyOrder, hash_bytes};
@@ -183,7 +184,12 @@ impl Graph {
             let first = &self.plan.nodes[stage.nodes[0]];
             let head = if let Op::Source(spec) = &first.op {
                 source += 1;
-                Head::Source(Ingest::new(spec, &first.schema, partitions[source - 1].clone()))
+                let mut spec = spec.clone();
+                let computed = spec.columns.iter_mut();
+                for expr in computed.chain(spec.watermark.iter_mut().map(|w| &mut w.expr)) {
+                    link(expr, guests, sandbox)?;
+                }
+                Head::Source(Ingest::new(&spec, &first.schema, partitions[source - 1].clone()))
             } else {
                 let schemas =
                     first.inputs.iter().map(|&n| self.plan.nodes[n].schema.clone()).collect();
@@ -293,9 +299,15 @@ impl Graph {
                 let checked = spec.connector != "collect";
                 return Ok(Made::Sink(if checked { sink.enforcing(name) } else { sink }));
             }
-            Op::Filter { predicate } => Box::new(Filter::new(name, predicate.clone())),
+            Op::Filter { predicate } => {
+                let mut predicate = predicate.clone();
+                link(&mut predicate, guests, sandbox)?;
+                Box::new(Filter::new(name, predicate))
+            }
             Op::Project { exprs } => {
-                Box::new(Project::new(name, exprs.clone(), node.schema.clone()))
+                let mut exprs = exprs.clone();
+                exprs.iter_mut().try_for_each(|e| link(e, guests, sandbox))?;
+                Box::new(Project::new(name, exprs, node.schema.clone()))
             }
             Op::AssignWindow { window: WindowSpec::Aligned(alignment), time } => {
                 Box::new(AssignAligned::new(*alignment, *time, node.schema.clone()))
@@ -328,6 +340,7 @@ impl Graph {
             Op::GuestWindow { guest: call, time, keys } => {
                 let columns = call.columns[0].clone();
                 let schemas = (input(0), &node.schema);
+                let keys = (keys.as_slice(), self.order_after(id));
                 Box::new(GuestWindow::new(name, guest(call)?, columns, *time, keys, schemas))
             }
             Op::GuestJoin { guest: call, times, keys, lower, upper } => Box::new(GuestJoin::new(
@@ -351,6 +364,14 @@ impl Graph {
             )),
         }))
     }
+}
+
+/// Gives the guests' functions in an expression their guests.
+fn link(expr: &mut Expr, guests: &Guests, sandbox: &Rc<dyn Sandbox>) -> Result<()> {
+    expr.guests(&mut |function| {
+        function.link(guests.start(&function.path, sandbox, &[])?);
+        Ok(())
+    })
 }
 
 enum Made {

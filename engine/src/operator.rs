@@ -5,6 +5,7 @@ use crate::error::{Diagnostic, Error, Result};
 use crate::schema::SchemaRef;
 use crate::snapshot::bytes::Pieces;
 use crate::trace::What;
+use crate::udf::Call;
 
 /// Where an operator's answers go.
 #[derive(Default)]
@@ -33,6 +34,18 @@ impl Output {
         match self.batches.last_mut() {
             Some(last) if stairs.is_empty() => last.upto = upto,
             _ => self.batches.push(Batch::progress(schema.clone(), stairs, upto)),
+        }
+    }
+
+    /// Counts the fuel of guests' calls and puts them on the trace.
+    pub fn calls(&mut self, calls: Vec<Call>) {
+        for call in calls {
+            self.fuel += call.fuel;
+            let (rows, fuel, pages) = (call.rows, call.fuel, call.pages);
+            self.note(|| What::GuestCall { export: call.export.clone(), rows, fuel, pages });
+            for line in call.log {
+                self.note(|| What::GuestLog { level: line.level, text: line.text.clone() });
+            }
         }
     }
 

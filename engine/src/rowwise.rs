@@ -1,4 +1,5 @@
-//! Row-wise operators: filter, projection, tumbling window assignment. They hold no state.
+//! Row-wise operators: filter, projection, tumbling window assignment. They hold no state; a snapshot
+//! only says which guests their expressions call.
 
 use std::sync::Arc;
 
@@ -7,8 +8,9 @@ use arrow_array::Array;
 use crate::batch::Batch;
 use crate::column::{millis, timestamps};
 use crate::error::Result;
+use crate::expr::guest::Called;
 use crate::expr::{self, Expr};
-use crate::operator::{Operator, Output, row_error};
+use crate::operator::{Operator, Output, row_error, wrong_state};
 use crate::schema::{DataType, SchemaRef};
 use crate::snapshot::bytes::Pieces;
 use crate::time::Alignment;
@@ -18,12 +20,13 @@ use crate::time::Alignment;
 pub struct Filter {
     name: String,
     predicate: Expr,
+    called: Called,
 }
 
 impl Filter {
     /// A filter; `name` is for its errors.
     pub fn new(name: &str, predicate: Expr) -> Filter {
-        Filter { name: name.to_owned(), predicate }
+        Filter { name: name.to_owned(), called: Called::of([&predicate]), predicate }
     }
 }
 
@@ -33,18 +36,24 @@ impl Operator for Filter {
             out.batches.push(batch);
             return Ok(());
         }
-        let kept = expr::select(&self.predicate, &batch)
-            .map_err(|e| row_error(&self.name, batch.seqs.at(e.row as usize), e.diagnostic))?;
+        self.called.trace([&self.predicate], out.traced());
+        let kept = expr::select(&self.predicate, &batch);
+        self.called.tell([&self.predicate], out);
+        let kept =
+            kept.map_err(|e| row_error(&self.name, batch.seqs.at(e.row as usize), e.diagnostic))?;
         out.batches.push(if kept.len() == batch.rows { batch } else { batch.select(&kept) });
         Ok(())
     }
 
     fn save(&mut self) -> Pieces {
-        Pieces::default()
+        self.called.identities([&self.predicate]).into()
     }
 
-    fn restore(&mut self, _: &[u8]) -> Result<()> {
-        Ok(())
+    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+        match bytes == self.snapshot() {
+            true => Ok(()),
+            false => Err(wrong_state(&self.name)),
+        }
     }
 
     fn fork(&self) -> Box<dyn Operator> {
@@ -58,12 +67,13 @@ pub struct Project {
     name: String,
     exprs: Vec<Expr>,
     schema: SchemaRef,
+    called: Called,
 }
 
 impl Project {
     /// A projection to `schema`; `name` is for its errors.
     pub fn new(name: &str, exprs: Vec<Expr>, schema: SchemaRef) -> Project {
-        Project { name: name.to_owned(), exprs, schema }
+        Project { name: name.to_owned(), called: Called::of(&exprs), exprs, schema }
     }
 }
 
@@ -73,24 +83,25 @@ impl Operator for Project {
             out.batches.push(Batch::progress(Arc::clone(&self.schema), batch.stairs, batch.upto));
             return Ok(());
         }
-        let mut columns = Vec::with_capacity(self.exprs.len());
-        for e in &self.exprs {
-            columns.push(
-                expr::evaluate(e, &batch).map_err(|e| {
-                    row_error(&self.name, batch.seqs.at(e.row as usize), e.diagnostic)
-                })?,
-            );
-        }
+        self.called.trace(&self.exprs, out.traced());
+        let columns: std::result::Result<Vec<_>, _> =
+            self.exprs.iter().map(|e| expr::evaluate(e, &batch)).collect();
+        self.called.tell(&self.exprs, out);
+        let columns = columns
+            .map_err(|e| row_error(&self.name, batch.seqs.at(e.row as usize), e.diagnostic))?;
         out.batches.push(batch.with_columns(Arc::clone(&self.schema), columns));
         Ok(())
     }
 
     fn save(&mut self) -> Pieces {
-        Pieces::default()
+        self.called.identities(&self.exprs).into()
     }
 
-    fn restore(&mut self, _: &[u8]) -> Result<()> {
-        Ok(())
+    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+        match bytes == self.snapshot() {
+            true => Ok(()),
+            false => Err(wrong_state(&self.name)),
+        }
     }
 
     fn fork(&self) -> Box<dyn Operator> {

@@ -1,13 +1,14 @@
 //! Runs guests under wasmtime: no clock, no files, no randomness, only a log.
 
-use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use arrow_buffer::MutableBuffer;
 use highwater_engine::error::{Diagnostic, Result};
 use highwater_engine::udf::{Instance, LogLine, Sandbox, Trap};
 use wasmtime::{
-    Caller, Extern, Func, Linker, Memory, Store, StoreLimits, StoreLimitsBuilder, Val, ValType,
+    Caller, Extern, Func, Linker, Memory, Store, StoreLimits, StoreLimitsBuilder, TypedFunc, Val,
+    ValType,
 };
 
 use crate::runtime::{TICK, compile, engine};
@@ -69,7 +70,7 @@ impl Sandbox for WasmtimeSandbox {
             Diagnostic::new("host.refused-module", "the guest exports no memory called `memory`")
         })?;
         let ticks = self.ticks();
-        Ok(Box::new(WasmtimeInstance { store, instance, memory, ticks, exports: BTreeMap::new() }))
+        Ok(Box::new(WasmtimeInstance { store, instance, memory, ticks, exports: Vec::new() }))
     }
 }
 
@@ -175,41 +176,66 @@ struct WasmtimeInstance {
     memory: Memory,
     ticks: u64,
     /// Exports looked up so far, `None` for what is no function of `i32`s.
-    exports: BTreeMap<String, Option<Export>>,
+    exports: Vec<(String, Option<Export>)>,
 }
 
-/// A callable export and how many results it has, 0 or 1.
-#[derive(Clone, Copy)]
-struct Export {
-    func: Func,
-    results: usize,
+/// A callable export, its types checked once.
+#[derive(Clone)]
+enum Export {
+    /// `() -> i32`
+    Ask(TypedFunc<(), i32>),
+    /// `i32 -> i32`
+    One(TypedFunc<i32, i32>),
+    /// `(i32, i32) -> i32`
+    Two(TypedFunc<(i32, i32), i32>),
+    /// Any other number of `i32`s, and 0 or 1 result.
+    Other(Func, usize),
 }
 
 impl WasmtimeInstance {
     fn export(&mut self, name: &str) -> Option<Export> {
-        if let Some(found) = self.exports.get(name) {
-            return *found;
+        // A guest has a handful: going through them is quicker than any tree.
+        if let Some((_, found)) = self.exports.iter().find(|(known, _)| known == name) {
+            return found.clone();
         }
         let found = self.instance.get_func(&mut self.store, name).and_then(|func| {
             let ty = func.ty(&self.store);
             let mut types = ty.params().chain(ty.results());
-            let results = ty.results().len();
-            (results <= 1 && types.all(|t| matches!(t, ValType::I32)))
-                .then_some(Export { func, results })
+            let (params, results) = (ty.params().len(), ty.results().len());
+            if results > 1 || !types.all(|t| matches!(t, ValType::I32)) {
+                return None;
+            }
+            let store = &self.store;
+            Some(match (params, results) {
+                (0, 1) => Export::Ask(func.typed(store).ok()?),
+                (1, 1) => Export::One(func.typed(store).ok()?),
+                (2, 1) => Export::Two(func.typed(store).ok()?),
+                _ => Export::Other(func, results),
+            })
         });
-        self.exports.insert(name.to_owned(), found);
+        self.exports.push((name.to_owned(), found.clone()));
         found
     }
 }
 
 impl Instance for WasmtimeInstance {
     fn call(&mut self, export: &str, args: &[i32]) -> std::result::Result<i32, Trap> {
-        let Export { func, results: count } = self.export(export).ok_or(Trap)?;
+        let export = self.export(export).ok_or(Trap)?;
         self.store.set_epoch_deadline(self.ticks);
-        let args: Vec<Val> = args.iter().map(|a| Val::I32(*a)).collect();
-        let mut results = [Val::I32(0)];
-        match func.call(&mut self.store, &args, &mut results[..count]) {
-            Ok(()) => Ok(results[0].unwrap_i32()),
+        let result = match (export, args) {
+            (Export::Ask(func), []) => func.call(&mut self.store, ()),
+            (Export::One(func), [a]) => func.call(&mut self.store, *a),
+            (Export::Two(func), [a, b]) => func.call(&mut self.store, (*a, *b)),
+            (Export::Other(func, count), args) => {
+                let args: Vec<Val> = args.iter().map(|a| Val::I32(*a)).collect();
+                let mut results = [Val::I32(0)];
+                let called = func.call(&mut self.store, &args, &mut results[..count]);
+                called.map(|()| results[0].unwrap_i32())
+            }
+            _ => return Err(Trap),
+        };
+        match result {
+            Ok(result) => Ok(result),
             Err(error) => {
                 if matches!(error.downcast_ref(), Some(wasmtime::Trap::Interrupt)) {
                     let text = "ended by the host's clock: the meter did not stop it in time";
@@ -226,6 +252,20 @@ impl Instance for WasmtimeInstance {
 
     fn write(&mut self, address: u32, bytes: &[u8]) -> bool {
         self.memory.write(&mut self.store, address as usize, bytes).is_ok()
+    }
+
+    fn append(&mut self, address: u32, len: usize, into: &mut MutableBuffer) -> bool {
+        let start = address as usize;
+        let part =
+            start.checked_add(len).and_then(|end| self.memory.data(&self.store).get(start..end));
+        part.map(|bytes| into.extend_from_slice(bytes)).is_some()
+    }
+
+    fn clear(&mut self, address: u32, len: usize) -> bool {
+        let start = address as usize;
+        let memory = self.memory.data_mut(&mut self.store);
+        let part = start.checked_add(len).and_then(|end| memory.get_mut(start..end));
+        part.map(|bytes| bytes.fill(0)).is_some()
     }
 
     fn take_log(&mut self) -> Vec<LogLine> {

@@ -120,6 +120,10 @@ impl Expr {
                     .collect::<Result<_>>()?;
                 ExprKind::Call { function, args }
             }
+            ExprKind::Guest { function, args } => {
+                let args = args.into_iter().map(|a| a.fold_part(guarded)).collect::<Result<_>>()?;
+                ExprKind::Guest { function, args }
+            }
             ExprKind::Cast { input, lenient } => {
                 ExprKind::Cast { input: Box::new(input.fold_part(guarded)?), lenient }
             }
@@ -142,10 +146,12 @@ impl Expr {
         }
     }
 
-    /// True when no column is read.
+    /// True when no column is read and no guest called: the value is known before anything runs.
     pub fn is_constant(&self) -> bool {
         let mut constant = true;
-        self.visit(&mut |e| constant &= !matches!(e.kind, ExprKind::Column(_)));
+        self.visit(&mut |e| {
+            constant &= !matches!(e.kind, ExprKind::Column(_) | ExprKind::Guest { .. });
+        });
         constant
     }
 
@@ -154,7 +160,9 @@ impl Expr {
         see(self);
         match &self.kind {
             ExprKind::Column(_) | ExprKind::Literal(_) => {}
-            ExprKind::Call { args, .. } => args.iter().for_each(|a| a.visit(see)),
+            ExprKind::Call { args, .. } | ExprKind::Guest { args, .. } => {
+                args.iter().for_each(|a| a.visit(see));
+            }
             ExprKind::Cast { input, .. } => input.visit(see),
             ExprKind::Case { branches, otherwise } => {
                 for (condition, result) in branches {

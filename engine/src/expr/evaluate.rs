@@ -12,7 +12,7 @@ use crate::schema::{DataType, Schema};
 use crate::value::Value;
 
 use super::args::Args;
-use super::{Expr, ExprKind, Function, Kernel, Outcome, RowError, cast, logic};
+use super::{Expr, ExprKind, Function, Kernel, Outcome, RowError, cast, guest, logic};
 
 /// What an expression gives: a column, or one value that stands for all rows.
 #[derive(Clone, Debug)]
@@ -86,7 +86,7 @@ impl<'a> Input<'a> {
     }
 
     /// An error of one of these rows as an error of the batch's row.
-    fn blame(&self, error: RowError) -> RowError {
+    pub(super) fn blame(&self, error: RowError) -> RowError {
         let row = self.chosen.and_then(|c| c.get(error.row as usize).copied());
         RowError { row: row.unwrap_or(error.row), ..error }
     }
@@ -119,6 +119,7 @@ pub(super) fn datum(expr: &Expr, input: &Input<'_>) -> Outcome<Datum> {
         ExprKind::Column(index) => Ok(Datum::column(input.column(*index))),
         ExprKind::Literal(value) => Ok(Datum::value(value, expr.data_type)),
         ExprKind::Call { function, args } => call(function, args, expr.data_type, input),
+        ExprKind::Guest { function, args } => guest::call(function, args, expr.data_type, input),
         ExprKind::Cast { input: inner, lenient } => {
             let from = datum(inner, input)?;
             let constant = from.constant;

@@ -9,6 +9,7 @@ mod compare;
 mod decimal;
 mod evaluate;
 mod format;
+pub mod guest;
 mod logic;
 mod math;
 mod math_round;
@@ -30,6 +31,7 @@ use crate::value::Value;
 
 use args::Args;
 use evaluate::{Datum, Input};
+use guest::GuestFunction;
 
 pub use evaluate::evaluate;
 pub use resolve::common_type;
@@ -58,6 +60,13 @@ pub enum ExprKind {
         /// The registry's entry.
         function: &'static Function,
         /// The arguments, already of the types the function asked for.
+        args: Vec<Expr>,
+    },
+    /// A function that a guest computes.
+    Guest {
+        /// The function.
+        function: Box<GuestFunction>,
+        /// The arguments, already of the types the function asks for.
         args: Vec<Expr>,
     },
     /// A conversion to the expression's type.

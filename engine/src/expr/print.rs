@@ -66,6 +66,12 @@ fn write(expr: &Expr, input: &Schema, out: &mut String) {
         },
         ExprKind::Literal(value) => out.push_str(&literal(value, expr.data_type)),
         ExprKind::Call { function, args } => call(function.name, args, input, out),
+        ExprKind::Guest { function, args } => {
+            out.push_str(&identifier(&function.name));
+            out.push('(');
+            list(args, input, out);
+            out.push(')');
+        }
         ExprKind::Cast { input: inner, lenient } => {
             out.push_str(if *lenient { "TRY_CAST(" } else { "CAST(" });
             write(inner, input, out);

@@ -24,7 +24,6 @@ use crate::time::EventTime;
 use crate::trace::What;
 use crate::udf::{Guest, Side};
 use crate::value::Value;
-use crate::window::note_calls;
 use crate::{archive, unarchive};
 
 /// The join. Both buffers belong to the engine; the guest sees candidate pairs and answers which match.
@@ -176,7 +175,7 @@ impl GuestJoin {
             let pairs: Vec<(u32, u32)> = rows.iter().map(|&r| (r, 0)).collect();
             self.guest.join_match(held, probe, &pairs, &mut calls)
         };
-        note_calls(calls, out);
+        out.calls(calls);
         answer.map_err(|f| row_error(&self.name, seq, f.diagnostic))
     }
 

@@ -10,6 +10,7 @@ use super::arrivals::{Arrivals, Mark};
 use crate::batch::{Batch, Seq, Stair};
 use crate::column::millis;
 use crate::error::{Diagnostic, Error, Position, Result, Span};
+use crate::expr::guest::Called;
 use crate::expr::{self, Expr};
 use crate::operator::{Output, wrong_state};
 use crate::schema::SchemaRef;
@@ -26,6 +27,7 @@ pub struct Ingest {
     schema: SchemaRef,
     columns: Vec<Expr>,
     watermark: Option<(usize, Expr)>,
+    called: Called,
     /// How far the watermark stays behind, milliseconds, when it is no more than that.
     delay: Option<i64>,
     /// Whether a record without event time is left out and counted, instead of stopping the job.
@@ -60,6 +62,7 @@ impl Ingest {
             schema: Arc::clone(schema),
             columns: spec.columns.clone(),
             watermark: spec.watermark.as_ref().map(|w| (w.column, w.expr.clone())),
+            called: Called::of(spec.columns.iter().chain(spec.watermark.iter().map(|w| &w.expr))),
             delay: spec.watermark.as_ref().and_then(|w| w.delay),
             lenient,
             state: MinWatermark::new(partitions.len()),
@@ -67,6 +70,11 @@ impl Ingest {
             bad: 0,
             described: Vec::new(),
         }
+    }
+
+    /// Everything it evaluates.
+    fn exprs(&self) -> impl Iterator<Item = &Expr> {
+        self.columns.iter().chain(self.watermark.iter().map(|w| &w.1))
     }
 
     /// The source's watermark.
@@ -88,11 +96,16 @@ impl Ingest {
     /// # Errors
     /// `run.event-time` for a record without event time, and what a computed column cannot compute.
     pub fn ingest(&mut self, mut a: Arrivals, out: &mut Output) -> Result<Batch> {
-        let mut batch = self.compute(&mut a, out)?;
+        self.called.trace(self.exprs(), out.traced());
+        let batch = self.compute(&mut a, out);
+        self.called.tell(self.exprs(), out);
+        let mut batch = batch?;
         let single = self.single(&batch, &a, out);
         let proposals = match &self.watermark {
             Some((_, e)) if batch.rows > 0 && single.is_none() => {
-                Some(self.evaluate(e, &batch, &a)?)
+                let proposals = self.evaluate(e, &batch, &a);
+                self.called.tell(self.exprs(), out);
+                Some(proposals?)
             }
             _ => None,
         };

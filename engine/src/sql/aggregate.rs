@@ -40,10 +40,17 @@ impl Planner<'_> {
         }
         let mut bound = Vec::new();
         for key in keys {
-            bound.push(bind_key(input, key)?);
+            bound.push(bind_key(input, key, &self.functions)?);
         }
-        let mut grouped =
-            Grouped { input, keys: bound, calls: Vec::new(), windowed: None, base: 0, span: at };
+        let mut grouped = Grouped {
+            input,
+            functions: self.functions.clone(),
+            keys: bound,
+            calls: Vec::new(),
+            windowed: None,
+            base: 0,
+            span: at,
+        };
         grouped.windowed = self.windowed(&grouped).map_err(|error| match at {
             Some(at) => error.at(at),
             None => error,

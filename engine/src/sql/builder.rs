@@ -128,7 +128,9 @@ pub(super) fn columns_of(expr: &Expr, into: &mut BTreeSet<usize>) {
             into.insert(*index);
         }
         ExprKind::Literal(_) => {}
-        ExprKind::Call { args, .. } => args.iter().for_each(|arg| columns_of(arg, into)),
+        ExprKind::Call { args, .. } | ExprKind::Guest { args, .. } => {
+            args.iter().for_each(|arg| columns_of(arg, into));
+        }
         ExprKind::Cast { input, .. } => columns_of(input, into),
         ExprKind::Case { branches, otherwise } => {
             for (condition, result) in branches {
@@ -149,7 +151,9 @@ pub(super) fn renumber(expr: &mut Expr, position: &dyn Fn(usize) -> usize) {
     match &mut expr.kind {
         ExprKind::Column(index) => *index = position(*index),
         ExprKind::Literal(_) => {}
-        ExprKind::Call { args, .. } => args.iter_mut().for_each(|arg| renumber(arg, position)),
+        ExprKind::Call { args, .. } | ExprKind::Guest { args, .. } => {
+            args.iter_mut().for_each(|arg| renumber(arg, position));
+        }
         ExprKind::Cast { input, .. } => renumber(input, position),
         ExprKind::Case { branches, otherwise } => {
             for (condition, result) in branches {

@@ -6,6 +6,7 @@ use sqlparser::ast::{BinaryOperator as Binary, Expr as Ast};
 
 use super::builder::columns_of;
 use super::expr::{self, Row};
+use super::guest::Functions;
 use super::interval::{Interval, interval};
 use super::scope::Relation;
 use crate::expr::Expr;
@@ -42,10 +43,15 @@ enum Part {
 
 impl Conditions {
     /// Sorts conditions on two tables, whose columns stand side by side: the left has the first `split`.
-    pub(super) fn sort(list: &[&Ast], both: &Relation, split: usize) -> Conditions {
+    pub(super) fn sort(
+        list: &[&Ast],
+        both: &Relation,
+        split: usize,
+        functions: &Functions,
+    ) -> Conditions {
         let mut sorted = Conditions::default();
         for (i, condition) in list.iter().enumerate() {
-            match part(condition, both, split) {
+            match part(condition, both, split, functions) {
                 Some(Part::Key(l, r)) => sorted.keys.push((l, r)),
                 Some(Part::Alone(side, condition)) => sorted.alone.push((side, condition)),
                 Some(Part::Time(columns, lower, upper)) => {
@@ -106,7 +112,7 @@ pub(super) fn conjuncts<'a>(condition: &'a Ast, all: &mut Vec<&'a Ast>) {
 }
 
 /// What a condition says; `None` when it is on both sides, but neither a key nor a time, or has an error.
-fn part(condition: &Ast, both: &Relation, split: usize) -> Option<Part> {
+fn part(condition: &Ast, both: &Relation, split: usize, functions: &Functions) -> Option<Part> {
     let moved = |ast: &Ast| moved_time(ast, both, 0);
     let alike =
         |[l, r]: [usize; 2]| both.columns[l].field.data_type == both.columns[r].field.data_type;
@@ -118,7 +124,7 @@ fn part(condition: &Ast, both: &Relation, split: usize) -> Option<Part> {
         let one = from.0 == to.0 && alike(from.0);
         return one.then_some(Part::Time(from.0, from.1.or(to.1), from.2.or(to.2)));
     }
-    let mut row = Row { relation: both, place: "a join's condition" };
+    let mut row = Row { relation: both, place: "a join's condition", functions };
     if let Ast::BinaryOp { left, op, right } = condition {
         if let (Some(x), Some(y)) = (moved(left), moved(right))
             && let Some((columns, lower, upper)) = compared(op, x, y, split)

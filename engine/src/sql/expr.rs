@@ -8,6 +8,7 @@ use sqlparser::ast::{
 use super::call::{function_name, scalar_arguments, unit_of_function};
 use super::diagnose::{Locate, unsupported};
 use super::dialect::{self, marker, text_of};
+use super::guest::Functions;
 use super::interval::interval;
 use super::literal::{self, literal, number, text};
 use super::operator::{Operand, apply, combine, lone_interval, negate};
@@ -16,6 +17,7 @@ use super::scope::Relation;
 use super::types;
 use crate::aggregate::Function as Aggregate;
 use crate::error::{Diagnostic, Result};
+use crate::expr::guest::GuestFunction;
 use crate::expr::{Expr, functions};
 use crate::schema::DataType;
 
@@ -25,6 +27,8 @@ pub(super) trait Names {
     fn whole(&mut self, ast: &Ast) -> Result<Option<Expr>>;
     /// The meaning of a column's name.
     fn column(&mut self, parts: &[Ident]) -> Result<Expr>;
+    /// The functions the script declares, where guests can be called.
+    fn functions(&self) -> Option<&Functions>;
 }
 
 /// The columns of a relation, row by row.
@@ -32,6 +36,7 @@ pub(super) struct Row<'a> {
     pub relation: &'a Relation,
     /// The clause, for messages.
     pub place: &'static str,
+    pub functions: &'a Functions,
 }
 
 impl Names for Row<'_> {
@@ -42,6 +47,10 @@ impl Names for Row<'_> {
     fn column(&mut self, parts: &[Ident]) -> Result<Expr> {
         let index = self.relation.resolve(parts)?;
         Ok(Expr::column(index, &self.relation.columns[index].field))
+    }
+
+    fn functions(&self) -> Option<&Functions> {
+        Some(self.functions)
     }
 }
 
@@ -63,6 +72,10 @@ impl Names for Constant {
             Some(part) => error.located_at(part.span),
             None => error,
         })
+    }
+
+    fn functions(&self) -> Option<&Functions> {
+        None
     }
 }
 
@@ -300,7 +313,13 @@ impl Binder<'_> {
             return self.extract(unit, only);
         }
         if !functions().iter().any(|f| f.name.eq_ignore_ascii_case(&upper)) {
-            return Err(unknown_function(&name, &upper));
+            return match self.names.functions().and_then(|own| own.named(&name)) {
+                Some(guest) => {
+                    let guest = guest?;
+                    self.guest(guest, &args)
+                }
+                None => Err(unknown_function(&name, &upper, self.names.functions())),
+            };
         }
         let mut bound = Vec::with_capacity(args.len());
         for (i, arg) in args.iter().enumerate() {
@@ -311,6 +330,32 @@ impl Binder<'_> {
             });
         }
         Expr::call(&upper, bound)
+    }
+
+    /// A function of the script's own: a guest.
+    fn guest(&mut self, function: GuestFunction, args: &[&Ast]) -> Result<Expr> {
+        let wanted = function.arguments();
+        if args.len() != wanted.len() {
+            let (n, plural) = (wanted.len(), if wanted.len() == 1 { "" } else { "s" });
+            let text =
+                format!("{} expects {n} argument{plural}, not {}", function.name, args.len());
+            return Err(
+                Diagnostic::new("sql.argument", text).hint(format!("write {}", function.syntax()))
+            );
+        }
+        let wanted: Vec<DataType> = wanted.collect();
+        let mut bound = Vec::with_capacity(args.len());
+        for (i, (arg, wanted)) in args.iter().zip(wanted).enumerate() {
+            let wide = self.bind(arg)?.widen(wanted);
+            bound.push(wide.map_err(|arg| {
+                let (name, came, place) = (&function.name, arg.data_type, i + 1);
+                let text = format!("argument {place} of {name} has to be {wanted}, not {came}");
+                Diagnostic::new("sql.type", text)
+                    .hint(format!("write {}, or CAST(… AS {wanted})", function.syntax()))
+                    .located(args[i])
+            })?);
+        }
+        Ok(Expr::guest(function, bound))
     }
 
     fn extract(&mut self, unit: &str, expr: &Ast) -> Result<Expr> {

@@ -8,6 +8,7 @@ use sqlparser::ast::{
 use super::call::plain_argument;
 use super::diagnose::{Locate, unsupported};
 use super::expr::{self, Names, Row, aggregate_of};
+use super::guest::Functions;
 use super::scope::{Relation, Role};
 use crate::aggregate::Function as Aggregate;
 use crate::error::{Diagnostic, Result, Span};
@@ -46,6 +47,7 @@ pub(super) struct Windowed {
 /// What SELECT and HAVING see after GROUP BY.
 pub(super) struct Grouped<'a> {
     pub input: &'a Relation,
+    pub functions: Functions,
     pub keys: Vec<Key>,
     pub calls: Vec<Call>,
     pub windowed: Option<Windowed>,
@@ -89,6 +91,10 @@ impl Names for Grouped<'_> {
             None => error,
         })
     }
+
+    fn functions(&self) -> Option<&Functions> {
+        Some(&self.functions)
+    }
 }
 
 impl Grouped<'_> {
@@ -100,14 +106,16 @@ impl Grouped<'_> {
         }
         let argument = match argument(function, call)? {
             Some(argument) => {
-                let mut row = Row { relation: self.input, place: "an aggregate's argument" };
+                let (relation, functions) = (self.input, &self.functions);
+                let mut row = Row { relation, place: "an aggregate's argument", functions };
                 Some(expr::bind(argument, &mut row)?)
             }
             None => None,
         };
         let filter = match &call.filter {
             Some(condition) => {
-                let mut row = Row { relation: self.input, place: "FILTER" };
+                let (relation, functions) = (self.input, &self.functions);
+                let mut row = Row { relation, place: "FILTER", functions };
                 Some(expr::bind_condition(condition, &mut row, "FILTER (WHERE …)")?)
             }
             None => None,
@@ -200,7 +208,7 @@ impl Grouped<'_> {
 }
 
 /// Gives a group key its meaning.
-pub(super) fn bind_key(input: &Relation, ast: &Ast) -> Result<Key> {
+pub(super) fn bind_key(input: &Relation, ast: &Ast, functions: &Functions) -> Result<Key> {
     if let Ast::Value(value) = ast {
         return Err(unsupported(
             format!("GROUP BY {value} is not supported"),
@@ -208,7 +216,7 @@ pub(super) fn bind_key(input: &Relation, ast: &Ast) -> Result<Key> {
         )
         .located(ast));
     }
-    let expr = expr::bind(ast, &mut Row { relation: input, place: "GROUP BY" })?;
+    let expr = expr::bind(ast, &mut Row { relation: input, place: "GROUP BY", functions })?;
     let column = match expr.kind {
         ExprKind::Column(index) => Some(index),
         _ => None,

@@ -1,5 +1,7 @@
 //! Calls of user-defined windows and joins: tables, columns and parameters matched to the manifest.
 
+use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use sqlparser::ast::Expr as Ast;
@@ -13,7 +15,8 @@ use super::planner::Planner;
 use super::scope::{Column, Relation, Role, window_fields};
 use super::types::stores_into;
 use super::window::{Argument, Matched, TableArgument, descriptor_columns};
-use crate::error::{Diagnostic, Result, Span};
+use crate::error::{Diagnostic, Error, Result, Span};
+use crate::expr::guest::GuestFunction;
 use crate::expr::{Expr, ExprKind};
 use crate::plan::{GuestCall, Op};
 use crate::schema::{DataType, Field, Schema};
@@ -26,6 +29,49 @@ pub(super) struct Guest {
     pub name: String,
     pub path: String,
     pub manifest: Arc<Manifest>,
+}
+
+/// The functions of a script so far by name; `None` for one whose declaration has an error.
+#[derive(Clone, Default)]
+pub(super) struct Functions(Rc<BTreeMap<String, Option<Guest>>>);
+
+impl Functions {
+    /// Makes a function known.
+    pub(super) fn insert(&mut self, name: &str, guest: Option<Guest>) {
+        Rc::make_mut(&mut self.0).insert(name.to_owned(), guest);
+    }
+
+    /// What the script declares under exactly that name.
+    pub(super) fn get(&self, name: &str) -> Option<&Option<Guest>> {
+        self.0.get(name)
+    }
+
+    /// All names.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// The scalar function of that name, in any case when none is spelt so.
+    pub(super) fn named(&self, name: &str) -> Option<Result<GuestFunction>> {
+        let alike = || self.0.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        let (name, guest) = self.0.get_key_value(name).or_else(alike)?;
+        let Some(guest) = guest else { return Some(Err(broken(name))) };
+        Some(match guest.manifest.kind {
+            GuestKind::Function => {
+                Ok(GuestFunction::new(&guest.name, &guest.path, Arc::clone(&guest.manifest)))
+            }
+            kind => Err(Diagnostic::new(
+                "sql.window",
+                format!("`{name}` is a {}: it gives rows, not a value", kind.name()),
+            )
+            .hint(format!("it stands in FROM: TABLE({name}(TABLE t, DESCRIPTOR(ts)))"))),
+        })
+    }
+}
+
+/// The error for a function whose declaration has one.
+pub(super) fn broken(name: &str) -> Error {
+    Diagnostic::new("sql.broken", format!("`{name}` cannot be used: its definition has an error"))
 }
 
 /// An input of a guest, its columns found and cast.
@@ -49,6 +95,15 @@ impl Planner<'_> {
         match guest.manifest.kind {
             GuestKind::Window => self.guest_window(guest, arguments, at),
             GuestKind::Join => self.guest_join(guest, arguments, at),
+            GuestKind::Function => {
+                let text = format!("`{}` is a function of values: it gives no table", guest.name);
+                let error = Diagnostic::new("sql.window", text)
+                    .hint(format!("it stands in expressions: SELECT {}(…) FROM t", guest.name));
+                Err(match at {
+                    Some(at) => error.at(at),
+                    None => error,
+                })
+            }
         }
     }
 
@@ -311,7 +366,7 @@ fn unify<'a>(
     unified
 }
 
-fn wrong_manifest(guest: &Guest, what: &str) -> crate::error::Error {
+fn wrong_manifest(guest: &Guest, what: &str) -> Error {
     Diagnostic::new("sql.guest", format!("the module '{}' is not sound: {what}", guest.path))
 }
 

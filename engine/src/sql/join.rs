@@ -14,7 +14,7 @@ use super::aggregate::updating;
 use super::builder::renumber;
 use super::conditions::{Conditions, Times, conjuncts};
 use super::diagnose::{Locate, span, unsupported};
-use super::expr::{self, Row};
+use super::expr;
 use super::operator::combine;
 use super::planner::Planner;
 use super::scope::{Column, Relation, Role};
@@ -60,7 +60,7 @@ impl Planner<'_> {
         let both = side_by_side(&left, &right);
         let split = left.columns.len();
         let list: Vec<&Ast> = own.iter().chain(pool.iter()).copied().collect();
-        let mut conditions = Conditions::sort(&list, &both, split);
+        let mut conditions = Conditions::sort(&list, &both, split, &self.functions);
         let Some((times, bounds)) = conditions.take_bounds() else {
             self.explain_first(&both, &own, pool)?;
             return Err(no_bounds(&both, split, &conditions.times).located(at));
@@ -95,7 +95,7 @@ impl Planner<'_> {
 
     /// Reports an error inside a condition before any about what the conditions lack.
     fn explain_first(&self, both: &Relation, own: &[&Ast], pool: &[&Ast]) -> Result<()> {
-        let mut row = Row { relation: both, place: "a join's condition" };
+        let mut row = self.row(both, "a join's condition");
         for condition in own {
             expr::bind_condition(condition, &mut row, "ON")?;
         }
@@ -209,7 +209,7 @@ impl Planner<'_> {
         let (Some(first), Some(last)) = (conditions.first(), conditions.last()) else {
             return Ok(input);
         };
-        let mut row = Row { relation: &input, place: clause };
+        let mut row = self.row(&input, clause);
         let mut bound = Vec::new();
         for condition in conditions {
             bound.push(expr::bind_condition(condition, &mut row, clause)?);

@@ -10,7 +10,7 @@ use super::connector::Connector;
 use super::ddl::{self, ColumnKind, TableDefinition};
 use super::diagnose::{Locate, span, unknown};
 use super::expr::{self, Row};
-use super::guest::Guest;
+use super::guest::{Functions, Guest};
 use super::interval::{Interval, interval};
 use super::scope::Relation;
 use super::statement::{Kind, Statement};
@@ -18,6 +18,7 @@ use crate::error::{Diagnostic, Error, Result, Span};
 use crate::expr::Expr;
 use crate::plan::{NodeId, Op, Settings, SourceSpec, WatermarkSpec};
 use crate::schema::{Field, Schema, SchemaRef};
+use crate::udf::manifest::GuestKind;
 
 /// A table of the script.
 pub(super) struct Table {
@@ -43,7 +44,7 @@ pub(super) struct Planner<'c> {
     /// Tables by name; `None` for one whose definition has an error.
     pub tables: BTreeMap<String, Option<Table>>,
     pub views: BTreeMap<String, Option<Relation>>,
-    pub functions: BTreeMap<String, Option<Guest>>,
+    pub functions: Functions,
     /// The queries of WITH clauses that are visible now, innermost last.
     pub scoped: Vec<(String, Relation)>,
     pub settings: Settings,
@@ -62,7 +63,7 @@ impl<'c> Planner<'c> {
             builder: Builder::default(),
             tables: BTreeMap::new(),
             views: BTreeMap::new(),
-            functions: BTreeMap::new(),
+            functions: Functions::default(),
             scoped: Vec::new(),
             settings: Settings::default(),
             warnings: Vec::new(),
@@ -115,7 +116,7 @@ impl<'c> Planner<'c> {
     fn check_new(&self, name: &Ident) -> Result<()> {
         let known = self.tables.contains_key(&name.value)
             || self.views.contains_key(&name.value)
-            || self.functions.contains_key(&name.value);
+            || self.functions.get(&name.value).is_some();
         if known {
             return Err(Diagnostic::new(
                 "sql.duplicate",
@@ -129,15 +130,25 @@ impl<'c> Planner<'c> {
 
     fn create_function(&mut self, name: &Ident, path: &str) -> Result<()> {
         self.check_new(name)?;
-        let loaded = self.catalog.guest(path);
+        let loaded = self.catalog.guest(path).and_then(|manifest| {
+            let function = manifest.kind == GuestKind::Function;
+            match crate::expr::function(&name.value).filter(|_| function) {
+                None => Ok(manifest),
+                Some(built_in) => {
+                    let text = format!("{} is a built-in function", built_in.name);
+                    let error = Diagnostic::new("sql.duplicate", text);
+                    Err(error.hint("give yours another name").located_at(name.span))
+                }
+            }
+        });
         let (guest, result) = match loaded {
             Ok(manifest) => {
-                let (name, path) = (name.value.clone(), path.to_owned());
-                (Some(Guest { name, path, manifest }), Ok(()))
+                let guest = Guest { name: name.value.clone(), path: path.to_owned(), manifest };
+                (Some(guest), Ok(()))
             }
             Err(error) => (None, Err(error)),
         };
-        self.functions.insert(name.value.clone(), guest);
+        self.functions.insert(&name.value, guest);
         result
     }
 
@@ -181,7 +192,7 @@ impl<'c> Planner<'c> {
         let before = errors.len();
         let connected = ddl::connect(definition, errors);
         let (physical, schema, columns) = self.columns(definition, errors);
-        let watermark = match watermark(definition, &schema) {
+        let watermark = match watermark(definition, &schema, &self.functions) {
             Ok(watermark) => watermark,
             Err(error) => {
                 errors.push(error);
@@ -258,7 +269,7 @@ impl<'c> Planner<'c> {
                         Diagnostic::new("sql.unknown-column", format!("unknown column `{name}`"))
                     }),
                 ColumnKind::Computed(ast) => {
-                    expr::bind(ast, &mut Row { relation: &relation, place: "a computed column" })
+                    expr::bind(ast, &mut self.row(&relation, "a computed column"))
                 }
             };
             match computed {
@@ -271,6 +282,11 @@ impl<'c> Planner<'c> {
             }
         }
         (physical, Schema::new(fields), exprs)
+    }
+
+    /// What names and functions mean row by row in a relation.
+    pub(super) fn row<'a>(&'a self, relation: &'a Relation, place: &'static str) -> Row<'a> {
+        Row { relation, place, functions: &self.functions }
     }
 
     /// The node that reads a table.
@@ -321,7 +337,11 @@ fn primary_key(definition: &TableDefinition, physical: &SchemaRef) -> Result<Vec
 }
 
 /// Gives `WATERMARK FOR` its meaning.
-fn watermark(definition: &TableDefinition, schema: &SchemaRef) -> Result<Option<WatermarkSpec>> {
+fn watermark(
+    definition: &TableDefinition,
+    schema: &SchemaRef,
+    functions: &Functions,
+) -> Result<Option<WatermarkSpec>> {
     let Some(declared) = &definition.watermark else { return Ok(None) };
     let Some(column) = schema.index_of(&declared.column.value) else {
         let known = schema.fields.iter().map(|f| f.name.as_str());
@@ -341,7 +361,8 @@ fn watermark(definition: &TableDefinition, schema: &SchemaRef) -> Result<Option<
         .located_at(declared.column.span));
     }
     let relation = Relation::of(0, schema, false);
-    let expr = expr::bind(&declared.expr, &mut Row { relation: &relation, place: "WATERMARK" })?;
+    let mut row = Row { relation: &relation, place: "WATERMARK", functions };
+    let expr = expr::bind(&declared.expr, &mut row)?;
     if expr.data_type != field.data_type {
         return Err(Diagnostic::new(
             "sql.type",

@@ -3,6 +3,7 @@
 use sqlparser::ast::Expr as Ast;
 
 use super::diagnose::{unknown, unsupported};
+use super::guest::Functions;
 use super::operator::lone_interval;
 use crate::aggregate::Function as Aggregate;
 use crate::error::{Diagnostic, Error};
@@ -14,7 +15,7 @@ pub(super) fn subquery() -> Error {
 }
 
 /// A call of a function there is not.
-pub(super) fn unknown_function(name: &str, upper: &str) -> Error {
+pub(super) fn unknown_function(name: &str, upper: &str, own: Option<&Functions>) -> Error {
     match upper {
         "NOW"
         | "CURRENT_TIMESTAMP"
@@ -59,6 +60,7 @@ pub(super) fn unknown_function(name: &str, upper: &str) -> Error {
         _ => {
             let known = functions().iter().map(|f| f.name);
             let known = known.chain(Aggregate::ALL.iter().map(|f| f.name()));
+            let known = known.chain(own.into_iter().flat_map(Functions::names));
             unknown("sql.unknown-function", "function", name, known, "")
         }
     }

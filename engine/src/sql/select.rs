@@ -10,7 +10,7 @@ use sqlparser::ast::{
 use super::aggregate::{keys_of, place_of};
 use super::conditions::conjuncts;
 use super::diagnose::{Locate, span, unknown, unsupported};
-use super::expr::{self, Names, Row};
+use super::expr::{self, Names};
 use super::grouped::any_aggregate;
 use super::planner::Planner;
 use super::scope::{Column, Relation, Role};
@@ -92,7 +92,7 @@ impl Planner<'_> {
             self.from(&select.from, select)?
         };
         if let (Some(condition), false) = (&select.selection, joins) {
-            let mut row = Row { relation: &input, place: "WHERE" };
+            let mut row = self.row(&input, "WHERE");
             let predicate = expr::bind_condition(condition, &mut row, "WHERE")?;
             input = self.restrict(input, predicate, condition)?;
         }
@@ -142,7 +142,7 @@ impl Planner<'_> {
             match wildcard(item)? {
                 Some(qualifier) => expand(&input, qualifier, &mut items)?,
                 None => {
-                    let mut row = Row { relation: &input, place: "SELECT without GROUP BY" };
+                    let mut row = self.row(&input, "SELECT without GROUP BY");
                     items.push(bind_item(item, i, &mut row, &input)?);
                 }
             }

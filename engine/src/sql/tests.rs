@@ -34,6 +34,15 @@ impl Catalog for Guests {
                 vec![],
                 vec![parameter("km", DataType::Double, None)],
             ),
+            "linear.wasm" => (
+                GuestKind::Function,
+                vec![GuestInput {
+                    name: "arguments".into(),
+                    columns: vec![typed("a", DataType::BigInt), typed("x", DataType::Double)],
+                }],
+                vec![typed("result", DataType::BigInt)],
+                vec![],
+            ),
             _ => {
                 return Err(Diagnostic::new(
                     "guest.missing",
@@ -51,6 +60,7 @@ impl Catalog for Guests {
             output,
             state: vec![],
             parameters,
+            strict: true,
         }))
     }
 }
@@ -66,6 +76,7 @@ CREATE TABLE plain (a INT, b BIGINT, s STRING, ts TIMESTAMP(3));
 CREATE TABLE out2 (k STRING, n BIGINT) WITH ('connector' = 'print');
 CREATE FUNCTION swarm AS 'swarm.wasm' LANGUAGE WASM;
 CREATE FUNCTION aftershocks AS 'aftershocks.wasm' LANGUAGE WASM;
+CREATE FUNCTION linear AS 'linear.wasm' LANGUAGE WASM;
 ";
 
 /// The plan of a script after the tables, as text.

@@ -8,6 +8,7 @@ use super::aggregate::updating;
 use super::builder::WindowKind;
 use super::diagnose::{Locate, nearest, span, unknown, unsupported};
 use super::dialect::{TABLE, marker};
+use super::guest::broken;
 use super::interval;
 use super::planner::Planner;
 use super::scope::{Pending, Relation, window_fields};
@@ -164,13 +165,9 @@ impl Planner<'_> {
                     let guest = guest.clone();
                     self.guest(&guest, arguments, at.or_else(|| span(name.span)))
                 }
-                Some(None) => Err(Diagnostic::new(
-                    "sql.broken",
-                    format!("`{}` cannot be used: its definition has an error", name.value),
-                )
-                .located_at(name.span)),
+                Some(None) => Err(broken(&name.value).located_at(name.span)),
                 None => {
-                    let known = self.functions.keys().map(String::as_str);
+                    let known = self.functions.names();
                     let known = known.chain(["TUMBLE", "HOP", "SESSION"]);
                     let hint = "the windows are TUMBLE, HOP and SESSION; make your own known with \
                                 CREATE FUNCTION f AS 'f.wasm' LANGUAGE WASM";

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow_array::{
-    ArrayRef, BinaryArray, BooleanArray, Date32Array, Float32Array, Float64Array, Int32Array,
-    Int64Array, StringArray, TimestampMillisecondArray,
+use arrow_array::types::{
+    ArrowPrimitiveType, Date32Type, Float32Type, Float64Type, Int32Type, Int64Type,
+    TimestampMillisecondType,
 };
+use arrow_array::{ArrayRef, BinaryArray, BooleanArray, PrimitiveArray, StringArray};
+use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
 use highwater_abi::{Column, Output};
 
 use super::frame::{one_nan_f32, one_nan_f64};
@@ -74,68 +76,36 @@ impl<'a> Answer<'a> {
         }
     }
 
-    fn column(&self, head: &Column, data_type: DataType, rows: usize) -> Result<ArrayRef, Lie> {
-        let code = type_code(data_type).expect("the manifest admits only types of the ABI");
-        if head.data_type != code {
-            return Err(format!("its type code is {}, not {code} ({data_type})", head.data_type));
+    /// The descriptor of an answer's only column, which has to have so many rows.
+    pub fn head_of_column(&self, data_type: DataType, rows: usize) -> Result<Column, Lie> {
+        let head = Output::read(self.region).ok_or("the answer has no header")?;
+        if head.columns != 1 {
+            return Err(format!("the answer has {} columns, 1 is promised", head.columns));
         }
         if head.rows as usize != rows {
-            return Err(format!("it has {} rows, not {rows}", head.rows));
+            return Err(format!("the answer has {} rows for {rows}", head.rows));
         }
+        let column = Column::read(self.region, Output::LEN).ok_or("the answer has no column")?;
+        check(&column, data_type, rows).map_err(|e| format!("column 0: {e}"))?;
+        Ok(column)
+    }
+
+    fn column(&self, head: &Column, data_type: DataType, rows: usize) -> Result<ArrayRef, Lie> {
+        check(head, data_type, rows)?;
         let validity = match head.validity_off {
             0 => None,
             at => Some(self.slice("validity bits", at, (rows as u64).div_ceil(8))?),
         };
         let data = self.slice("values", head.data_off, u64::from(head.data_len))?;
-        let valid = |i: usize| validity.is_none_or(|bits| bits[i / 8] >> (i % 8) & 1 == 1);
-        let width = match data_type {
-            DataType::Boolean => 0,
+        let nulls = validity.and_then(|bits| nulls_of(bits, rows));
+        match data_type {
             DataType::String | DataType::Bytes => {
-                return self.variable(head, data, data_type, rows, valid);
+                return self.variable(head, data, data_type, rows, nulls);
             }
-            DataType::Int | DataType::Float | DataType::Date => 4,
-            _ => 8,
-        };
-        let needed = if width == 0 { rows.div_ceil(8) } else { rows * width };
-        if data.len() < needed {
-            return Err(format!("its values take {needed} bytes, it has {}", data.len()));
+            DataType::Boolean => enough(data, rows.div_ceil(8))?,
+            _ => enough(data, rows * width(data_type))?,
         }
-        let narrow = |i: usize| {
-            valid(i).then(|| {
-                i32::from_le_bytes([data[i * 4], data[i * 4 + 1], data[i * 4 + 2], data[i * 4 + 3]])
-            })
-        };
-        let wide = |i: usize| {
-            valid(i).then(|| {
-                let mut eight = [0; 8];
-                eight.copy_from_slice(&data[i * 8..i * 8 + 8]);
-                i64::from_le_bytes(eight)
-            })
-        };
-        Ok(match data_type {
-            DataType::Boolean => {
-                let bit = |i: usize| valid(i).then(|| data[i / 8] >> (i % 8) & 1 == 1);
-                Arc::new((0..rows).map(bit).collect::<BooleanArray>())
-            }
-            DataType::Int => Arc::new((0..rows).map(narrow).collect::<Int32Array>()),
-            DataType::Date => Arc::new((0..rows).map(narrow).collect::<Date32Array>()),
-            DataType::Float => {
-                let float = |i| narrow(i).map(|v| one_nan_f32(f32::from_bits(v as u32)));
-                Arc::new((0..rows).map(float).collect::<Float32Array>())
-            }
-            DataType::Double => {
-                let float = |i| wide(i).map(|v| one_nan_f64(f64::from_bits(v as u64)));
-                Arc::new((0..rows).map(float).collect::<Float64Array>())
-            }
-            DataType::Timestamp => {
-                Arc::new((0..rows).map(wide).collect::<TimestampMillisecondArray>())
-            }
-            DataType::TimestampLtz => {
-                let array = (0..rows).map(wide).collect::<TimestampMillisecondArray>();
-                Arc::new(array.with_timezone("UTC"))
-            }
-            _ => Arc::new((0..rows).map(wide).collect::<Int64Array>()),
-        })
+        Ok(fixed(data, data_type, rows, nulls))
     }
 
     fn variable(
@@ -144,8 +114,9 @@ impl<'a> Answer<'a> {
         data: &'a [u8],
         data_type: DataType,
         rows: usize,
-        valid: impl Fn(usize) -> bool,
+        nulls: Option<NullBuffer>,
     ) -> Result<ArrayRef, Lie> {
+        let valid = |i: usize| nulls.as_ref().is_none_or(|n| n.is_valid(i));
         let bytes = self.slice("offsets", head.offsets_off, (rows as u64 + 1) * 4)?;
         let offset = |i: usize| {
             i32::from_le_bytes([bytes[i * 4], bytes[i * 4 + 1], bytes[i * 4 + 2], bytes[i * 4 + 3]])
@@ -173,9 +144,98 @@ impl<'a> Answer<'a> {
     }
 }
 
+/// Whether a descriptor is of this type and so many rows.
+fn check(head: &Column, data_type: DataType, rows: usize) -> Result<(), Lie> {
+    let code = type_code(data_type).expect("the manifest admits only types of the ABI");
+    if head.data_type != code {
+        return Err(format!("its type code is {}, not {code} ({data_type})", head.data_type));
+    }
+    if head.rows as usize != rows {
+        return Err(format!("it has {} rows, not {rows}", head.rows));
+    }
+    Ok(())
+}
+
+/// The NULLs that a bitmap tells of, if there are any.
+pub(super) fn nulls_of(bits: &[u8], rows: usize) -> Option<NullBuffer> {
+    let bits = BooleanBuffer::new(Buffer::from(bits), 0, rows);
+    Some(NullBuffer::new(bits)).filter(|nulls| nulls.null_count() > 0)
+}
+
+/// Bytes of a value of a type that is neither BOOLEAN nor of variable size.
+pub(super) fn width(data_type: DataType) -> usize {
+    match data_type {
+        DataType::Int | DataType::Float | DataType::Date => 4,
+        _ => 8,
+    }
+}
+
+fn enough(data: &[u8], needed: usize) -> Result<(), Lie> {
+    match data.len() < needed {
+        true => Err(format!("its values take {needed} bytes, it has {}", data.len())),
+        false => Ok(()),
+    }
+}
+
+/// A column of values of fixed size; `data` holds at least `rows` of them.
+fn fixed(data: &[u8], data_type: DataType, rows: usize, nulls: Option<NullBuffer>) -> ArrayRef {
+    if data_type == DataType::Boolean {
+        let bits = Buffer::from(&data[..rows.div_ceil(8)]);
+        return whole(bits, data_type, rows, nulls);
+    }
+    whole(Buffer::from(&data[..rows * width(data_type)]), data_type, rows, nulls)
+}
+
+/// The column whose values are all of a buffer. A NULL's value is zero, a NaN the one NaN.
+pub(super) fn whole(
+    data: Buffer,
+    data_type: DataType,
+    rows: usize,
+    nulls: Option<NullBuffer>,
+) -> ArrayRef {
+    macro_rules! numbers {
+        ($arrow:ty, $odd:expr, $map:expr) => {{
+            let values = ScalarBuffer::<<$arrow as ArrowPrimitiveType>::Native>::new(data, 0, rows);
+            let (odd, map) = ($odd, $map);
+            let values = match &nulls {
+                None if !values.iter().any(|v| odd(*v)) => values,
+                None => values.iter().map(|v| map(*v)).collect(),
+                Some(nulls) => {
+                    let value = |(v, valid)| if valid { map(v) } else { Default::default() };
+                    values.iter().copied().zip(nulls.iter()).map(value).collect()
+                }
+            };
+            let array = PrimitiveArray::<$arrow>::new(values, nulls);
+            Arc::new(array.with_data_type(data_type.to_arrow()))
+        }};
+    }
+    match data_type {
+        DataType::Boolean => {
+            let bits = BooleanBuffer::new(data, 0, rows);
+            let bits = match &nulls {
+                Some(nulls) => &bits & nulls.inner(),
+                None => bits,
+            };
+            Arc::new(BooleanArray::new(bits, nulls))
+        }
+        DataType::Int => numbers!(Int32Type, |_| false, |v: i32| v),
+        DataType::Date => numbers!(Date32Type, |_| false, |v: i32| v),
+        DataType::Float => numbers!(Float32Type, f32::is_nan, one_nan_f32),
+        DataType::Double => numbers!(Float64Type, f64::is_nan, one_nan_f64),
+        DataType::Timestamp | DataType::TimestampLtz => {
+            numbers!(TimestampMillisecondType, |_| false, |v: i64| v)
+        }
+        _ => numbers!(Int64Type, |_| false, |v: i64| v),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::frame::{Frame, FrameWriter};
+    use arrow_array::{
+        Date32Array, Float32Array, Float64Array, Int32Array, Int64Array, TimestampMillisecondArray,
+    };
+
+    use super::super::frame::{FrameWriter, Rows};
     use super::*;
 
     const TYPES: [DataType; 9] = [
@@ -211,15 +271,15 @@ mod tests {
         ]
     }
 
-    fn frame(rows: &[u32]) -> Frame {
+    fn frame(rows: &[u32]) -> Vec<u8> {
         let mut writer = FrameWriter::new(TYPES.len() as u16, rows.len() as u32);
         for (data_type, column) in TYPES.iter().zip(columns()) {
-            writer.array(*data_type, &column, rows);
+            writer.array(*data_type, &column, Rows::of(rows));
         }
-        let mut frame = writer.finish(16).expect("small");
+        let mut frame = writer.finish(16).expect("small").bytes();
         let head =
             Output { status: 0, need: 0, rows: rows.len() as u32, columns: TYPES.len() as u16 };
-        head.write(&mut frame.bytes[SHIFT as usize..]);
+        head.write(&mut frame[SHIFT as usize..]);
         frame
     }
 
@@ -229,7 +289,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_nulls_and_all() {
-        let (rows, back) = decode(&frame(&[0, 1, 2, 3]).bytes).expect("a good answer");
+        let (rows, back) = decode(&frame(&[0, 1, 2, 3])).expect("a good answer");
         assert_eq!(rows, 4);
         for (i, (is, was)) in back.iter().zip(columns()).enumerate() {
             assert_eq!(is.data_type(), was.data_type());
@@ -246,18 +306,18 @@ mod tests {
 
     #[test]
     fn a_selection_of_rows_is_gathered() {
-        let (_, back) = decode(&frame(&[3, 0, 0]).bytes).expect("a good answer");
+        let (_, back) = decode(&frame(&[3, 0, 0])).expect("a good answer");
         assert_eq!(
             back[5].as_ref(),
             &StringArray::from(vec!["abc", "물결", "물결"]) as &dyn arrow_array::Array
         );
         assert_eq!(back[2].as_ref(), &Int64Array::from(vec![4, 1, 1]) as &dyn arrow_array::Array);
-        assert_eq!(decode(&frame(&[]).bytes).expect("no rows").0, 0);
+        assert_eq!(decode(&frame(&[])).expect("no rows").0, 0);
     }
 
     #[test]
     fn lies_are_found() {
-        let good = frame(&[0, 1, 2, 3]).bytes;
+        let good = frame(&[0, 1, 2, 3]);
         let descriptor = |column: usize| 48 + column * Column::LEN;
         let set = |at: usize, value: u32| {
             let mut bytes = good.clone();

@@ -3,14 +3,17 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use highwater_abi::{Output, export, status};
+use arrow_array::ArrayRef;
+use arrow_buffer::MutableBuffer;
+use highwater_abi::{Column, Output, export, status};
 
-use super::answer::Answer;
+use super::answer::{self, Answer};
 use super::frame::{Frame, FrameWriter};
 use super::meter::{Reason, helper};
 use super::module::GuestModule;
 use super::{Instance, LogLine, Sandbox, Trap};
 use crate::error::{Diagnostic, Error, Result};
+use crate::schema::DataType;
 use crate::value::Value;
 
 /// The largest answer, in bytes.
@@ -65,9 +68,23 @@ struct Live {
     pages: u32,
 }
 
+/// What of an answer is wanted.
+#[derive(Clone, Copy)]
+pub(super) enum Want {
+    /// The accumulators.
+    State,
+    /// The output region.
+    Region,
+    /// The one column of the answer, as many rows as the call is about.
+    Column(DataType),
+}
+
 /// What a successful call leaves.
+#[derive(Default)]
 pub(super) struct Done {
     pub state: Vec<u8>,
+    /// What [`Want::Column`] asked for.
+    pub column: Option<ArrayRef>,
     region: Vec<u8>,
     out_off: u32,
 }
@@ -92,6 +109,7 @@ impl Caller {
         &mut self,
         export: &str,
         frame: Option<Frame>,
+        want: Want,
         calls: &mut Vec<Call>,
     ) -> Result<Done> {
         let Some(mut frame) = frame else {
@@ -104,7 +122,7 @@ impl Caller {
         let mut call = Call { export: export.into(), rows, fuel: 0, pages: 0, log: Vec::new() };
         let budget = self.module.limits().fuel(rows);
         for _ in 0..MAX_ROUNDS {
-            let outcome = self.round(export, &frame, budget, &mut call);
+            let outcome = self.round(export, &frame, want, budget, &mut call);
             if outcome.is_err() {
                 self.live = None;
             }
@@ -128,6 +146,7 @@ impl Caller {
         &mut self,
         export: &str,
         frame: &Frame,
+        want: Want,
         budget: u64,
         call: &mut Call,
     ) -> Result<Round> {
@@ -136,8 +155,8 @@ impl Caller {
             None => self.start()?,
         };
         let fuel_base = self.module.limits().fuel(0);
-        live.make_room(frame.bytes.len(), fuel_base)?;
-        let round = live.round(export, frame, budget, call)?;
+        live.make_room(frame.len(), fuel_base)?;
+        let round = live.round(export, frame, want, budget, call)?;
         if !self.traced || call.pages == live.pages {
             self.live = Some(live);
         }
@@ -158,7 +177,7 @@ impl Caller {
                 writer.value(parameter.typed.data_type, value);
             }
             let frame = writer.finish(1024).expect("parameters are few and small");
-            live.make_room(frame.bytes.len(), fuel)?;
+            live.make_room(frame.len(), fuel)?;
             live.configure(&frame, fuel)?;
         }
         live.pages = live.helper(helper::PAGES)? as u32;
@@ -232,9 +251,9 @@ impl Live {
 
     fn configure(&mut self, frame: &Frame, fuel: u64) -> Result<()> {
         let name = export::CONFIGURE;
-        self.put(name, &frame.bytes)?;
+        self.put(name, frame, Want::Region)?;
         self.begin(fuel)?;
-        let args = [self.arena as i32, frame.bytes.len() as i32];
+        let args = [self.arena as i32, frame.len() as i32];
         match self.instance.call(name, &args) {
             Ok(status::OK) => Ok(()),
             Ok(code) if code >= status::ERROR => {
@@ -249,8 +268,13 @@ impl Live {
         }
     }
 
-    fn put(&mut self, export: &str, bytes: &[u8]) -> Result<()> {
-        match self.instance.write(self.arena, bytes) {
+    fn put(&mut self, export: &str, frame: &Frame, want: Want) -> Result<()> {
+        let zeroed = match want {
+            // A column is written whole: only what its head takes is cleared.
+            Want::Column(_) => Output::LEN + Column::LEN,
+            Want::State | Want::Region => frame.header.out_cap as usize,
+        };
+        match frame.put(&mut *self.instance, self.arena, zeroed) {
             true => Ok(()),
             false => Err(bad(export, "its frame's address is out of memory")),
         }
@@ -272,10 +296,11 @@ impl Live {
         &mut self,
         export: &str,
         frame: &Frame,
+        want: Want,
         budget: u64,
         call: &mut Call,
     ) -> Result<Round> {
-        self.put(export, &frame.bytes)?;
+        self.put(export, frame, want)?;
         self.begin(budget)?;
         let returned = match self.instance.call(export, &[self.arena as i32]) {
             Ok(returned) => returned,
@@ -286,12 +311,7 @@ impl Live {
         call.log.append(&mut self.instance.take_log());
         let header = &frame.header;
         match returned {
-            status::OK => {
-                let state_len = header.slots as usize * header.state_stride as usize;
-                let state = self.get(export, header.state_off, state_len)?;
-                let region = self.region(export, frame)?;
-                Ok(Round::Done(Done { state, region, out_off: header.out_off }))
-            }
+            status::OK => self.done(export, frame, want).map(Round::Done),
             status::NEED_MORE => {
                 let head = self.get(export, header.out_off, Output::LEN)?;
                 let need = Output::read(&head).map_or(0, |head| head.need) as usize;
@@ -310,6 +330,64 @@ impl Live {
             }
             code => Err(bad(export, &format!("it returns the status {code}"))),
         }
+    }
+
+    /// What the guest has left, as far as it is wanted.
+    fn done(&mut self, export: &str, frame: &Frame, want: Want) -> Result<Done> {
+        let header = &frame.header;
+        let mut done = Done { out_off: header.out_off, ..Done::default() };
+        match want {
+            Want::State => {
+                let len = header.slots as usize * header.state_stride as usize;
+                done.state = self.get(export, header.state_off, len)?;
+            }
+            Want::Region => done.region = self.region(export, frame)?,
+            Want::Column(DataType::String | DataType::Bytes) => {
+                done.region = self.region(export, frame)?;
+            }
+            Want::Column(data_type) => {
+                done.column = Some(self.column(export, frame, data_type)?);
+            }
+        }
+        Ok(done)
+    }
+
+    /// The one column of an answer, its values copied once.
+    fn column(&mut self, export: &str, frame: &Frame, data_type: DataType) -> Result<ArrayRef> {
+        let header = &frame.header;
+        let rows = header.rows as usize;
+        let head = self.get(export, header.out_off, Output::LEN + Column::LEN)?;
+        // The guest wrote what is read here: a region of its head alone tells what is wrong with it.
+        let told = Answer { region: &head, out_off: header.out_off };
+        let column = told.head_of_column(data_type, rows).map_err(|lie| bad(export, &lie))?;
+        let bits = rows.div_ceil(8);
+        let len = match data_type {
+            DataType::Boolean => bits,
+            _ => rows * answer::width(data_type),
+        };
+        let mut part = |what: &str, at: u32, len: usize| {
+            let last = u64::from(at) + len as u64;
+            let end = u64::from(header.out_off) + u64::from(header.out_cap);
+            if at < header.out_off || last > end {
+                let told = format!("its {what} ({len} bytes at {at}) leave the output region");
+                return Err(bad(export, &format!("column 0: {told}")));
+            }
+            let mut bytes = MutableBuffer::with_capacity(len);
+            match self.instance.append(self.arena + at, len, &mut bytes) {
+                true => Ok(bytes),
+                false => Err(bad(export, "its frame's address is out of memory")),
+            }
+        };
+        if (column.data_len as usize) < len {
+            let told = format!("its values take {len} bytes, it has {}", column.data_len);
+            return Err(bad(export, &format!("column 0: {told}")));
+        }
+        let nulls = match column.validity_off {
+            0 => None,
+            at => answer::nulls_of(&part("validity bits", at, bits)?, rows),
+        };
+        let data = part("values", column.data_off, len)?;
+        Ok(answer::whole(data.into(), data_type, rows, nulls))
     }
 
     /// Why a guest trapped, from the meter's own words.

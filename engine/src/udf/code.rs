@@ -116,9 +116,9 @@ struct Rewriter<'a> {
     head: Head,
     /// Open blocks inside the function's own.
     nesting: u32,
-    /// Whether the body stands in a block of its own, so that every way out passes the depth's restore.
-    wrapped: bool,
     first_scratch: u32,
+    /// The added locals. The first holds the fuel left while the function runs: a local stays in a
+    /// register, a global is memory.
     scratch: Vec<ValType>,
 }
 
@@ -141,20 +141,18 @@ pub(super) fn rewrite(
         cost: 1 + u64::from(frame.locals) / 8,
         head: Head::Checked,
         nesting: 0,
-        wrapped: frame.calls,
         first_scratch: params + frame.locals,
-        scratch: Vec::new(),
+        scratch: vec![ValType::I64],
     };
-    let weight = 1 + (slots / 8) as i32;
-    if frame.calls {
-        let results: Vec<ValType> = of.results().iter().map(|t| value_type(*t)).collect();
-        let block = match results[..] {
-            [] => BlockType::Empty,
-            [one] => BlockType::Result(one),
-            _ => BlockType::FunctionType(types.of(&[], &results)),
-        };
-        rewriter.enter(weight, block);
-    }
+    // A function that calls none cannot nest.
+    let weight = frame.calls.then_some(1 + (slots / 8) as i32);
+    let results: Vec<ValType> = of.results().iter().map(|t| value_type(*t)).collect();
+    let block = match results[..] {
+        [] => BlockType::Empty,
+        [one] => BlockType::Result(one),
+        _ => BlockType::FunctionType(types.of(&[], &results)),
+    };
+    rewriter.enter(weight, block);
     let mut reader = body.get_operators_reader()?;
     let start = body.range().start;
     while !reader.eof() {
@@ -164,48 +162,60 @@ pub(super) fn rewrite(
         let raw = &body.as_bytes()[(from - start) as usize..(to - start) as usize];
         rewriter.operator(&operator, raw);
     }
-    if frame.calls {
-        rewriter.leave(weight);
-    }
+    rewriter.leave(weight);
     rewriter.finish(body)
 }
 
 impl Rewriter<'_> {
-    fn enter(&mut self, weight: i32, block: BlockType) {
+    /// Opens the body: it stands in a block of its own, so that every way out passes [`Rewriter::leave`].
+    fn enter(&mut self, weight: Option<i32>, block: BlockType) {
         let depth = self.at.depth;
-        InstructionSink::new(&mut self.out)
-            .global_get(depth)
-            .i32_const(weight)
-            .i32_sub()
-            .global_set(depth)
-            .global_get(depth)
-            .i32_const(0)
-            .i32_lt_s()
-            .if_(BlockType::Empty)
-            .call(self.at.too_deep)
-            .end()
-            .block(block);
+        let mut code = InstructionSink::new(&mut self.out);
+        if let Some(weight) = weight {
+            code.global_get(depth)
+                .i32_const(weight)
+                .i32_sub()
+                .global_set(depth)
+                .global_get(depth)
+                .i32_const(0)
+                .i32_lt_s()
+                .if_(BlockType::Empty)
+                .call(self.at.too_deep)
+                .end();
+        }
+        code.global_get(self.at.fuel).local_set(self.first_scratch).block(block);
     }
 
-    fn leave(&mut self, weight: i32) {
+    fn leave(&mut self, weight: Option<i32>) {
         let depth = self.at.depth;
-        InstructionSink::new(&mut self.out)
-            .global_get(depth)
-            .i32_const(weight)
-            .i32_add()
-            .global_set(depth)
-            .end();
+        let mut code = InstructionSink::new(&mut self.out);
+        code.local_get(self.first_scratch).global_set(self.at.fuel);
+        if let Some(weight) = weight {
+            code.global_get(depth).i32_const(weight).i32_add().global_set(depth);
+        }
+        code.end();
+    }
+
+    /// Something that looks at the fuel, or takes of it, between telling it how much is left and asking.
+    fn with_fuel(&mut self, what: impl FnOnce(&mut Vec<u8>)) {
+        let (local, fuel) = (self.first_scratch, self.at.fuel);
+        InstructionSink::new(&mut self.segment).local_get(local).global_set(fuel);
+        what(&mut self.segment);
+        InstructionSink::new(&mut self.segment).global_get(fuel).local_set(local);
     }
 
     /// Closes the segment: what it costs, then what it does.
     fn close(&mut self, next: Head, cost: u64) {
         if self.cost > 0 || self.head == Head::Checked {
-            let fuel = self.at.fuel;
+            let (local, fuel) = (self.first_scratch, self.at.fuel);
             let mut code = InstructionSink::new(&mut self.out);
-            code.global_get(fuel).i64_const(self.cost as i64).i64_sub().global_set(fuel);
+            code.local_get(local).i64_const(self.cost as i64).i64_sub();
             if self.head == Head::Checked {
-                code.global_get(fuel).i64_const(0).i64_lt_s();
-                code.if_(BlockType::Empty).call(self.at.out_of_fuel).end();
+                code.local_tee(local).i64_const(0).i64_lt_s();
+                code.if_(BlockType::Empty);
+                code.local_get(local).global_set(fuel).call(self.at.out_of_fuel).end();
+            } else {
+                code.local_set(local);
             }
         }
         self.out.append(&mut self.segment);
@@ -262,27 +272,33 @@ impl Rewriter<'_> {
                 self.segment.extend_from_slice(raw);
                 self.close(Head::Plain, 0);
             }
-            O::Return if self.wrapped => {
+            O::Return => {
                 InstructionSink::new(&mut self.segment).br(self.nesting);
                 self.close(Head::Plain, 0);
             }
-            O::Else
-            | O::Br { .. }
-            | O::BrIf { .. }
-            | O::BrTable { .. }
-            | O::Return
-            | O::Unreachable => {
+            O::Else | O::Br { .. } | O::BrIf { .. } | O::BrTable { .. } => {
                 self.segment.extend_from_slice(raw);
                 self.close(Head::Plain, 0);
             }
+            O::Unreachable => {
+                self.with_fuel(|_| ());
+                self.segment.extend_from_slice(raw);
+                self.close(Head::Plain, 0);
+            }
+            O::Call { .. } | O::CallIndirect { .. } => {
+                self.with_fuel(|code| code.extend_from_slice(raw));
+            }
             O::MemoryGrow { .. } => {
-                InstructionSink::new(&mut self.segment).call(self.at.grow);
+                let grow = self.at.grow;
+                self.with_fuel(|code| _ = InstructionSink::new(code).call(grow));
             }
             O::MemoryCopy { .. } => {
-                InstructionSink::new(&mut self.segment).call(self.at.copy);
+                let copy = self.at.copy;
+                self.with_fuel(|code| _ = InstructionSink::new(code).call(copy));
             }
             O::MemoryFill { .. } => {
-                InstructionSink::new(&mut self.segment).call(self.at.fill);
+                let fill = self.at.fill;
+                self.with_fuel(|code| _ = InstructionSink::new(code).call(fill));
             }
             O::F32Store { .. } | O::I32ReinterpretF32 | O::F32Copysign => {
                 self.one_nan(ValType::F32);

@@ -1,12 +1,16 @@
 //! Writing frames: Arrow columns, or a selection of their rows, laid out as the ABI says.
 
+use std::ops::Range;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Date32Type, Float32Type, Float64Type, Int32Type, Int64Type, TimestampMillisecondType,
 };
 use arrow_array::{Array, ArrayRef};
+use arrow_buffer::Buffer;
 use highwater_abi::{Column, Header, Output, types};
 
+use super::Instance;
 use super::manifest::type_code;
 use crate::schema::DataType;
 use crate::value::Value;
@@ -14,29 +18,118 @@ use crate::value::Value;
 /// The largest frame, in bytes. More rows than fit travel in several frames.
 pub(super) const MAX_FRAME: usize = 64 << 20;
 
-/// A frame as it is copied into the guest.
+/// Bytes of a cache line on the machines at hand.
+const CACHE_LINE: usize = 64;
+
+/// A frame as it is copied into the guest: pieces at rising places, the output region not among them.
 pub(super) struct Frame {
-    /// All of it, the output region as zeros.
-    pub bytes: Vec<u8>,
-    /// Its head, as it stands in `bytes`.
+    /// Its head, as it stands in the first piece.
     pub header: Header,
+    own: Vec<u8>,
+    pieces: Vec<Piece>,
+}
+
+/// Bytes of a frame and where they go.
+struct Piece {
+    at: usize,
+    from: Source,
+}
+
+enum Source {
+    /// A range of the frame's own bytes.
+    Own(Range<usize>),
+    /// A column's values as they lie in Arrow's memory.
+    Lent(Buffer),
 }
 
 impl Frame {
     /// The same frame with room for `cap` bytes of answer.
     pub fn with_room(mut self, cap: usize) -> Frame {
-        let cap = cap.next_multiple_of(8);
-        self.bytes.resize(self.header.out_off as usize + cap, 0);
-        self.header.out_cap = cap as u32;
-        self.header.total_len = self.bytes.len() as u32;
-        self.header.write(&mut self.bytes);
+        self.header.out_cap = cap.next_multiple_of(8) as u32;
+        self.header.total_len = self.header.out_off + self.header.out_cap;
+        self.header.write(&mut self.own);
         self
+    }
+
+    /// Bytes it takes in the guest, the output region included.
+    pub fn len(&self) -> usize {
+        self.header.total_len as usize
+    }
+
+    /// Copies it to an address; of the output region the first `zeroed` bytes are cleared. `false` when the
+    /// guest's memory ends before.
+    pub fn put(&self, guest: &mut dyn Instance, address: u32, zeroed: usize) -> bool {
+        let place = |at: usize| address.checked_add(at as u32);
+        let written = self.pieces.iter().all(|piece| {
+            let bytes = match &piece.from {
+                Source::Own(range) => &self.own[range.clone()],
+                Source::Lent(buffer) => buffer.as_slice(),
+            };
+            place(piece.at).is_some_and(|address| guest.write(address, bytes))
+        });
+        let zeroed = zeroed.min(self.header.out_cap as usize);
+        let out = self.header.out_off as usize;
+        written && place(out).is_some_and(|address| guest.clear(address, zeroed))
+    }
+
+    /// All of it, the output region as zeros.
+    #[cfg(test)]
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![0; self.len()];
+        for piece in &self.pieces {
+            let from = match &piece.from {
+                Source::Own(range) => &self.own[range.clone()],
+                Source::Lent(buffer) => buffer.as_slice(),
+            };
+            bytes[piece.at..piece.at + from.len()].copy_from_slice(from);
+        }
+        bytes
+    }
+}
+
+/// Some rows of columns.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Rows<'a> {
+    /// So many that follow one another, from the first.
+    Run(usize, usize),
+    /// These.
+    List(&'a [u32]),
+}
+
+impl<'a> Rows<'a> {
+    /// Those at the given positions.
+    pub fn of(rows: &'a [u32]) -> Rows<'a> {
+        match rows.first() {
+            None => Rows::Run(0, 0),
+            Some(&first) if rows.iter().zip(first..).all(|(row, next)| *row == next) => {
+                Rows::Run(first as usize, rows.len())
+            }
+            Some(_) => Rows::List(rows),
+        }
+    }
+
+    /// How many.
+    pub fn len(self) -> usize {
+        match self {
+            Rows::Run(_, rows) => rows,
+            Rows::List(rows) => rows.len(),
+        }
+    }
+
+    fn at(self, i: usize) -> usize {
+        match self {
+            Rows::Run(first, _) => first + i,
+            Rows::List(rows) => rows[i] as usize,
+        }
     }
 }
 
 /// A frame being written. The number of columns is fixed at the start, as the descriptors come first.
 pub(super) struct FrameWriter {
-    bytes: Vec<u8>,
+    own: Vec<u8>,
+    pieces: Vec<Piece>,
+    /// Where the next piece goes.
+    end: usize,
     header: Header,
     written: u16,
 }
@@ -44,35 +137,56 @@ pub(super) struct FrameWriter {
 impl FrameWriter {
     /// A frame of so many columns about so many rows.
     pub fn new(columns: u16, rows: u32) -> FrameWriter {
-        let bytes = vec![0; Header::LEN + usize::from(columns) * Column::LEN];
-        FrameWriter { bytes, header: Header { rows, columns, ..Header::default() }, written: 0 }
+        let end = Header::LEN + usize::from(columns) * Column::LEN;
+        FrameWriter {
+            own: vec![0; end],
+            pieces: vec![Piece { at: 0, from: Source::Own(0..end) }],
+            end,
+            header: Header { rows, columns, ..Header::default() },
+            written: 0,
+        }
+    }
+
+    /// Appends `len` bytes of the frame's own and answers where they begin in `own`.
+    fn room(&mut self, len: usize) -> usize {
+        let start = self.own.len();
+        self.own.resize(start + len, 0);
+        self.appended(start);
+        start
+    }
+
+    /// Makes a piece of what `own` has from `start` on.
+    fn appended(&mut self, start: usize) {
+        let end = self.own.len();
+        match self.pieces.last_mut() {
+            Some(Piece { from: Source::Own(range), .. }) if range.end == start => range.end = end,
+            _ => self.pieces.push(Piece { at: self.end, from: Source::Own(start..end) }),
+        }
+        self.end += end - start;
     }
 
     fn align(&mut self) -> u32 {
-        self.bytes.resize(self.bytes.len().next_multiple_of(8), 0);
-        self.bytes.len() as u32
+        self.align_to(8)
+    }
+
+    fn align_to(&mut self, size: usize) -> u32 {
+        let missing = self.end.next_multiple_of(size) - self.end;
+        if missing > 0 {
+            self.room(missing);
+        }
+        self.end as u32
     }
 
     fn describe(&mut self, column: Column) {
         let at = Header::LEN + usize::from(self.written) * Column::LEN;
-        column.write(
-            &mut self.bytes[..Header::LEN + usize::from(self.header.columns) * Column::LEN],
-            at,
-        );
+        let head = Header::LEN + usize::from(self.header.columns) * Column::LEN;
+        column.write(&mut self.own[..head], at);
         self.written += 1;
     }
 
-    fn fixed<const N: usize>(
-        &mut self,
-        data_type: u8,
-        validity_off: u32,
-        rows: usize,
-        values: impl Iterator<Item = [u8; N]>,
-    ) {
-        let data_off = self.align();
-        self.bytes.reserve(rows * N);
-        values.for_each(|v| self.bytes.extend_from_slice(&v));
-        let data_len = self.bytes.len() as u32 - data_off;
+    fn describe_fixed(&mut self, data_type: u8, validity_off: u32, data_off: u32, rows: usize) {
+        let data_len = self.end as u32 - data_off;
+        let rows = rows as u32;
         self.describe(Column {
             data_type,
             flags: 0,
@@ -80,91 +194,137 @@ impl FrameWriter {
             data_off,
             data_len,
             offsets_off: 0,
-            rows: rows as u32,
+            rows,
         });
+    }
+
+    fn fixed<const N: usize>(
+        &mut self,
+        data_type: u8,
+        validity_off: u32,
+        values: impl ExactSizeIterator<Item = [u8; N]>,
+    ) {
+        let data_off = self.align();
+        let rows = values.len();
+        let start = self.room(rows * N);
+        let (cells, _) = self.own[start..].as_chunks_mut::<N>();
+        cells.iter_mut().zip(values).for_each(|(cell, value)| *cell = value);
+        self.describe_fixed(data_type, validity_off, data_off, rows);
+    }
+
+    /// A column whose values are copied as they lie.
+    fn lent(&mut self, data_type: u8, rows: usize, values: Buffer) {
+        // Long copies between cache lines' beginnings are the quickest.
+        let data_off = self.align_to(CACHE_LINE);
+        let (at, len) = (self.end, values.len());
+        self.pieces.push(Piece { at, from: Source::Lent(values) });
+        self.end += len;
+        self.describe_fixed(data_type, 0, data_off, rows);
     }
 
     fn bitmap(&mut self, rows: usize, bit: impl Fn(usize) -> bool) -> u32 {
         let at = self.align();
-        self.bytes.resize(at as usize + rows.div_ceil(8), 0);
+        let start = self.room(rows.div_ceil(8));
         for i in (0..rows).filter(|i| bit(*i)) {
-            self.bytes[at as usize + i / 8] |= 1 << (i % 8);
+            self.own[start + i / 8] |= 1 << (i % 8);
         }
         at
     }
 
     /// A column of event times: those of the selected rows.
-    pub fn times(&mut self, values: &[i64], rows: &[u32]) {
-        let values = rows.iter().map(|r| values[*r as usize].to_le_bytes());
-        self.fixed(types::TIMESTAMP, 0, rows.len(), values);
+    pub fn times(&mut self, values: &[i64], rows: Rows<'_>) {
+        match rows {
+            Rows::Run(first, rows) => {
+                let values = values[first..first + rows].iter().map(|v| v.to_le_bytes());
+                self.fixed(types::TIMESTAMP, 0, values);
+            }
+            Rows::List(rows) => {
+                let values = rows.iter().map(|r| values[*r as usize].to_le_bytes());
+                self.fixed(types::TIMESTAMP, 0, values);
+            }
+        }
     }
 
     /// A column of timestamps.
     pub fn timestamps(&mut self, values: impl ExactSizeIterator<Item = i64>) {
-        self.fixed(types::TIMESTAMP, 0, values.len(), values.map(i64::to_le_bytes));
+        self.fixed(types::TIMESTAMP, 0, values.map(i64::to_le_bytes));
     }
 
     /// A column of positions.
     pub fn positions(&mut self, values: &[u32]) {
-        self.fixed(types::INT, 0, values.len(), values.iter().map(|v| v.to_le_bytes()));
+        self.fixed(types::INT, 0, values.iter().map(|v| v.to_le_bytes()));
     }
 
     /// The selected rows of an array. NaN is made the one NaN.
     ///
     /// # Panics
     /// When the array does not hold the type: the planner has cast it.
-    pub fn array(&mut self, data_type: DataType, array: &ArrayRef, rows: &[u32]) {
+    pub fn array(&mut self, data_type: DataType, array: &ArrayRef, rows: Rows<'_>) {
         let code = type_code(data_type).expect("the manifest admits only types of the ABI");
         let n = rows.len();
-        let at = |i: usize| rows[i] as usize;
         let validity_off = match array.null_count() {
             0 => 0,
-            _ => self.bitmap(n, |i| array.is_valid(at(i))),
+            _ => self.bitmap(n, |i| array.is_valid(rows.at(i))),
         };
-        // A NULL's value is undefined in Arrow; zero keeps frames a function of the data alone.
+        // A NULL's value is undefined in Arrow; zero keeps frames a function of the data alone. A run without
+        // NULL and NaN is copied from where it lies.
         macro_rules! numbers {
-            ($arrow:ty, $map:expr) => {{
+            ($arrow:ty, $odd:expr, $map:expr) => {{
                 let array = array.as_primitive::<$arrow>();
-                let map = $map;
-                let value = |i| if array.is_null(i) { Default::default() } else { array.value(i) };
-                let values = (0..n).map(|i| map(value(at(i))).to_le_bytes());
-                self.fixed(code, validity_off, n, values)
+                let (odd, map) = ($odd, $map);
+                match rows {
+                    Rows::Run(first, len) if array.null_count() == 0 => {
+                        let values = array.values().slice(first, len);
+                        if !values.iter().any(|v| odd(*v)) {
+                            return self.lent(code, n, values.into_inner());
+                        }
+                        self.fixed(code, 0, values.iter().map(|v| map(*v).to_le_bytes()))
+                    }
+                    Rows::List(list) if array.null_count() == 0 => {
+                        let values = array.values();
+                        let values = list.iter().map(|i| map(values[*i as usize]).to_le_bytes());
+                        self.fixed(code, 0, values)
+                    }
+                    _ => {
+                        let value = |i| match array.is_null(i) {
+                            true => Default::default(),
+                            false => array.value(i),
+                        };
+                        let values = (0..n).map(|i| map(value(rows.at(i))).to_le_bytes());
+                        self.fixed(code, validity_off, values)
+                    }
+                }
             }};
         }
         match data_type {
-            DataType::Int => numbers!(Int32Type, |v: i32| v),
-            DataType::Date => numbers!(Date32Type, |v: i32| v),
-            DataType::BigInt => numbers!(Int64Type, |v: i64| v),
+            DataType::Int => numbers!(Int32Type, |_| false, |v: i32| v),
+            DataType::Date => numbers!(Date32Type, |_| false, |v: i32| v),
+            DataType::BigInt => numbers!(Int64Type, |_| false, |v: i64| v),
             DataType::Timestamp | DataType::TimestampLtz => {
-                numbers!(TimestampMillisecondType, |v: i64| v)
+                numbers!(TimestampMillisecondType, |_| false, |v: i64| v)
             }
-            DataType::Float => numbers!(Float32Type, one_nan_f32),
-            DataType::Double => numbers!(Float64Type, one_nan_f64),
+            DataType::Float => numbers!(Float32Type, f32::is_nan, one_nan_f32),
+            DataType::Double => numbers!(Float64Type, f64::is_nan, one_nan_f64),
             DataType::Boolean => {
                 let array = array.as_boolean();
-                let data_off = self.bitmap(n, |i| array.is_valid(at(i)) && array.value(at(i)));
-                self.describe(Column {
-                    data_type: code,
-                    flags: 0,
-                    validity_off,
-                    data_off,
-                    data_len: n.div_ceil(8) as u32,
-                    offsets_off: 0,
-                    rows: n as u32,
+                let data_off = self.bitmap(n, |i| {
+                    let at = rows.at(i);
+                    array.is_valid(at) && array.value(at)
                 });
+                self.describe_fixed(code, validity_off, data_off, n);
             }
             DataType::String => {
                 let array = array.as_string::<i32>();
-                self.variable(code, validity_off, n, |i| match array.is_null(at(i)) {
+                self.variable(code, validity_off, n, |i| match array.is_null(rows.at(i)) {
                     true => &[],
-                    false => array.value(at(i)).as_bytes(),
+                    false => array.value(rows.at(i)).as_bytes(),
                 });
             }
             DataType::Bytes => {
                 let array = array.as_binary::<i32>();
-                self.variable(code, validity_off, n, |i| match array.is_null(at(i)) {
+                self.variable(code, validity_off, n, |i| match array.is_null(rows.at(i)) {
                     true => &[],
-                    false => array.value(at(i)),
+                    false => array.value(rows.at(i)),
                 });
             }
             DataType::Null | DataType::Decimal(..) => unreachable!("no type of the ABI"),
@@ -179,18 +339,19 @@ impl FrameWriter {
         value: impl Fn(usize) -> &'a [u8],
     ) {
         let offsets_off = self.align();
-        self.bytes.resize(offsets_off as usize + (rows + 1) * 4, 0);
+        let offsets = self.room((rows + 1) * 4);
         let data_off = self.align();
+        let start = self.own.len();
         for i in 0..rows {
             // Beyond the largest frame nothing more is written: `finish` refuses it anyway.
-            if self.bytes.len() <= MAX_FRAME {
-                self.bytes.extend_from_slice(value(i));
+            if self.own.len() <= MAX_FRAME {
+                self.own.extend_from_slice(value(i));
             }
-            let end = self.bytes.len() as u32 - data_off;
-            let at = offsets_off as usize + (i + 1) * 4;
-            self.bytes[at..at + 4].copy_from_slice(&end.to_le_bytes());
+            let end = (self.own.len() - start) as u32;
+            self.own[offsets + (i + 1) * 4..][..4].copy_from_slice(&end.to_le_bytes());
         }
-        let data_len = self.bytes.len() as u32 - data_off;
+        self.appended(start);
+        let data_len = self.end as u32 - data_off;
         self.describe(Column {
             data_type,
             flags: 0,
@@ -207,14 +368,14 @@ impl FrameWriter {
         let code = type_code(data_type).expect("the manifest admits only types of the ABI");
         let validity_off = if value.is_null() { self.bitmap(1, |_| false) } else { 0 };
         match *value {
-            Value::Boolean(v) => self.fixed(code, 0, 1, [[u8::from(v)]].into_iter()),
-            Value::Int(v) | Value::Date(v) => self.fixed(code, 0, 1, [v.to_le_bytes()].into_iter()),
+            Value::Boolean(v) => self.fixed(code, 0, [[u8::from(v)]].into_iter()),
+            Value::Int(v) | Value::Date(v) => self.fixed(code, 0, [v.to_le_bytes()].into_iter()),
             Value::BigInt(v) | Value::Timestamp(v) | Value::TimestampLtz(v) => {
-                self.fixed(code, 0, 1, [v.to_le_bytes()].into_iter());
+                self.fixed(code, 0, [v.to_le_bytes()].into_iter());
             }
-            Value::Float(v) => self.fixed(code, 0, 1, [one_nan_f32(v).to_le_bytes()].into_iter()),
-            Value::Double(v) => self.fixed(code, 0, 1, [one_nan_f64(v).to_le_bytes()].into_iter()),
-            Value::Null => self.fixed(code, validity_off, 1, [[0u8; 8]].into_iter()),
+            Value::Float(v) => self.fixed(code, 0, [one_nan_f32(v).to_le_bytes()].into_iter()),
+            Value::Double(v) => self.fixed(code, 0, [one_nan_f64(v).to_le_bytes()].into_iter()),
+            Value::Null => self.fixed(code, validity_off, [[0u8; 8]].into_iter()),
             Value::String(_) | Value::Bytes(_) | Value::Decimal(..) => {
                 unreachable!("parameters have types of fixed size")
             }
@@ -226,17 +387,20 @@ impl FrameWriter {
         self.header.state_off = self.align();
         self.header.state_stride = stride;
         self.header.slots = slots;
-        self.bytes.extend_from_slice(slab);
+        let start = self.own.len();
+        self.own.extend_from_slice(slab);
+        self.appended(start);
     }
 
     /// The finished frame with room for `cap` bytes of answer; `None` when it is too large.
     pub fn finish(mut self, cap: usize) -> Option<Frame> {
         assert_eq!(self.written, self.header.columns, "all columns written");
-        self.header.out_off = self.align();
-        if self.bytes.len() + cap > MAX_FRAME {
+        self.header.out_off = self.align_to(CACHE_LINE);
+        if self.end + cap > MAX_FRAME {
             return None;
         }
-        Some(Frame { bytes: self.bytes, header: self.header }.with_room(cap.max(Output::LEN)))
+        let FrameWriter { own, pieces, header, .. } = self;
+        Some(Frame { header, own, pieces }.with_room(cap.max(Output::LEN)))
     }
 }
 

@@ -375,6 +375,7 @@ fn check_exports(shape: &Shape, manifest: &Manifest) -> Result<()> {
             &[export::WIN_MERGE_WINDOWS, export::WIN_MERGE, export::WIN_INIT],
         ),
         GuestKind::Join => (&[export::JOIN_MATCH], &[]),
+        GuestKind::Function => (&[export::FN_CALL], &[]),
     };
     for name in required {
         wants(shape, name, 1, true)?;

@@ -4,18 +4,18 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int32Type, TimestampMillisecondType};
-use arrow_array::{Array, ArrayRef};
 use highwater_abi::{Column, Output, export};
 
 use super::Sandbox;
-use super::answer::Lie;
-use super::call::{Call, Caller, bad};
+use super::call::{Call, Caller, Want, bad};
+use super::checks::{check_groups, check_positions, check_windows};
 use super::concat::concat;
-use super::frame::FrameWriter;
+use super::frame::{FrameWriter, Rows};
 use super::manifest::Typed;
 use super::module::GuestModule;
+use super::slots::{Dense, Touched, gather, scatter};
 use crate::error::{Error, Result};
 use crate::schema::DataType;
 use crate::value::Value;
@@ -54,6 +54,7 @@ pub struct Side<'a> {
 #[derive(Clone)]
 pub struct Guest {
     caller: Caller,
+    touched: Touched,
 }
 
 /// Start and end of a window, milliseconds, the end exclusive.
@@ -66,15 +67,16 @@ impl Guest {
     /// When the number of parameters is wrong: the planner has matched them.
     pub fn new(module: Arc<GuestModule>, sandbox: Rc<dyn Sandbox>, parameters: &[Value]) -> Guest {
         assert_eq!(parameters.len(), module.manifest().parameters.len(), "one value a parameter");
-        Guest { caller: Caller::new(module, sandbox, parameters.to_vec()) }
+        Guest {
+            caller: Caller::new(module, sandbox, parameters.to_vec()),
+            touched: Touched::default(),
+        }
     }
 
-    /// The same guest for a run without a trace: instances are kept for longer, and [`Call::pages`] then
-    /// depends on earlier calls.
-    #[must_use]
-    pub fn untraced(mut self) -> Guest {
-        self.caller.traced = false;
-        self
+    /// Whether somebody looks. If not, instances are kept for longer, and [`Call::pages`] then depends on
+    /// earlier calls.
+    pub fn trace(&mut self, traced: bool) {
+        self.caller.traced = traced;
     }
 
     /// The module.
@@ -85,6 +87,11 @@ impl Guest {
     /// Whether windows of one key may become one: the guest can merge accumulators.
     pub fn merges(&self) -> bool {
         self.caller.module.has(export::WIN_MERGE)
+    }
+
+    /// Whether the guest makes its own new accumulators; without that they are zeros.
+    pub fn initialises(&self) -> bool {
+        self.caller.module.has(export::WIN_INIT)
     }
 
     /// Bytes of one accumulator in a slab.
@@ -104,14 +111,15 @@ impl Guest {
         rows: &[u32],
         calls: &mut Vec<Call>,
     ) -> std::result::Result<Vec<(u32, i64, i64)>, Failure> {
-        let mut windows = Vec::with_capacity(rows.len());
+        let mut windows = Vec::new();
         self.halving(0..rows.len(), calls, &mut |guest, range, calls| {
             let part = &rows[range.clone()];
             let inputs = &guest.module.manifest().inputs[0].columns;
             let mut writer = FrameWriter::new(1 + inputs.len() as u16, part.len() as u32);
             write_rows(&mut writer, inputs, times, columns, part);
-            let frame = writer.finish(room(3, part.len() * 20));
-            let done = guest.call(export::WIN_ASSIGN, frame, calls)?;
+            // A window a row, eight bytes and a bit a cell: as the SDK lays its answers out.
+            let frame = writer.finish(room(3, part.len() * 25));
+            let done = guest.call(export::WIN_ASSIGN, frame, Want::Region, calls)?;
             let types = [DataType::Int, DataType::Timestamp, DataType::Timestamp];
             let most = part.len().saturating_mul(MAX_WINDOWS_PER_ROW);
             let told = done.answer().columns(&types, most).and_then(|(n, columns)| {
@@ -119,7 +127,10 @@ impl Guest {
             });
             let first = range.start as u32;
             let found = told.map_err(|lie| bad(export::WIN_ASSIGN, &lie))?;
-            windows.extend(found.into_iter().map(|(row, start, end)| (first + row, start, end)));
+            match windows.is_empty() && first == 0 {
+                true => windows = found,
+                false => windows.extend(found.into_iter().map(|(r, s, e)| (first + r, s, e))),
+            }
             Ok(())
         })?;
         Ok(windows)
@@ -145,8 +156,9 @@ impl Guest {
         let mut writer = FrameWriter::new(2, windows.len() as u32);
         writer.timestamps(windows.iter().map(|w| w.0));
         writer.timestamps(windows.iter().map(|w| w.1));
-        let frame = writer.finish(room(1, windows.len() * 4));
-        let answer = self.caller.call(export::WIN_MERGE_WINDOWS, frame, calls).and_then(|done| {
+        let frame = writer.finish(room(1, windows.len() * 9));
+        let answer = self.caller.call(export::WIN_MERGE_WINDOWS, frame, Want::Region, calls);
+        let answer = answer.and_then(|done| {
             let told = done.answer().columns(&[DataType::Int], windows.len());
             let told = told.and_then(|(n, columns)| check_groups(n, &columns[0], windows.len()));
             told.map_err(|lie| bad(export::WIN_MERGE_WINDOWS, &lie))
@@ -170,7 +182,8 @@ impl Guest {
                 let part = bytes_of(&range, stride);
                 let mut writer = FrameWriter::new(0, range.len() as u32);
                 writer.state(&slab[part.clone()], stride, range.len() as u32);
-                let done = guest.call(export::WIN_INIT, writer.finish(room(0, 0)), calls)?;
+                let done =
+                    guest.call(export::WIN_INIT, writer.finish(room(0, 0)), Want::State, calls)?;
                 slab[part].copy_from_slice(&done.state);
                 Ok(())
             })?;
@@ -194,18 +207,23 @@ impl Guest {
     ) -> std::result::Result<(), Failure> {
         assert_eq!(rows.len(), slots.len(), "one slot a row");
         let stride = self.stride();
-        self.halving(0..rows.len(), calls, &mut |guest, range, calls| {
+        let mut touched = std::mem::take(&mut self.touched);
+        let done = self.halving(0..rows.len(), calls, &mut |guest, range, calls| {
             let (part, slots) = (&rows[range.clone()], &slots[range]);
-            let dense = Dense::new(slots.iter().copied());
+            touched.renumber(slots);
             let inputs = &guest.module.manifest().inputs[0].columns;
             let mut writer = FrameWriter::new(2 + inputs.len() as u16, part.len() as u32);
             write_rows(&mut writer, inputs, times, columns, part);
-            writer.positions(&dense.positions(slots.iter().copied()));
-            writer.state(&dense.gather(slab, stride), stride, dense.len());
-            let done = guest.call(export::WIN_ACCUMULATE, writer.finish(room(0, 0)), calls)?;
-            dense.scatter(&done.state, slab, stride);
+            writer.positions(&touched.places);
+            let used = &touched.used;
+            writer.state(&gather(used, slab, stride), stride, used.len() as u32);
+            let frame = writer.finish(room(0, 0));
+            let done = guest.call(export::WIN_ACCUMULATE, frame, Want::State, calls)?;
+            scatter(used, &done.state, slab, stride);
             Ok(())
-        })
+        });
+        self.touched = touched;
+        done
     }
 
     /// Adds accumulator `pairs[i].1` to accumulator `pairs[i].0`, for each `i` in order. What was added
@@ -226,9 +244,10 @@ impl Guest {
             let mut writer = FrameWriter::new(2, part.len() as u32);
             writer.positions(&dense.positions(part.iter().map(|p| p.0)));
             writer.positions(&dense.positions(part.iter().map(|p| p.1)));
-            writer.state(&dense.gather(slab, stride), stride, dense.len());
-            let done = guest.call(export::WIN_MERGE, writer.finish(room(0, 0)), calls)?;
-            dense.scatter(&done.state, slab, stride);
+            writer.state(&gather(&dense.used, slab, stride), stride, dense.used.len() as u32);
+            let frame = writer.finish(room(0, 0));
+            let done = guest.call(export::WIN_MERGE, frame, Want::State, calls)?;
+            scatter(&dense.used, &done.state, slab, stride);
             Ok(())
         })
     }
@@ -256,7 +275,7 @@ impl Guest {
             writer.timestamps(part.iter().map(|w| w.1));
             writer.state(&slab[bytes_of(&range, stride)], stride, part.len() as u32);
             let frame = writer.finish(room(types.len(), part.len() * 16 * types.len()));
-            let done = guest.call(export::WIN_RESULT, frame, calls)?;
+            let done = guest.call(export::WIN_RESULT, frame, Want::Region, calls)?;
             let most = part.len().saturating_mul(MAX_ROWS_PER_SLOT);
             let told = done.answer().columns(&types, most);
             let told = told.and_then(|(_, mut columns)| {
@@ -297,7 +316,7 @@ impl Guest {
             writer.positions(&lefts.positions(part.iter().map(|p| p.0)));
             writer.positions(&rights.positions(part.iter().map(|p| p.1)));
             let frame = writer.finish(room(1, part.len().div_ceil(8)));
-            let done = guest.call(export::JOIN_MATCH, frame, calls)?;
+            let done = guest.call(export::JOIN_MATCH, frame, Want::Region, calls)?;
             let told = done.answer().columns(&[DataType::Boolean], part.len());
             let told = told.and_then(|(n, columns)| match n == part.len() {
                 true => Ok(columns),
@@ -308,6 +327,48 @@ impl Guest {
             Ok(())
         })?;
         Ok(matched)
+    }
+
+    /// The values of a function for so many rows of its arguments, one column an argument. The columns of a
+    /// strict function hold no NULL.
+    ///
+    /// # Errors
+    /// [`Failure`], `row` the row that fails.
+    pub fn function(
+        &mut self,
+        columns: &[ArrayRef],
+        rows: usize,
+        calls: &mut Vec<Call>,
+    ) -> std::result::Result<ArrayRef, Failure> {
+        let result = self.caller.module.manifest().output[0].data_type;
+        let mut parts = Vec::new();
+        self.halving(0..rows, calls, &mut |guest, range, calls| {
+            let arguments = &guest.module.manifest().inputs[0].columns;
+            assert_eq!(arguments.len(), columns.len(), "one column an argument");
+            let mut writer = FrameWriter::new(arguments.len() as u16, range.len() as u32);
+            for (argument, column) in arguments.iter().zip(columns) {
+                let rows = Rows::Run(range.start, range.len());
+                writer.array(argument.data_type, column, rows);
+            }
+            let a_row = match result {
+                DataType::String | DataType::Bytes => 24,
+                _ => 9,
+            };
+            let frame = writer.finish(room(1, range.len() * a_row));
+            let mut done = guest.call(export::FN_CALL, frame, Want::Column(result), calls)?;
+            let told = match done.column.take() {
+                Some(column) => Ok((range.len(), vec![column])),
+                None => done.answer().columns(&[result], range.len()),
+            };
+            let (n, columns) = told.map_err(|lie| bad(export::FN_CALL, &lie))?;
+            if n != range.len() {
+                let lie = format!("the answer has {n} rows for {}", range.len());
+                return Err(bad(export::FN_CALL, &lie));
+            }
+            parts.push(columns);
+            Ok(())
+        })?;
+        Ok(concat(&[result], parts).remove(0))
     }
 
     /// Runs `call` over a range of rows; when that fails, over its halves, down to the row that fails.
@@ -348,6 +409,7 @@ fn write_rows(
     rows: &[u32],
 ) {
     assert_eq!(inputs.len(), columns.len(), "one array a column of the manifest");
+    let rows = Rows::of(rows);
     writer.times(times, rows);
     for (input, column) in inputs.iter().zip(columns) {
         writer.array(input.data_type, column, rows);
@@ -357,8 +419,6 @@ fn write_rows(
 /// One try at a range of rows. It changes nothing unless it succeeds.
 type Attempt<'a> = dyn FnMut(&mut Caller, Range<usize>, &mut Vec<Call>) -> Result<()> + 'a;
 
-type Checked<T> = std::result::Result<T, Lie>;
-
 /// A first guess at the room an answer needs; a guest that needs more says so.
 fn room(columns: usize, bytes: usize) -> usize {
     Output::LEN + columns * (Column::LEN + 16) + bytes + 256
@@ -366,49 +426,6 @@ fn room(columns: usize, bytes: usize) -> usize {
 
 fn bytes_of(slots: &Range<usize>, stride: u32) -> Range<usize> {
     slots.start * stride as usize..slots.end * stride as usize
-}
-
-/// The few numbers out of many that a frame speaks about, renumbered from 0 in their own order.
-struct Dense {
-    used: Vec<u32>,
-}
-
-impl Dense {
-    fn new(numbers: impl Iterator<Item = u32>) -> Dense {
-        let mut used: Vec<u32> = numbers.collect();
-        used.sort();
-        used.dedup();
-        Dense { used }
-    }
-
-    fn len(&self) -> u32 {
-        self.used.len() as u32
-    }
-
-    fn positions(&self, numbers: impl Iterator<Item = u32>) -> Vec<u32> {
-        numbers.map(|n| self.used.partition_point(|u| *u < n) as u32).collect()
-    }
-
-    fn select(&self, rows: &[u32]) -> Vec<u32> {
-        self.used.iter().map(|u| rows[*u as usize]).collect()
-    }
-
-    fn gather(&self, slab: &[u8], stride: u32) -> Vec<u8> {
-        let stride = stride as usize;
-        let mut part = Vec::with_capacity(self.used.len() * stride);
-        for slot in &self.used {
-            part.extend_from_slice(&slab[*slot as usize * stride..][..stride]);
-        }
-        part
-    }
-
-    fn scatter(&self, part: &[u8], slab: &mut [u8], stride: u32) {
-        let stride = stride as usize;
-        for (i, slot) in self.used.iter().enumerate() {
-            slab[*slot as usize * stride..][..stride]
-                .copy_from_slice(&part[i * stride..(i + 1) * stride]);
-        }
-    }
 }
 
 /// Groups of sorted windows that overlap or touch.
@@ -424,67 +441,4 @@ fn overlapping(windows: &[Bounds]) -> Vec<u32> {
         groups.push(group);
     }
     groups
-}
-
-/// Positions below `limit`, never falling, at most `most` times each.
-fn check_positions(column: &ArrayRef, limit: usize, most: usize) -> Checked<Vec<u32>> {
-    let column = column.as_primitive::<Int32Type>();
-    let (mut last, mut times) = (0, 0);
-    let mut positions = Vec::with_capacity(column.len());
-    for (i, position) in column.iter().enumerate() {
-        match position.and_then(|p| u32::try_from(p).ok()) {
-            Some(p) if (p as usize) < limit && p >= last => {
-                times = if p == last { times + 1 } else { 1 };
-                if times > most {
-                    return Err(format!("position {p} has more than {most} rows"));
-                }
-                last = p;
-                positions.push(p);
-            }
-            _ => {
-                return Err(format!(
-                    "its position {position:?} at row {i} is out of order or range"
-                ));
-            }
-        }
-    }
-    Ok(positions)
-}
-
-fn check_windows(
-    n: usize,
-    columns: &[ArrayRef],
-    rows: usize,
-    time: impl Fn(usize) -> i64,
-) -> Checked<Vec<(u32, i64, i64)>> {
-    let positions = check_positions(&columns[0], rows, MAX_WINDOWS_PER_ROW)?;
-    let starts = columns[1].as_primitive::<TimestampMillisecondType>();
-    let ends = columns[2].as_primitive::<TimestampMillisecondType>();
-    if starts.null_count() + ends.null_count() > 0 {
-        return Err("a window's start or end is NULL".into());
-    }
-    let mut windows = Vec::with_capacity(n);
-    for (i, row) in positions.into_iter().enumerate() {
-        let (start, end, at) = (starts.value(i), ends.value(i), time(row as usize));
-        if start > at || at >= end {
-            return Err(format!("the window [{start}, {end}) does not hold its row's time {at}"));
-        }
-        windows.push((row, start, end));
-    }
-    Ok(windows)
-}
-
-fn check_groups(n: usize, column: &ArrayRef, windows: usize) -> Checked<Vec<u32>> {
-    if n != windows {
-        return Err(format!("it answers {n} rows for {windows} windows"));
-    }
-    let groups = check_positions(column, windows, windows)?;
-    let mut next = 0;
-    for group in &groups {
-        if *group > next || (next > 0 && *group + 1 < next) {
-            return Err(format!("group {group} leaves a gap"));
-        }
-        next = group + 1;
-    }
-    Ok(groups)
 }

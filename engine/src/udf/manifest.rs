@@ -14,6 +14,8 @@ pub enum GuestKind {
     Window,
     /// A join: `join_*` exports.
     Join,
+    /// A function of one row's values: `fn_call`.
+    Function,
 }
 
 /// A named and typed column, state field or parameter.
@@ -57,14 +59,17 @@ pub struct Manifest {
     pub version: String,
     /// One sentence on what it does.
     pub description: String,
-    /// One input for a window, two for a join.
+    /// One input for a window and a function, two for a join. A function's columns are its arguments.
     pub inputs: Vec<GuestInput>,
-    /// The result columns of a window; empty for a join.
+    /// The result columns of a window, the one result of a function; empty for a join.
     pub output: Vec<Typed>,
     /// The fields of one accumulator, in slab order; INT, BIGINT, FLOAT, DOUBLE, BOOLEAN and timestamps only.
     pub state: Vec<Typed>,
     /// What a caller may set.
     pub parameters: Vec<Parameter>,
+    /// Of a function: its result is NULL when an argument is, and it never sees a NULL. Otherwise it is called
+    /// for every row.
+    pub strict: bool,
 }
 
 impl Manifest {
@@ -123,11 +128,12 @@ impl Manifest {
 }
 
 impl GuestKind {
-    /// `window` or `join`, as the manifest writes it.
+    /// `window`, `join` or `function`, as the manifest writes it.
     pub fn name(self) -> &'static str {
         match self {
             GuestKind::Window => "window",
             GuestKind::Join => "join",
+            GuestKind::Function => "function",
         }
     }
 }

@@ -46,7 +46,18 @@ impl Manifest {
         let kind = match map["kind"].as_str() {
             Some("window") => GuestKind::Window,
             Some("join") => GuestKind::Join,
-            _ => return Err(wrong("`kind` is neither \"window\" nor \"join\"")),
+            Some("function") => GuestKind::Function,
+            _ => {
+                return Err(wrong("`kind` is neither \"window\" nor \"join\" nor \"function\""));
+            }
+        };
+        let strict = match (map.get("strict"), kind) {
+            (None, _) => true,
+            (Some(Json::Bool(strict)), GuestKind::Function) => *strict,
+            (Some(_), GuestKind::Function) => {
+                return Err(wrong("`strict` is neither true nor false"));
+            }
+            (Some(_), _) => return Err(wrong("`strict` is said of functions only")),
         };
         let manifest = Manifest {
             abi: VERSION,
@@ -58,13 +69,14 @@ impl Manifest {
             output: list(&map, "output", typed)?,
             state: list(&map, "state", typed)?,
             parameters: list(&map, "parameters", parameter)?,
+            strict,
         };
         manifest.check()?;
         Ok(manifest)
     }
 
     fn check(&self) -> Result<()> {
-        let wanted = if self.kind == GuestKind::Window { 1 } else { 2 };
+        let wanted = if self.kind == GuestKind::Join { 2 } else { 1 };
         if self.inputs.len() != wanted {
             return Err(wrong(format!("`inputs` has {} entries, not {wanted}", self.inputs.len())));
         }
@@ -74,6 +86,15 @@ impl Manifest {
             }
             GuestKind::Join if !self.output.is_empty() || !self.state.is_empty() => {
                 return Err(wrong("a join has neither `output` nor `state`"));
+            }
+            GuestKind::Function if self.output.len() != 1 => {
+                return Err(wrong("a function has one `output` column: its result"));
+            }
+            GuestKind::Function if !self.state.is_empty() || !self.parameters.is_empty() => {
+                return Err(wrong(
+                    "a function has neither `state` nor `parameters`: what it computes depends on its \
+                     arguments alone",
+                ));
             }
             _ => {}
         }
@@ -128,11 +149,14 @@ impl Manifest {
             Json::Object(map)
         });
         map.insert("parameters".into(), parameters.collect());
+        if self.kind == GuestKind::Function {
+            map.insert("strict".into(), Json::from(self.strict));
+        }
         Json::Object(map).to_string()
     }
 }
 
-const OPTIONAL: [&str; 4] = ["inputs", "output", "state", "parameters"];
+const OPTIONAL: [&str; 5] = ["inputs", "output", "state", "parameters", "strict"];
 
 pub(super) fn wrong(message: impl Into<String>) -> Error {
     Diagnostic::new("guest.manifest", message)
@@ -277,6 +301,30 @@ mod tests {
         slot[8..16].copy_from_slice(&2.5f64.to_le_bytes());
         let shown: Vec<String> = manifest.read_state(&slot).iter().map(Value::to_text).collect();
         assert_eq!(shown, ["TRUE", "-7", "2.5", "FALSE"]);
+    }
+
+    #[test]
+    fn a_function_has_one_result_and_keeps_nothing() {
+        const FUNCTION: &str = r#"{"abi":1,"kind":"function","name":"f","version":"1","description":"d","inputs":[{"name":"arguments","columns":[{"name":"a","type":"BYTES"}]}],"output":[{"name":"result","type":"STRING"}],"state":[],"parameters":[],"strict":false}"#;
+        let manifest = Manifest::from_json(FUNCTION.as_bytes()).expect("a good manifest");
+        assert_eq!((manifest.to_json().as_str(), manifest.strict), (FUNCTION, false));
+        let plain = FUNCTION.replace(",\"strict\":false", "");
+        assert!(Manifest::from_json(plain.as_bytes()).expect("a good manifest").strict);
+        let cases = [
+            ("[{\"name\":\"result\",\"type\":\"STRING\"}]", "[]", "one `output`"),
+            ("\"state\":[]", "\"state\":[{\"name\":\"n\",\"type\":\"INT\"}]", "neither `state`"),
+            ("\"strict\":false", "\"strict\":0", "neither true nor false"),
+            ("[{\"name\":\"arguments\"", "[{\"name\":\"a\"},{\"name\":\"b\"", "2 entries, not 1"),
+        ];
+        for (from, to, message) in cases {
+            assert!(FUNCTION.contains(from), "{from}");
+            let error = Manifest::from_json(FUNCTION.replacen(from, to, 1).as_bytes());
+            let error = error.expect_err(to);
+            assert!(error.message.contains(message), "{to}: {}", error.message);
+        }
+        let window = GOOD.replace("\"parameters\":[", "\"strict\":true,\"parameters\":[");
+        let error = Manifest::from_json(window.as_bytes()).expect_err("a window");
+        assert!(error.message.contains("functions only"));
     }
 
     #[test]

@@ -4,6 +4,10 @@
 //! depths, and the bits of a NaN depend on the processor. So fuel, call depth, the refusal of memory and
 //! the one NaN are put into the code before any runtime sees it. Functions, globals and types are only
 //! appended: no index changes, so most code is copied as it is.
+//!
+//! While a function runs, its fuel stands in a local, and in the global wherever anybody could look:
+//! around calls, at its end, before it gives up. Only what a function used since its last call when it
+//! traps by itself (a division by zero, an access out of memory) is not told.
 
 use wasm_encoder::{Encode as _, Module, RawSection, SectionId};
 use wasmparser::{Parser, Payload};
@@ -16,7 +20,7 @@ use super::shape::Shape;
 use crate::error::{Diagnostic, Result};
 
 /// The version of the counting rules: fuel counts may differ between versions.
-pub const METER_VERSION: u32 = 1;
+pub const METER_VERSION: u32 = 2;
 
 /// Exports the meter adds.
 pub(super) mod helper {

@@ -1,8 +1,9 @@
-//! User-defined operators: what a guest module is, what may run it, how it is metered.
+//! User-defined operators and functions: what a guest module is, what may run it, how it is metered.
 
 mod answer;
 mod body;
 pub mod call;
+mod checks;
 mod code;
 mod concat;
 mod frame;
@@ -15,6 +16,7 @@ mod meter;
 mod module;
 mod registry;
 mod shape;
+mod slots;
 
 pub use call::Call;
 pub use guest::{Failure, Guest, MAX_ROWS_PER_SLOT, MAX_WINDOWS_PER_ROW, Side};
@@ -22,6 +24,8 @@ pub use manifest::pack;
 pub use meter::METER_VERSION;
 pub use module::GuestModule;
 pub use registry::Guests;
+
+use arrow_buffer::MutableBuffer;
 
 use crate::error::Result;
 
@@ -77,6 +81,22 @@ pub trait Instance {
 
     /// Copies into the guest's memory; `false` when out of bounds.
     fn write(&mut self, address: u32, bytes: &[u8]) -> bool;
+
+    /// Appends `len` bytes of the guest's memory; `false` when out of bounds.
+    fn append(&mut self, address: u32, len: usize, into: &mut MutableBuffer) -> bool {
+        let start = into.len();
+        into.resize(start + len, 0);
+        self.read(address, &mut into[start..])
+    }
+
+    /// Makes a stretch of the guest's memory zeros; `false` when out of bounds.
+    fn clear(&mut self, address: u32, len: usize) -> bool {
+        static ZEROS: [u8; 4096] = [0; 4096];
+        (0..len).step_by(ZEROS.len()).all(|from| {
+            let part = &ZEROS[..ZEROS.len().min(len - from)];
+            address.checked_add(from as u32).is_some_and(|address| self.write(address, part))
+        })
+    }
 
     /// What the guest said through `hw.log` and `hw.abort` since the last call of this, oldest first.
     fn take_log(&mut self) -> Vec<LogLine>;

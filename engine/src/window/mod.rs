@@ -11,7 +11,6 @@ mod timers;
 
 pub use aligned::AlignedAggregate;
 pub use guest::GuestWindow;
-pub(crate) use guest::note_calls;
 pub use session::SessionAggregate;
 
 use arrow_array::ArrayRef;
@@ -56,23 +55,6 @@ impl WindowBound {
 /// Whether a window that ends at `end` has fired under `watermark`.
 pub fn closed(end: i64, watermark: EventTime) -> bool {
     end.saturating_sub(1) <= watermark.0
-}
-
-/// One fired window of one key, before it becomes a row.
-struct Fired {
-    group: u32,
-    key: Vec<Value>,
-    start: i64,
-    end: i64,
-}
-
-impl Fired {
-    /// The one order in which results of one moment leave: key group, window, key.
-    fn order(&self, other: &Fired) -> std::cmp::Ordering {
-        (self.group, self.end, self.start)
-            .cmp(&(other.group, other.end, other.start))
-            .then_with(|| key::encode(&self.key).cmp(&key::encode(&other.key)))
-    }
 }
 
 /// The columns that say which windows have fired; `output` is the schema of the rows, behind `keys` key

@@ -16,7 +16,7 @@ use crate::{admit, sandbox};
 
 #[allow(clippy::disallowed_methods, reason = "a test reads what it has built")]
 /// Builds a guest as a user would and reads it.
-fn built(name: &str) -> Vec<u8> {
+pub fn built(name: &str) -> Vec<u8> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let target: PathBuf = root.join("target").join("udf-tests");
     let status = Command::new(env!("CARGO"))
@@ -42,7 +42,7 @@ fn doubles(values: &[Option<f64>]) -> ArrayRef {
 
 #[test]
 fn manifests_are_canonical_and_modules_small() {
-    for name in ["swarm", "aftershocks"] {
+    for name in ["swarm", "aftershocks", "tally", "linear", "geohash"] {
         let module = built(name);
         let manifest = Manifest::of_module(&module).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(manifest.name, name);

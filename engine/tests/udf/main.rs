@@ -3,6 +3,7 @@
 #[path = "../it/sandbox.rs"]
 mod sandbox;
 
+mod functions;
 mod gate;
 mod guests;
 mod honest;

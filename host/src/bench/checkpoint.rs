@@ -7,7 +7,8 @@ use highwater_engine::error::Result;
 use serde_json::{Value as Json, json};
 
 use super::clock::cpu_seconds;
-use super::ground::{Columns, Totals, Workload, native};
+use super::ground::native::{self, Host};
+use super::ground::{Columns, Totals, Workload};
 use super::{BATCH_ROWS, agree, median};
 use crate::checkpoint::store::Store;
 use crate::checkpoint::writer::Writer;
@@ -82,7 +83,8 @@ pub fn measure(plan: &Plan, folder: &Path) -> Result<Json> {
 }
 
 fn run(plan: &Plan, columns: &Columns, rounds: u32, folder: Option<&Path>) -> Result<Run> {
-    let mut runner = native::runner(&plan.workload.sql("datagen"), columns, rounds)?;
+    let mut runner =
+        native::runner(&plan.workload.sql("datagen"), columns, rounds, &Host::default())?;
     let store = folder.map(Store::open).transpose()?;
     let mut writer = store.as_ref().map(Writer::start);
     let mut run = Run::default();

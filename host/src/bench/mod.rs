@@ -1,8 +1,9 @@
-//! The benchmark: five workloads over one stream, the engine beside a hand-written loop in the same run.
+//! The benchmark: workloads over one stream, the engine beside a hand-written loop in the same run.
 
 pub mod checkpoint;
 mod clock;
 pub mod ground;
+pub mod guests;
 pub mod module;
 pub mod state;
 
@@ -12,7 +13,7 @@ use highwater_engine::error::{Diagnostic, Result};
 use serde_json::{Value as Json, json};
 
 use clock::{Clock, cpu_seconds, peak_memory};
-use ground::{Totals, Workload, loops, native};
+use ground::{Columns, Totals, Workload, loops, native};
 use module::Module;
 
 /// How many records the engine takes at a time.
@@ -25,6 +26,8 @@ pub const PUBLISHED_RECORDS: u64 = 10_000_000;
 pub enum Subject {
     /// The hand-written loop.
     Loop,
+    /// What the engine has built in for what a guest does, compiled in.
+    BuiltIn,
     /// The engine compiled in.
     Native,
     /// `engine.wasm` under wasmtime.
@@ -33,12 +36,29 @@ pub enum Subject {
 
 impl Subject {
     /// All of them, the yardstick first.
-    pub const ALL: [Subject; 3] = [Subject::Loop, Subject::Native, Subject::Wasmtime];
+    pub const ALL: [Subject; 4] =
+        [Subject::Loop, Subject::BuiltIn, Subject::Native, Subject::Wasmtime];
+
+    /// Whether it runs that workload.
+    pub fn runs(self, workload: Workload) -> bool {
+        match self {
+            Subject::Loop | Subject::Native => true,
+            Subject::BuiltIn => workload.guest().is_some(),
+            // The function is measured without a stream around it.
+            Subject::Wasmtime => workload != Workload::F2,
+        }
+    }
+
+    /// What a workload's ratios are to.
+    pub fn baseline(workload: Workload) -> Subject {
+        if workload == Workload::W1Guest { Subject::BuiltIn } else { Subject::Loop }
+    }
 
     /// Its name in reports and arguments.
     pub fn name(self) -> &'static str {
         match self {
             Subject::Loop => "loop",
+            Subject::BuiltIn => "built-in",
             Subject::Native => "native",
             Subject::Wasmtime => "wasmtime",
         }
@@ -139,7 +159,7 @@ impl Measurement {
         })
     }
 
-    /// A line of `--json`; `baseline` is the loop's measurement in the same run.
+    /// A line of `--json`; `baseline` is the measurement of [`Subject::baseline`] in the same run.
     pub fn report(&self, task: &Task, baseline: Option<&Measurement>) -> Json {
         let records = task.records as f64;
         let t = self.totals;
@@ -178,25 +198,58 @@ pub fn measure(task: &Task, repeats: u32, engine_wasm: Option<&Path>) -> Result<
     }
     let (workload, batch_rows) = (task.workload, task.batch_rows);
     let columns = workload.input(task.records);
+    if workload == Workload::F2 {
+        return measure_function(task, &columns, repeats);
+    }
     let expected = match task.records {
         PUBLISHED_RECORDS => workload.published(),
         _ => loops::run(workload, &columns),
     };
     let (clocks, totals) = match task.subject {
         Subject::Loop => time(repeats, || Ok(loops::run(workload, &columns)))?,
-        Subject::Native => time(repeats, || native::run(workload, &columns, batch_rows))?,
+        Subject::Native | Subject::BuiltIn => {
+            let built_in =
+                workload.built_in("datagen").filter(|_| task.subject == Subject::BuiltIn);
+            let sql = built_in.unwrap_or_else(|| workload.sql("datagen"));
+            let host = guests::host(workload)?;
+            time(repeats, || native::run_with(workload, &sql, &columns, batch_rows, &host))?
+        }
         Subject::Wasmtime => {
             let mut module = Module::load(engine_wasm)?;
             time(repeats, || module.run(workload, &columns, batch_rows))?
         }
     };
     agree(task.subject.name(), &totals, &expected)?;
-    Ok(Measurement {
+    Ok(measured(&clocks, totals))
+}
+
+fn measured(clocks: &[Clock], totals: Totals) -> Measurement {
+    Measurement {
         seconds: clocks.iter().map(|c| c.wall).collect(),
         cpu_seconds: clocks.iter().map(|c| c.cpu).collect(),
         peak_bytes: peak_memory(),
         totals,
-    })
+    }
+}
+
+/// Measures the evaluation of one expression: batches in, a column out.
+fn measure_function(task: &Task, columns: &Columns, repeats: u32) -> Result<Measurement> {
+    let (workload, batch_rows) = (task.workload, task.batch_rows);
+    let host = guests::host(workload)?;
+    let sql = match task.subject {
+        Subject::BuiltIn => workload.built_in("datagen").unwrap_or_default(),
+        _ => workload.sql("datagen"),
+    };
+    let expected = guests::function_by_hand(columns, batch_rows);
+    let (clocks, totals) = match task.subject {
+        Subject::Loop => time(repeats, || Ok(guests::function_by_hand(columns, batch_rows)))?,
+        _ => {
+            guests::check(&sql, columns, batch_rows, &host)?;
+            time(repeats, || guests::function(&sql, columns, batch_rows, &host))?
+        }
+    };
+    agree(task.subject.name(), &totals, &expected)?;
+    Ok(measured(&clocks, totals))
 }
 
 /// What each run took, at least one, and the totals all of them agree on.

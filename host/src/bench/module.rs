@@ -66,6 +66,10 @@ impl Module {
         columns: &Columns,
         batch_rows: usize,
     ) -> std::result::Result<Totals, Vec<Diagnostic>> {
+        if let Some(path) = workload.guest() {
+            let bytes = super::guests::module(path).map_err(|e| vec![*e])?;
+            self.engine.file(path, &bytes)?;
+        }
         let options = Options { batch_rows: u32::try_from(batch_rows).ok(), ..Options::default() };
         let job = self.engine.start_fed("bench.sql", &workload.sql("push"), &options)?.job;
         let types: Vec<DataType> = columns.arrays.iter().map(column_type).collect();

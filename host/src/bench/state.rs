@@ -14,7 +14,8 @@ use serde_json::{Value as Json, json};
 
 use super::BATCH_ROWS;
 use super::clock::peak_memory;
-use super::ground::{Columns, native};
+use super::ground::Columns;
+use super::ground::native::{self, Host};
 use crate::checkpoint::store;
 
 /// Keys, each with a place in every open window.
@@ -42,7 +43,7 @@ pub fn measure(size: u64, folder: &Path) -> Result<Json> {
     let windows = size.div_ceil(BYTES_A_KEY * KEYS as u64).max(1);
     let keys = usize::try_from(size / BYTES_A_KEY / windows).map_or(KEYS, |keys| keys.max(1));
     let columns = columns(keys, windows);
-    let mut runner = native::runner(SQL, &columns, 1)?;
+    let mut runner = native::runner(SQL, &columns, 1, &Host::default())?;
     let mut emit = |_: usize, _| Ok(());
     // The end of the input would close the windows.
     while runner.records() + (BATCH_ROWS as u64) < columns.rows() as u64 {
@@ -65,7 +66,7 @@ pub fn measure(size: u64, folder: &Path) -> Result<Json> {
     let _ = std::fs::remove_file(&path);
     rates.time("store_write", || store::write(folder, &snapshot))?;
     drop(snapshot);
-    let mut restored = native::runner(SQL, &columns, 1)?;
+    let mut restored = native::runner(SQL, &columns, 1, &Host::default())?;
     rates.time("verify", || Opened::read(&bytes).map(|_| ()))?;
     let opened = Opened::read(&bytes)?;
     rates.time("restore", || restored.restore(&opened))?;

@@ -18,7 +18,7 @@ use super::{Done, Failure, bench_state};
 pub(super) struct BenchArgs {
     #[command(subcommand)]
     state: Option<bench_state::StateBench>,
-    /// Which workloads: W1 (with a text key W1s, with two keys W1k2), W2, W3, W4, W5; all when none is named
+    /// Which workloads: W1 (with a text key W1s, with two keys W1k2, by a guest W1g), W2, W3, W4, W5, F2; all when none is named
     #[arg(value_name = "WORKLOAD", value_parser = workload)]
     workloads: Vec<Workload>,
     /// How many records
@@ -33,7 +33,7 @@ pub(super) struct BenchArgs {
     /// How many records the engine takes at a time
     #[arg(long, value_name = "N", default_value_t = BATCH_ROWS, value_parser = batch_rows)]
     batch_rows: usize,
-    /// What is measured: loop, native, wasmtime; all when none is named
+    /// What is measured: loop, built-in (for W1g, F2), native, wasmtime; all when none is named
     #[arg(long = "engine", value_name = "NAME", value_delimiter = ',', value_parser = subject)]
     engines: Vec<Subject>,
     /// engine.wasm, when it is not at its usual place
@@ -48,8 +48,12 @@ pub(super) struct BenchArgs {
 }
 
 pub(super) fn workload(name: &str) -> Result<Workload, String> {
-    let names = || Workload::ALL.map(Workload::name).join(", ");
+    let names = || workloads().iter().map(|w| w.name()).collect::<Vec<_>>().join(", ");
     Workload::named(name).ok_or_else(|| format!("the workloads are {}", names()))
+}
+
+fn workloads() -> Vec<Workload> {
+    Workload::ALL.into_iter().chain(Workload::GUESTS).collect()
 }
 
 fn subject(name: &str) -> Result<Subject, String> {
@@ -76,14 +80,15 @@ pub(super) fn bench(args: &BenchArgs, console: &mut Console) -> Done {
         return here(args, console);
     }
     let workloads = match args.workloads.as_slice() {
-        [] => Workload::ALL.to_vec(),
+        [] => workloads(),
         named => named.to_vec(),
     };
     let mut failure = None;
     let mut table = String::new();
     for (i, workload) in workloads.into_iter().enumerate() {
         let measured = measure_workload(workload, args, console)?;
-        let baseline = measured.iter().find(|(t, m)| t.subject == Subject::Loop && m.is_ok());
+        let yardstick = Subject::baseline(workload);
+        let baseline = measured.iter().find(|(t, m)| t.subject == yardstick && m.is_ok());
         let baseline = baseline.and_then(|(_, m)| m.as_ref().ok());
         let mut rows = Vec::new();
         for (task, measured) in &measured {
@@ -145,7 +150,8 @@ fn measure_workload(
 ) -> Done<Vec<(Task, Measured)>> {
     let mut tasks = Vec::new();
     for subject in Subject::ALL {
-        if !args.engines.is_empty() && !args.engines.contains(&subject) {
+        let wanted = args.engines.is_empty() || args.engines.contains(&subject);
+        if !wanted || !subject.runs(workload) {
             continue;
         }
         // The loops and the module have one thread.

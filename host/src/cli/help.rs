@@ -57,6 +57,7 @@ fn sql() -> String {
     for setting in SETTINGS {
         out += &format!("  {} ({})  {}\n", setting.key, setting.value.describe(), setting.doc);
     }
+    out += GUESTS;
     let aggregates: Vec<&str> = Aggregate::ALL.iter().map(|f| f.name()).collect();
     out += &format!("\nAGGREGATES\n\n  {}\n", aggregates.join(", "));
     out += "\nFUNCTIONS AND OPERATORS\n\n";
@@ -65,6 +66,18 @@ fn sql() -> String {
     }
     out
 }
+
+/// What a script declares with CREATE FUNCTION, and where it stands.
+const GUESTS: &str = "
+FUNCTIONS OF YOUR OWN (CREATE FUNCTION f AS 'f.wasm' LANGUAGE WASM)
+
+  The module's manifest says what f is; the SDK in udfs/sdk writes both.
+  function   SELECT f(a, b) FROM t           wherever a value stands; its arguments widen to the declared
+             types. strict: NULL when an argument is; called: it sees every row. It gets whole columns.
+  window     TABLE(f(TABLE t PARTITION BY k, DESCRIPTOR(ts), parameter => 1))
+  join       TABLE(f(left => TABLE a PARTITION BY k, right => TABLE b PARTITION BY k,
+             UPPER => INTERVAL '1' HOUR))
+";
 
 const INTRODUCTION: &str = "\
 SQL in the dialect of Apache Flink

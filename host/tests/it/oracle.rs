@@ -63,8 +63,8 @@ struct Engine {
     late: BTreeMap<String, Vec<u64>>,
 }
 
-fn engine() -> Engine {
-    let example = example::open("earthquakes.md");
+fn engine(example: &str) -> Engine {
+    let example = example::open(example);
     let sandbox = Rc::new(WasmtimeSandbox::default());
     let mut session =
         Session::open(&example.name, &example.text, &example.files, sandbox, &Options::default())
@@ -104,7 +104,7 @@ fn float(v: f64) -> String {
 #[test]
 fn counts_swarms_pairs_and_late_records_equal_a_plain_computation() {
     let quakes = quakes();
-    let engine = engine();
+    let engine = engine("earthquakes.md");
     let (counts, late) = counts(&quakes);
     assert_eq!(engine.tables["counts"], counts);
     assert_eq!(engine.late["window"], late);
@@ -265,4 +265,43 @@ fn late_for_the_join(quakes: &[Quake], two_days: i64) -> Vec<u64> {
         }
     }
     late
+}
+
+/// The cell of a place: its fractions of the two axes as whole numbers, their bits taken in turn.
+fn cell(lat: f64, lon: f64, length: u32) -> String {
+    let fraction = |at: f64, half: f64| ((at + half) / (2.0 * half) * (1_u64 << 40) as f64) as u64;
+    let (lat, lon) = (fraction(lat, 90.0), fraction(lon, 180.0));
+    let bit = |i: u32| (if i.is_multiple_of(2) { lon } else { lat } >> (39 - i / 2) & 1) as usize;
+    let digits = b"0123456789bcdefghjkmnpqrstuvwxyz";
+    let letter = |l: u32| digits[(0..5).fold(0, |n, i| n << 1 | bit(l * 5 + i))] as char;
+    (0..length).map(letter).collect()
+}
+
+/// Days: count and greatest magnitude per cell of the quakes of magnitude 1 and more, and who was late.
+#[test]
+fn a_guests_function_names_the_cells_of_a_plain_computation() {
+    const DAY: i64 = 24 * HOUR;
+    let mut days: BTreeMap<(i64, String), (u64, f64)> = BTreeMap::new();
+    let mut late = Vec::new();
+    for q in quakes().into_iter().filter(|q| q.mag >= 1.0) {
+        let day = q.time.div_euclid(DAY) * DAY;
+        if day + DAY - 1 <= q.watermark {
+            late.push(q.seq);
+            continue;
+        }
+        let (n, strongest) =
+            days.entry((day, cell(q.lat, q.lon, 3))).or_insert((0, f64::NEG_INFINITY));
+        *n += 1;
+        if q.mag > *strongest {
+            *strongest = q.mag;
+        }
+    }
+    let many = days.into_iter().filter(|(_, (n, _))| *n >= 8);
+    let mut rows: Vec<Vec<String>> =
+        many.map(|((day, cell), (n, m))| vec![cell, stamp(day), n.to_string(), float(m)]).collect();
+    rows.sort();
+    let engine = engine("cells.md");
+    assert_eq!(rows.len(), 6);
+    assert_eq!(engine.tables["cells"], rows);
+    assert_eq!(engine.late["window"], late);
 }

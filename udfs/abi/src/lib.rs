@@ -24,6 +24,7 @@
 //! | `win_merge` | slot INT to merge into, slot INT to merge | the state, changed in place |
 //! | `win_result` | start, end: one row a slot | slot INT, the manifest's output columns: any number of rows a slot |
 //! | `join_match` | left event time and columns, right event time and columns, left row INT, right row INT: one a pair | match BOOLEAN, one a pair |
+//! | `fn_call` | the manifest's columns: the arguments | the result, one a row; its one column is written whole, as the region behind its descriptor is not zeroed |
 //!
 //! In `join_match` the columns of the two sides have their own numbers of rows ([`Column::rows`]); the
 //! header's `rows` is the number of pairs.
@@ -64,6 +65,8 @@ pub mod export {
     pub const WIN_RESULT: &str = "win_result";
     /// Decides candidate pairs.
     pub const JOIN_MATCH: &str = "join_match";
+    /// Computes a function.
+    pub const FN_CALL: &str = "fn_call";
     /// Names the meter keeps for itself begin so.
     pub const RESERVED: &str = "__hw_";
 }

@@ -46,42 +46,45 @@ fn width(of: u8) -> usize {
     }
 }
 
-fn bits(rows: usize) -> usize {
+pub(crate) fn bits(rows: usize) -> usize {
     rows.div_ceil(8).next_multiple_of(8)
 }
 
-fn data(of: u8, rows: usize) -> usize {
-    if of == types::BOOLEAN { bits(rows) } else { (rows * width(of)).next_multiple_of(8) }
+/// Bytes a column takes: validity, and eight for each value of whatever type, so that a column's place
+/// follows from its number.
+fn stride(room: usize) -> usize {
+    bits(room) + room * 8
 }
 
 impl<'a> Table<'a> {
     /// An empty table of these types, [`highwater_abi::types`].
     pub fn new(region: &'a mut [u8], out_off: u32, types: &'a [u8]) -> Table<'a> {
         let mut table = Table { region, out_off, types, room: 0, rows: 0 };
-        let row_bits: usize = types.iter().map(|t| 8 * width(*t).max(1) + 1).sum();
-        let mut room = table.region.len() * 8 / row_bits.max(1);
-        while room > 0 && table.size(room) > table.region.len() {
-            room -= 1;
+        let left = table.region.len().saturating_sub(table.head());
+        // 65 bits a cell; the bitmaps' ends may take more.
+        table.room = left * 8 / (65 * types.len().max(1));
+        while table.room > 0 && table.size(table.room) > table.region.len() {
+            table.room -= 1;
         }
-        table.room = room;
         table
     }
 
     fn head(&self) -> usize {
-        (Output::LEN + self.types.len() * Column::LEN).next_multiple_of(8)
+        Output::LEN + self.types.len() * Column::LEN
     }
 
     fn size(&self, rows: usize) -> usize {
-        self.head() + self.types.iter().map(|t| bits(rows) + data(*t, rows)).sum::<usize>()
+        self.head() + self.types.len() * stride(rows)
     }
 
     /// Where a column's validity begins in the region; its values follow.
+    #[inline(always)]
     fn column_at(&self, column: usize) -> usize {
-        let before = &self.types[..column];
-        self.head() + before.iter().map(|t| bits(self.room) + data(*t, self.room)).sum::<usize>()
+        self.head() + column * stride(self.room)
     }
 
     /// Sets a cell of the row being written.
+    #[inline(always)]
     pub fn set<T: Fixed>(&mut self, column: usize, value: Option<T>) {
         let (Some(value), true) = (value, self.rows < self.room) else { return };
         let (row, of) = (self.rows, self.types[column]);
@@ -116,7 +119,7 @@ impl<'a> Table<'a> {
                 flags: 0,
                 validity_off: self.out_off + at as u32,
                 data_off: self.out_off + (at + bits(self.room)) as u32,
-                data_len: data(*of, self.room) as u32,
+                data_len: (self.room * 8) as u32,
                 offsets_off: 0,
                 rows: self.rows as u32,
             };

@@ -39,20 +39,21 @@ pub struct Input<'a> {
 }
 
 impl<'a> Input<'a> {
-    fn column(&self, column: usize) -> Column {
-        Column::read(self.bytes, Header::LEN + column * Column::LEN).unwrap_or_default()
+    /// A column, to be read row by row. Of a column that is not there all rows are NULL.
+    #[inline]
+    pub fn reader<T: Cell<'a>>(&self, column: usize) -> Reader<'a, T> {
+        let column = Column::read(self.bytes, Header::LEN + column * Column::LEN);
+        let column = column.unwrap_or_default();
+        let validity = match column.validity_off {
+            0 => None,
+            at => Some(self.bytes.get(at as usize..).unwrap_or_default()),
+        };
+        Reader { validity, values: T::values(self.bytes, &column).unwrap_or_default() }
     }
 
     /// A cell; `None` when it is NULL.
     pub fn cell<T: Cell<'a>>(&self, column: usize, row: usize) -> Option<T> {
-        let column = self.column(column);
-        if column.validity_off != 0 {
-            let byte = self.bytes.get(column.validity_off as usize + row / 8)?;
-            if byte >> (row % 8) & 1 == 0 {
-                return None;
-            }
-        }
-        T::read(self.bytes, &column, row)
+        self.reader(column).get(row)
     }
 
     /// The event time of a row: a cell that is never NULL.
@@ -66,19 +67,91 @@ impl<'a> Input<'a> {
     }
 }
 
+/// One column of a frame.
+#[derive(Clone, Copy)]
+pub struct Reader<'a, T: Cell<'a>> {
+    validity: Option<&'a [u8]>,
+    values: T::Values,
+}
+
+impl<'a, T: Cell<'a>> Reader<'a, T> {
+    /// The cell of a row; `None` when it is NULL.
+    #[inline(always)]
+    pub fn get(&self, row: usize) -> Option<T> {
+        if let Some(bits) = self.validity
+            && bits.get(row / 8)? >> (row % 8) & 1 == 0
+        {
+            return None;
+        }
+        T::at(&self.values, row)
+    }
+
+    /// The cells of rows `8 * block..` of a column without NULL; `None` where fewer than eight are left.
+    #[inline(always)]
+    pub fn eight(&self, block: usize) -> Option<Eight<'a, T>> {
+        Some(Eight { cells: T::eight(&self.values, block)? })
+    }
+}
+
+/// Eight cells that follow one another.
+#[derive(Clone, Copy)]
+pub struct Eight<'a, T: Cell<'a>> {
+    cells: T::Eight,
+}
+
+impl<'a, T: Cell<'a>> Eight<'a, T> {
+    /// The cell in a place below 8.
+    #[inline(always)]
+    pub fn get(&self, place: usize) -> T {
+        T::of_eight(&self.cells, place)
+    }
+}
+
 /// A type a column can hold.
-pub trait Cell<'a>: Sized {
+pub trait Cell<'a>: Copy {
+    /// Where cells are read from.
+    type Values: Copy + Default;
+    /// Eight cells that follow one another.
+    type Eight: Copy;
+    /// The values of a column of a frame.
+    fn values(frame: &'a [u8], column: &Column) -> Option<Self::Values>;
     /// Reads a cell that is not NULL.
-    fn read(frame: &'a [u8], column: &Column, row: usize) -> Option<Self>;
+    fn at(values: &Self::Values, row: usize) -> Option<Self>;
+    /// The cells of rows `8 * block..`, if there are eight.
+    fn eight(values: &Self::Values, block: usize) -> Option<Self::Eight>;
+    /// One of eight.
+    fn of_eight(cells: &Self::Eight, place: usize) -> Self;
+}
+
+fn part(frame: &[u8], at: u32, len: usize) -> Option<&[u8]> {
+    frame.get(at as usize..)?.get(..len)
 }
 
 macro_rules! numbers {
     ($($type:ty),*) => {$(
         impl<'a> Cell<'a> for $type {
-            fn read(frame: &'a [u8], column: &Column, row: usize) -> Option<Self> {
-                let at = column.data_off as usize + row * size_of::<$type>();
-                let bytes = frame.get(at..at + size_of::<$type>())?;
-                Some(<$type>::from_le_bytes(bytes.try_into().ok()?))
+            type Values = &'a [[u8; size_of::<$type>()]];
+            type Eight = &'a [[u8; size_of::<$type>()]; 8];
+
+            #[inline]
+            fn values(frame: &'a [u8], column: &Column) -> Option<Self::Values> {
+                let bytes = part(frame, column.data_off, column.rows as usize * size_of::<$type>());
+                Some(bytes?.as_chunks().0)
+            }
+
+            #[inline(always)]
+            fn at(values: &Self::Values, row: usize) -> Option<Self> {
+                Some(<$type>::from_le_bytes(*values.get(row)?))
+            }
+
+            #[inline(always)]
+            fn eight(values: &Self::Values, block: usize) -> Option<Self::Eight> {
+                values.as_chunks::<8>().0.get(block)
+            }
+
+            #[inline(always)]
+            fn of_eight(cells: &Self::Eight, place: usize) -> Self {
+                <$type>::from_le_bytes(cells[place])
             }
         }
     )*};
@@ -87,24 +160,84 @@ macro_rules! numbers {
 numbers!(i32, i64, f32, f64);
 
 impl<'a> Cell<'a> for bool {
-    fn read(frame: &'a [u8], column: &Column, row: usize) -> Option<bool> {
-        Some(frame.get(column.data_off as usize + row / 8)? >> (row % 8) & 1 == 1)
+    type Values = (&'a [u8], u32);
+    type Eight = u8;
+
+    #[inline]
+    fn values(frame: &'a [u8], column: &Column) -> Option<Self::Values> {
+        let bytes = (column.rows as usize).div_ceil(8);
+        Some((part(frame, column.data_off, bytes)?, column.rows))
+    }
+
+    #[inline(always)]
+    fn at((bits, rows): &Self::Values, row: usize) -> Option<bool> {
+        (row < *rows as usize).then_some(())?;
+        Some(bits.get(row / 8)? >> (row % 8) & 1 == 1)
+    }
+
+    #[inline(always)]
+    fn eight((bits, rows): &Self::Values, block: usize) -> Option<u8> {
+        (block * 8 + 8 <= *rows as usize).then_some(())?;
+        bits.get(block).copied()
+    }
+
+    #[inline(always)]
+    fn of_eight(cells: &u8, place: usize) -> bool {
+        cells >> place & 1 == 1
     }
 }
 
 impl<'a> Cell<'a> for &'a [u8] {
-    fn read(frame: &'a [u8], column: &Column, row: usize) -> Option<&'a [u8]> {
-        let offset = |i: usize| {
-            let at = column.offsets_off as usize + i * 4;
-            Some(u32::from_le_bytes(frame.get(at..at + 4)?.try_into().ok()?) as usize)
-        };
-        let data = frame.get(column.data_off as usize..)?;
+    /// Offsets and data.
+    type Values = (&'a [[u8; 4]], &'a [u8]);
+    type Eight = (Self::Values, usize);
+
+    #[inline]
+    fn values(frame: &'a [u8], column: &Column) -> Option<Self::Values> {
+        let offsets = part(frame, column.offsets_off, (column.rows as usize + 1) * 4)?;
+        Some((offsets.as_chunks().0, part(frame, column.data_off, column.data_len as usize)?))
+    }
+
+    #[inline]
+    fn at((offsets, data): &Self::Values, row: usize) -> Option<&'a [u8]> {
+        let offset = |i: usize| Some(u32::from_le_bytes(*offsets.get(i)?) as usize);
         data.get(offset(row)?..offset(row + 1)?)
+    }
+
+    #[inline]
+    fn eight(values: &Self::Values, block: usize) -> Option<Self::Eight> {
+        Self::at(values, block * 8 + 7)?;
+        Some((*values, block * 8))
+    }
+
+    #[inline]
+    fn of_eight((values, first): &Self::Eight, place: usize) -> &'a [u8] {
+        Self::at(values, first + place).unwrap_or_default()
     }
 }
 
 impl<'a> Cell<'a> for &'a str {
-    fn read(frame: &'a [u8], column: &Column, row: usize) -> Option<&'a str> {
-        core::str::from_utf8(Cell::read(frame, column, row)?).ok()
+    type Values = (&'a [[u8; 4]], &'a [u8]);
+    type Eight = (Self::Values, usize);
+
+    #[inline]
+    fn values(frame: &'a [u8], column: &Column) -> Option<Self::Values> {
+        <&[u8]>::values(frame, column)
+    }
+
+    #[inline]
+    fn at(values: &Self::Values, row: usize) -> Option<&'a str> {
+        core::str::from_utf8(<&[u8]>::at(values, row)?).ok()
+    }
+
+    #[inline]
+    fn eight(values: &Self::Values, block: usize) -> Option<Self::Eight> {
+        Self::at(values, block * 8 + 7)?;
+        Some((*values, block * 8))
+    }
+
+    #[inline]
+    fn of_eight((values, first): &Self::Eight, place: usize) -> &'a str {
+        Self::at(values, first + place).unwrap_or_default()
     }
 }

@@ -1,4 +1,4 @@
-//! Write user-defined operators for Highwater in Rust: declare what goes in and out, write the idea.
+//! Write user-defined operators and functions for Highwater in Rust: declare what goes in and out, write the idea.
 //!
 //! ```
 //! highwater_udf::window! {
@@ -27,6 +27,23 @@
 //! # fn main() {}
 //! ```
 //!
+//! A function of one row's values is shorter:
+//!
+//! ```
+//! highwater_udf::function! {
+//!     name: "linear",
+//!     description: "a * 908 + b.",
+//!     arguments { a: BIGINT, b: BIGINT }
+//!     returns: BIGINT,
+//!     nulls: strict,
+//! }
+//!
+//! fn call(a: i64, b: i64) -> i64 {
+//!     a.wrapping_mul(908).wrapping_add(b)
+//! }
+//! # fn main() {}
+//! ```
+//!
 //! A guest keeps nothing between calls: all it knows of the past is in `State`, which belongs to the
 //! engine. Floating-point functions beyond the basic arithmetic come from the `libm` crate, so that
 //! every host computes the same bits.
@@ -34,14 +51,18 @@
 #![no_std]
 
 mod answer;
+#[doc(hidden)]
+pub mod call;
 mod frame;
+mod function;
 mod guest;
 mod macros;
 #[doc(hidden)]
 pub mod shim;
 
 pub use answer::{Fixed, Table};
-pub use frame::{Cell, Input, Parts};
+pub use call::Text;
+pub use frame::{Cell, Eight, Input, Parts, Reader};
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 pub use guest::wasm;

@@ -210,13 +210,22 @@ macro_rules! __record {
 
         impl<'a> $crate::shim::Record<'a> for $record<'a> {
             const COLUMNS: usize = 1 $(+ { let _ = stringify!($r); 1 })*;
+            type Readers =
+                ($crate::Reader<'a, i64>, $($crate::Reader<'a, $crate::__type!('a $rt)>,)*);
 
             #[allow(unused_assignments, unused_mut)]
-            fn read(input: &$crate::Input<'a>, first: usize, row: usize) -> Self {
+            #[inline(always)]
+            fn readers(input: &$crate::Input<'a>, first: usize) -> Self::Readers {
                 let mut column = first;
+                (input.reader(first), $({ column += 1; let _ = stringify!($r); input.reader(column) },)*)
+            }
+
+            #[inline(always)]
+            fn read(readers: &Self::Readers, row: usize) -> Self {
+                let (time, $($r,)*) = readers;
                 $record {
-                    time: input.time(first, row),
-                    $($r: { column += 1; input.cell(column, row) },)*
+                    time: time.get(row).unwrap_or_default(),
+                    $($r: $r.get(row),)*
                     frame: core::marker::PhantomData,
                 }
             }
@@ -235,13 +244,25 @@ macro_rules! __state {
         }
 
         impl $crate::shim::Accumulator for State {
+            #[allow(unused_assignments, unused_mut)]
+            const SIZE: usize = {
+                let mut at = 0usize;
+                $(
+                    let size = <$crate::__type!('static $st) as $crate::shim::Field>::SIZE;
+                    at = at.next_multiple_of(size) + size;
+                )*
+                at.next_multiple_of(8)
+            };
+
             #[allow(unused_assignments, unused_mut, unused_variables)]
+            #[inline(always)]
             fn read(bytes: &[u8]) -> State {
                 let mut at = 0;
                 State { $($s: $crate::shim::take::<$crate::__type!('static $st)>(bytes, &mut at)),* }
             }
 
             #[allow(unused_assignments, unused_mut, unused_variables)]
+            #[inline(always)]
             fn write(&self, bytes: &mut [u8]) {
                 let mut at = 0;
                 $($crate::shim::put(bytes, &mut at, self.$s);)*

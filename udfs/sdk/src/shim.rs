@@ -8,12 +8,18 @@ use crate::{Input, Parts, Table, Window};
 pub trait Record<'a> {
     /// Columns it takes, the event time included.
     const COLUMNS: usize;
-    /// Reads row `row` from the columns that begin at `first`.
-    fn read(input: &Input<'a>, first: usize, row: usize) -> Self;
+    /// Its columns, ready to be read.
+    type Readers;
+    /// The columns that begin at `first`.
+    fn readers(input: &Input<'a>, first: usize) -> Self::Readers;
+    /// Reads row `row`.
+    fn read(readers: &Self::Readers, row: usize) -> Self;
 }
 
 /// An accumulator type the macros make.
 pub trait Accumulator {
+    /// Bytes it takes, as the manifest's layout says.
+    const SIZE: usize;
     /// Reads one from its bytes.
     fn read(bytes: &[u8]) -> Self;
     /// Writes it to its bytes.
@@ -31,8 +37,15 @@ pub trait Answer {
 /// The status for a frame that is none.
 const NO_FRAME: i32 = status::ERROR;
 
-fn slot(state: &mut [u8], stride: u32, slot: usize) -> &mut [u8] {
-    &mut state[slot * stride as usize..][..stride as usize]
+/// The bytes of an accumulator.
+#[inline(always)]
+fn slot<S: Accumulator>(state: &mut [u8], slot: usize) -> &mut [u8] {
+    &mut state[slot * S::SIZE..][..S::SIZE]
+}
+
+/// A frame taken apart, whose accumulators are `S`.
+fn with_state<S: Accumulator>(frame: &mut [u8]) -> Option<Parts<'_>> {
+    Parts::of(frame).filter(|p| p.header.slots == 0 || p.header.state_stride as usize == S::SIZE)
 }
 
 /// `win_assign`
@@ -43,8 +56,9 @@ pub fn assign<'a, R: Record<'a>, I: IntoIterator<Item = Window>>(
     let Some(parts) = Parts::of(frame) else { return NO_FRAME };
     let types = [types::INT, types::TIMESTAMP, types::TIMESTAMP];
     let mut table = Table::new(parts.output, parts.header.out_off, &types);
+    let readers = R::readers(&parts.input, 0);
     for row in 0..parts.header.rows as usize {
-        for (start, end) in windows(&R::read(&parts.input, 0, row)) {
+        for (start, end) in windows(&R::read(&readers, row)) {
             table.set(0, Some(row as i32));
             table.set(1, Some(start));
             table.set(2, Some(end));
@@ -75,9 +89,9 @@ pub fn merge_windows(frame: &mut [u8], joins: impl Fn(Window, Window) -> bool) -
 
 /// `win_init`
 pub fn init<S: Accumulator>(frame: &mut [u8], make: impl Fn() -> S) -> i32 {
-    let Some(parts) = Parts::of(frame) else { return NO_FRAME };
+    let Some(parts) = with_state::<S>(frame) else { return NO_FRAME };
     for i in 0..parts.header.slots as usize {
-        make().write(slot(parts.state, parts.header.state_stride, i));
+        make().write(slot::<S>(parts.state, i));
     }
     status::OK
 }
@@ -87,12 +101,12 @@ pub fn accumulate<'a, R: Record<'a>, S: Accumulator>(
     frame: &'a mut [u8],
     add: impl Fn(&R, &mut S),
 ) -> i32 {
-    let Some(parts) = Parts::of(frame) else { return NO_FRAME };
+    let Some(parts) = with_state::<S>(frame) else { return NO_FRAME };
+    let (readers, slots) = (R::readers(&parts.input, 0), parts.input.reader::<i32>(R::COLUMNS));
     for row in 0..parts.header.rows as usize {
-        let at = parts.input.position(R::COLUMNS, row);
-        let bytes = slot(parts.state, parts.header.state_stride, at);
+        let bytes = slot::<S>(parts.state, slots.get(row).unwrap_or_default() as usize);
         let mut state = S::read(bytes);
-        add(&R::read(&parts.input, 0, row), &mut state);
+        add(&R::read(&readers, row), &mut state);
         state.write(bytes);
     }
     status::OK
@@ -100,11 +114,12 @@ pub fn accumulate<'a, R: Record<'a>, S: Accumulator>(
 
 /// `win_merge`
 pub fn merge<S: Accumulator>(frame: &mut [u8], add: impl Fn(&mut S, &S)) -> i32 {
-    let Some(parts) = Parts::of(frame) else { return NO_FRAME };
-    let stride = parts.header.state_stride;
+    let Some(parts) = with_state::<S>(frame) else { return NO_FRAME };
+    let slots = [0, 1].map(|column| parts.input.reader::<i32>(column));
     for row in 0..parts.header.rows as usize {
-        let other = S::read(slot(parts.state, stride, parts.input.position(1, row)));
-        let bytes = slot(parts.state, stride, parts.input.position(0, row));
+        let [into, from] = slots.map(|s| s.get(row).unwrap_or_default() as usize);
+        let other = S::read(slot::<S>(parts.state, from));
+        let bytes = slot::<S>(parts.state, into);
         let mut state = S::read(bytes);
         add(&mut state, &other);
         state.write(bytes);
@@ -117,11 +132,13 @@ pub fn result<S: Accumulator, A: Answer, I: IntoIterator<Item = A>>(
     frame: &mut [u8],
     rows: impl Fn(Window, &S) -> I,
 ) -> i32 {
-    let Some(parts) = Parts::of(frame) else { return NO_FRAME };
+    let Some(parts) = with_state::<S>(frame) else { return NO_FRAME };
     let mut table = Table::new(parts.output, parts.header.out_off, A::TYPES);
+    let bounds = [0, 1].map(|column| parts.input.reader::<i64>(column));
     for i in 0..parts.header.slots as usize {
-        let window = (parts.input.time(0, i), parts.input.time(1, i));
-        let state = S::read(slot(parts.state, parts.header.state_stride, i));
+        let [start, end] = bounds.map(|b| b.get(i).unwrap_or_default());
+        let window = (start, end);
+        let state = S::read(slot::<S>(parts.state, i));
         for row in rows(window, &state) {
             table.set(0, Some(i as i32));
             row.write(&mut table);
@@ -138,10 +155,12 @@ pub fn join<'a, L: Record<'a>, R: Record<'a>>(
 ) -> i32 {
     let Some(parts) = Parts::of(frame) else { return NO_FRAME };
     let mut table = Table::new(parts.output, parts.header.out_off, &[types::BOOLEAN]);
+    let (lefts, rights) = (L::readers(&parts.input, 0), R::readers(&parts.input, L::COLUMNS));
     let positions = L::COLUMNS + R::COLUMNS;
+    let places = [positions, positions + 1].map(|column| parts.input.reader::<i32>(column));
     for pair in 0..parts.header.rows as usize {
-        let left = L::read(&parts.input, 0, parts.input.position(positions, pair));
-        let right = R::read(&parts.input, L::COLUMNS, parts.input.position(positions + 1, pair));
+        let [left, right] = places.map(|p| p.get(pair).unwrap_or_default() as usize);
+        let (left, right) = (L::read(&lefts, left), R::read(&rights, right));
         table.set(0, Some(matches(&left, &right)));
         table.end_row();
     }
@@ -185,12 +204,14 @@ macro_rules! fields {
         impl Field for $type {
             const SIZE: usize = size_of::<$type>();
 
+            #[inline(always)]
             fn read(bytes: &[u8]) -> $type {
                 let mut own = [0; size_of::<$type>()];
                 own.copy_from_slice(&bytes[..size_of::<$type>()]);
                 <$type>::from_le_bytes(own)
             }
 
+            #[inline(always)]
             fn write(self, bytes: &mut [u8]) {
                 bytes[..size_of::<$type>()].copy_from_slice(&self.to_le_bytes());
             }
@@ -213,6 +234,7 @@ impl Field for bool {
 }
 
 /// Reads the next field of an accumulator.
+#[inline(always)]
 pub fn take<T: Field>(bytes: &[u8], at: &mut usize) -> T {
     let start = at.next_multiple_of(T::SIZE);
     *at = start + T::SIZE;
@@ -220,6 +242,7 @@ pub fn take<T: Field>(bytes: &[u8], at: &mut usize) -> T {
 }
 
 /// Writes the next field of an accumulator.
+#[inline(always)]
 pub fn put<T: Field>(bytes: &mut [u8], at: &mut usize, value: T) {
     let start = at.next_multiple_of(T::SIZE);
     *at = start + T::SIZE;

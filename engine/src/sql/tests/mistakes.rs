@@ -135,6 +135,17 @@ const MISTAKES: &[(&str, &str)] = &[
     // Guests
     ("guest.missing", "CREATE FUNCTION f AS ¿'none.wasm' LANGUAGE WASM"),
     ("sql.unsupported", "CREATE FUNCTION f AS 'f.jar' LANGUAGE ¿JAVA"),
+    ("sql.duplicate", "CREATE FUNCTION ¿Upper AS 'linear.wasm' LANGUAGE WASM"),
+    ("sql.argument", "SELECT a, ¿linear(b) FROM plain"),
+    ("sql.argument", "SELECT a FROM plain WHERE ¿linear(b, 1, 2) > 0"),
+    ("sql.type", "SELECT linear(b,\n  ¿s) FROM plain"),
+    ("sql.type", "SELECT linear(¿depth, 1) FROM quakes"),
+    ("sql.argument", "SELECT linear(¿a => b, x => 1) FROM plain"),
+    ("sql.unknown-function", "SELECT ¿linera(b, 1) FROM plain"),
+    ("sql.unknown-column", "SELECT linear(¿c, 1) FROM plain"),
+    ("sql.group", "SELECT linear(¿b, 1) FROM plain GROUP BY s"),
+    ("sql.window", "SELECT ¿swarm(b) FROM plain"),
+    ("sql.window", "SELECT * FROM TABLE(¿linear(b, 1))"),
     (
         "sql.unknown-column",
         "SELECT * FROM TABLE(swarm(¿TABLE (SELECT net, event_time FROM quakes), DESCRIPTOR(event_time)))",

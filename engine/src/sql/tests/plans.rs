@@ -443,3 +443,19 @@ fn only_files_that_are_read_are_needed() {
     let found: Vec<_> = found.iter().map(|n| (n.path.as_str(), n.kind)).collect();
     assert_eq!(found, [("in", NeedKind::Data), ("f.wasm", NeedKind::Guest)]);
 }
+
+#[test]
+fn functions_of_guests_stand_wherever_a_value_does() {
+    check(
+        "SELECT s, Linear(MAX(b), 2) AS y FROM plain WHERE linear(a, 1.5) > 0 OR linear(1, 1) IS NULL \
+         GROUP BY s, linear(b, NULL)",
+        &[
+            "result: Sink(collect, [s STRING, y BIGINT]), changes=[I,U,D]",
+            "project-2: Project(s, linear(max_0, 2.0E0) AS y), changes=[I,U,D]",
+            "group: GroupAggregate(keys=[s, key], aggregates=[MAX(b)]), changes=[I,U,D]",
+            "project: Project(s, linear(b, NULL) AS key, b)",
+            "filter: Filter(linear(CAST(a AS BIGINT), 1.5E0) > 0 OR linear(1, 1.0E0) IS NULL)",
+            "plain: Source(inline, [a INT, b BIGINT, s STRING, ts TIMESTAMP(3)])",
+        ],
+    );
+}

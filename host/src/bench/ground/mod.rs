@@ -1,4 +1,4 @@
-//! The five workloads: their input as columns, their SQL, what must come out.
+//! The workloads: their input as columns, their SQL, what must come out.
 //!
 //! Nothing here knows WebAssembly: the criterion benches compile this folder by itself.
 
@@ -47,10 +47,14 @@ pub enum Workload {
     W4,
     /// A running sum per auction: a row a record.
     W5,
+    /// W1 by a guest's window.
+    W1Guest,
+    /// A cheap function of two integers, computed by a guest: expressions alone, no stream.
+    F2,
 }
 
 impl Workload {
-    /// All of them, in the order of reports.
+    /// What every engine runs, in the order of reports.
     pub const ALL: [Workload; 7] = [
         Workload::W1,
         Workload::W1Text,
@@ -60,6 +64,9 @@ impl Workload {
         Workload::W4,
         Workload::W5,
     ];
+
+    /// What guests do, beside the same built in.
+    pub const GUESTS: [Workload; 2] = [Workload::W1Guest, Workload::F2];
 
     /// Those whose SQL the engine takes.
     pub const SUPPORTED: &'static [Workload] = &Workload::ALL;
@@ -74,12 +81,15 @@ impl Workload {
             Workload::W3 => "W3",
             Workload::W4 => "W4",
             Workload::W5 => "W5",
+            Workload::W1Guest => "W1g",
+            Workload::F2 => "F2",
         }
     }
 
     /// The workload of that name, in capitals or not.
     pub fn named(name: &str) -> Option<Workload> {
-        Workload::ALL.into_iter().find(|w| w.name().eq_ignore_ascii_case(name))
+        let mut all = Workload::ALL.into_iter().chain(Workload::GUESTS);
+        all.find(|w| w.name().eq_ignore_ascii_case(name))
     }
 
     /// What it does, in a few words.
@@ -92,13 +102,15 @@ impl Workload {
             Workload::W3 => "SESSION, gap 5 s: count per bidder",
             Workload::W4 => "interval join of bids and openings, 10 s either way",
             Workload::W5 => "running sum per auction, a row a record",
+            Workload::W1Guest => "W1 by a guest's window; ratios to the built-in window",
+            Workload::F2 => "a * 908 + b by a guest's function; ratios to the loop",
         }
     }
 
     /// The published totals for 10,000,000 bids. Other keys of the same groups change nothing.
     pub fn published(self) -> Totals {
         match self {
-            Workload::W1 | Workload::W1Text | Workload::W1Pair => Totals {
+            Workload::W1 | Workload::W1Text | Workload::W1Pair | Workload::W1Guest => Totals {
                 rows: 997_165,
                 late: 94_335,
                 counts: 9_905_665,
@@ -120,6 +132,8 @@ impl Workload {
                 sums: 706_655_461_014_959,
                 ..Totals::default()
             },
+            // It is checked value by value.
+            Workload::F2 => Totals::default(),
         }
     }
 
@@ -139,6 +153,8 @@ impl Workload {
             Workload::W3 => ("bidder BIGINT, ", "4.001", SESSION),
             Workload::W4 => ("kind INT, auction BIGINT, price BIGINT, ", "4", JOIN),
             Workload::W5 => ("auction BIGINT, price BIGINT", "", RUNNING),
+            Workload::W1Guest => ("auction BIGINT, price BIGINT, ", "4.001", TALLY),
+            Workload::F2 => ("a BIGINT, b BIGINT", "", LINEAR),
         };
         let time = match delay {
             "" => String::new(),
@@ -154,6 +170,24 @@ impl Workload {
         format!("CREATE TABLE events (\n  {columns}{time}\n) WITH ({options});\n{query}")
     }
 
+    /// What the engine does without a guest for the same result, where there is one.
+    pub fn built_in(self, connector: &str) -> Option<String> {
+        match self {
+            Workload::W1Guest => Some(Workload::W1.sql(connector)),
+            Workload::F2 => Some(self.sql(connector).replace(LINEAR, LINEAR_BUILT_IN)),
+            _ => None,
+        }
+    }
+
+    /// The guest's path in [`Workload::sql`].
+    pub fn guest(self) -> Option<&'static str> {
+        match self {
+            Workload::W1Guest => Some("udfs/tally.wasm"),
+            Workload::F2 => Some("udfs/linear.wasm"),
+            _ => None,
+        }
+    }
+
     /// The input of so many bids, made now.
     pub fn input(self, records: u64) -> Columns {
         let column = |of: fn(Bid) -> i64| long((0..records).map(|i| of(Bid::new(i))));
@@ -161,7 +195,7 @@ impl Workload {
         let price = || column(|bid| bid.price);
         let ts = || time((0..records).map(|i| Bid::new(i).ts));
         let arrays = match self {
-            Workload::W1 => vec![auction(), price(), ts()],
+            Workload::W1 | Workload::W1Guest => vec![auction(), price(), ts()],
             Workload::W1Text => {
                 vec![text((0..records).map(|i| Bid::new(i).auction)), price(), ts()]
             }
@@ -169,7 +203,7 @@ impl Workload {
             Workload::W2 => vec![auction(), ts()],
             Workload::W3 => vec![column(|bid| bid.bidder), ts()],
             Workload::W4 => return merged(records),
-            Workload::W5 => vec![auction(), price()],
+            Workload::W5 | Workload::F2 => vec![auction(), price()],
         };
         Columns { arrays }
     }
@@ -181,7 +215,7 @@ impl Workload {
         let price = || long(events.iter().map(|e| e.2));
         let ts = || time(events.iter().map(|e| e.3));
         let arrays = match self {
-            Workload::W1 => vec![key(), price(), ts()],
+            Workload::W1 | Workload::W1Guest => vec![key(), price(), ts()],
             Workload::W1Text => vec![text(events.iter().map(|e| e.1)), price(), ts()],
             Workload::W1Pair => vec![key(), long(events.iter().map(|e| e.1 % 7)), price(), ts()],
             Workload::W2 | Workload::W3 => vec![key(), ts()],
@@ -189,7 +223,7 @@ impl Workload {
                 let kind: Int32Array = events.iter().map(|e| e.0).collect::<Vec<_>>().into();
                 vec![Arc::new(kind), key(), price(), ts()]
             }
-            Workload::W5 => vec![key(), price()],
+            Workload::W5 | Workload::F2 => vec![key(), price()],
         };
         Columns { arrays }
     }
@@ -213,7 +247,7 @@ impl Workload {
         totals.rows += rows;
         // Counts are never negative.
         match self {
-            Workload::W1 | Workload::W1Text | Workload::W1Pair => {
+            Workload::W1 | Workload::W1Text | Workload::W1Pair | Workload::W1Guest => {
                 let first = if self == Workload::W1Pair { 3 } else { 2 };
                 totals.counts += sum(first) as u64;
                 totals.sums += sum(first + 1);
@@ -224,6 +258,7 @@ impl Workload {
                 totals.counts += rows;
                 totals.sums += sum(1);
             }
+            Workload::F2 => totals.sums = totals.sums.wrapping_add(sum(0)),
         }
     }
 }
@@ -233,6 +268,19 @@ SELECT auction, window_start, COUNT(*) AS n, SUM(price) AS total, MAX(price) AS 
 FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '10' SECOND))
 GROUP BY auction, window_start, window_end;
 ";
+
+const TALLY: &str = "\
+CREATE FUNCTION tally AS 'udfs/tally.wasm' LANGUAGE WASM;
+SELECT auction, window_start, n, total, highest
+FROM TABLE(tally(TABLE events PARTITION BY auction, DESCRIPTOR(ts), size_ms => 10000));
+";
+
+const LINEAR: &str = "\
+CREATE FUNCTION linear AS 'udfs/linear.wasm' LANGUAGE WASM;
+SELECT linear(a, b) AS y FROM events;
+";
+
+const LINEAR_BUILT_IN: &str = "SELECT a * 908 + b AS y FROM events;\n";
 
 const TUMBLE_PAIR: &str = "\
 SELECT auction, channel, window_start, COUNT(*) AS n, SUM(price) AS total, MAX(price) AS highest
@@ -339,7 +387,7 @@ mod tests {
 
     #[test]
     fn every_workload_is_found_by_its_name() {
-        for workload in Workload::ALL {
+        for workload in Workload::ALL.into_iter().chain(Workload::GUESTS) {
             assert_eq!(Workload::named(&workload.name().to_lowercase()), Some(workload));
         }
         assert_eq!(Workload::named("W6"), None);

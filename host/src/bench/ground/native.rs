@@ -4,12 +4,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
-use arrow_array::types::TimestampMillisecondType;
+use arrow_array::types::{Int64Type, TimestampMillisecondType};
 use arrow_array::{ArrayRef, TimestampMillisecondArray};
-use highwater_engine::error::{Diagnostic, Error, Result};
+use highwater_engine::batch::Batch;
+use highwater_engine::error::{Diagnostic, Result};
+use highwater_engine::expr::{self, Expr};
 use highwater_engine::graph::Graph;
 use highwater_engine::numbers::Numbers;
+use highwater_engine::plan::{Op, Plan};
 use highwater_engine::runner::Runner;
+use highwater_engine::schema::{DataType, Field, Schema};
 use highwater_engine::source::inlet::Inlet;
 use highwater_engine::source::{Chunk, Detached, Input, Reader};
 use highwater_engine::sql::{self, Catalog};
@@ -79,23 +83,39 @@ impl Reader for Memory {
 /// The stream's pace.
 const RECORDS_PER_MS: i64 = 10;
 
-/// The workloads call no guest.
-struct NoGuests;
+/// The guests a workload calls, and what runs them.
+#[derive(Clone)]
+pub struct Host {
+    /// The modules by the paths of the SQL.
+    pub guests: Guests,
+    /// What runs them.
+    pub sandbox: Rc<dyn Sandbox>,
+}
 
-impl Catalog for NoGuests {
+impl Default for Host {
+    /// No guests.
+    fn default() -> Host {
+        Host { guests: Guests::default(), sandbox: Rc::new(NoSandbox) }
+    }
+}
+
+impl Catalog for Host {
     fn guest(&self, path: &str) -> Result<Arc<Manifest>> {
-        Err(no_guest(path))
+        Ok(Arc::new(self.guests.module(path)?.manifest().clone()))
     }
 }
 
-impl Sandbox for NoGuests {
+/// Runs nothing.
+struct NoSandbox;
+
+impl Sandbox for NoSandbox {
     fn instantiate(&self, _: &[u8]) -> Result<Box<dyn Instance>> {
-        Err(no_guest("of some name"))
+        Err(Diagnostic::new("guest.missing", "these workloads call no guest"))
     }
 }
 
-fn no_guest(name: &str) -> Error {
-    Diagnostic::new("guest.missing", format!("the benchmark has no guest `{name}`"))
+fn plan(sql: &str, host: &Host) -> Result<Plan> {
+    sql::plan(sql, host).map_err(|mut errors| Box::new(errors.swap_remove(0)))
 }
 
 /// Runs a workload in the engine compiled in, `batch_rows` records at a time.
@@ -103,8 +123,22 @@ fn no_guest(name: &str) -> Error {
 /// # Errors
 /// When the engine refuses the job or stops.
 pub fn run(workload: Workload, columns: &Columns, batch_rows: usize) -> Result<Totals> {
+    run_with(workload, &workload.sql("datagen"), columns, batch_rows, &Host::default())
+}
+
+/// The same with other SQL for the same rows, and with guests.
+///
+/// # Errors
+/// When the engine refuses the job or stops.
+pub fn run_with(
+    workload: Workload,
+    sql: &str,
+    columns: &Columns,
+    batch_rows: usize,
+    host: &Host,
+) -> Result<Totals> {
     let mut totals = Totals::default();
-    let report = runner(&workload.sql("datagen"), columns, 1)?.run(
+    let report = runner(sql, columns, 1, host)?.run(
         batch_rows,
         &mut |_, batch| {
             workload.add(&batch.columns, batch.kinds.as_deref(), &mut totals);
@@ -120,11 +154,8 @@ pub fn run(workload: Workload, columns: &Columns, batch_rows: usize) -> Result<T
 ///
 /// # Errors
 /// When the engine refuses the job.
-pub fn runner(sql: &str, columns: &Columns, rounds: u32) -> Result<Runner> {
-    let mut errors = Vec::new();
-    let plan = sql::plan(sql, &NoGuests).map_err(|e| errors.extend(e));
-    let Ok(plan) = plan else { return Err(Box::new(errors.swap_remove(0))) };
-    let graph = Graph::new(plan, 1, 1)?;
+pub fn runner(sql: &str, columns: &Columns, rounds: u32, host: &Host) -> Result<Runner> {
+    let graph = Graph::new(plan(sql, host)?, 1, 1)?;
     let sources = graph.sources().len();
     let span = columns.rows() as i64 / RECORDS_PER_MS;
     // A table may be read in several places.
@@ -134,9 +165,52 @@ pub fn runner(sql: &str, columns: &Columns, rounds: u32) -> Result<Runner> {
         reader: Box::new(Memory { columns: columns.clone(), next: 0, round: 0, rounds, span }),
     };
     let inlet = Inlet::new((0..sources).map(|_| vec![input()]).collect(), None, false)?;
-    let sandbox: Rc<dyn Sandbox> = Rc::new(NoGuests);
-    let tasks = graph.build(&vec![vec![0]; sources], &Guests::default(), &sandbox)?;
+    let tasks = graph.build(&vec![vec![0]; sources], &host.guests, &host.sandbox)?;
     Ok(Runner::new(&graph, inlet, tasks))
+}
+
+/// The one expression that a script computes of its table's columns, with its guest.
+///
+/// # Errors
+/// When the engine refuses the script.
+pub fn expression(sql: &str, host: &Host) -> Result<Expr> {
+    let plan = plan(sql, host)?;
+    let mut found = plan.nodes.iter().find_map(|node| match &node.op {
+        Op::Project { exprs } => exprs.first().cloned(),
+        _ => None,
+    });
+    let expr = found.as_mut().ok_or_else(|| Diagnostic::new("bench.failed", "no projection"))?;
+    expr.guests(&mut |function| {
+        let mut guest = host.guests.start(&function.path, &host.sandbox, &[])?;
+        guest.trace(false);
+        function.link(guest);
+        Ok(())
+    })?;
+    Ok(expr.clone())
+}
+
+/// Evaluates an expression over columns, `batch_rows` rows at a time.
+///
+/// # Errors
+/// When it fails on a row.
+pub fn evaluate(
+    expr: &Expr,
+    columns: &Columns,
+    batch_rows: usize,
+    see: &mut dyn FnMut(&[i64]),
+) -> Result<()> {
+    let names = (0..columns.arrays.len()).map(|i| Field::new(format!("c{i}"), DataType::BigInt));
+    let schema = Schema::new(names.collect());
+    let mut first = 0;
+    while first < columns.rows() {
+        let rows = batch_rows.min(columns.rows() - first);
+        let arrays = columns.arrays.iter().map(|a| a.slice(first, rows)).collect();
+        let batch = Batch::new(schema.clone(), arrays, Numbers::run(first as u64, rows));
+        let values = expr::evaluate(expr, &batch).map_err(|e| e.diagnostic)?;
+        see(values.as_primitive::<Int64Type>().values());
+        first += rows;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

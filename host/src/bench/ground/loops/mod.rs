@@ -47,7 +47,7 @@ impl Clock {
 pub fn run(workload: Workload, columns: &Columns) -> Totals {
     let (long, time) = (|c| columns.long(c), |c| columns.time(c));
     match workload {
-        Workload::W1 => tumble::run(&mut Long::new(long(0)), long(1), time(2)),
+        Workload::W1 | Workload::W1Guest => tumble::run(&mut Long::new(long(0)), long(1), time(2)),
         Workload::W1Text => {
             let text = columns.arrays[0].as_string();
             tumble::run(&mut Text::new(text), long(1), time(2))
@@ -61,5 +61,22 @@ pub fn run(workload: Workload, columns: &Columns) -> Totals {
             join::run(&mut Long::new(long(1)), events)
         }
         Workload::W5 => running::run(&mut Long::new(long(0)), long(1)),
+        Workload::F2 => {
+            let mut totals = Totals::default();
+            linear(long(0), long(1), 8_192, &mut |values| {
+                totals.rows += values.len() as u64;
+                totals.sums = values.iter().fold(totals.sums, |sum, v| sum.wrapping_add(*v));
+            });
+            totals
+        }
+    }
+}
+
+/// F2 by hand: `a * 908 + b`, a result column for each `batch_rows` rows.
+pub fn linear(a: &[i64], b: &[i64], batch_rows: usize, see: &mut dyn FnMut(&[i64])) {
+    for (a, b) in a.chunks(batch_rows).zip(b.chunks(batch_rows)) {
+        let values: Vec<i64> =
+            a.iter().zip(b).map(|(a, b)| a.wrapping_mul(908).wrapping_add(*b)).collect();
+        see(&values);
     }
 }

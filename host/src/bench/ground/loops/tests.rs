@@ -12,7 +12,9 @@ fn events(workload: Workload, columns: &Columns) -> Vec<Event> {
     let (long, time) = (|c| columns.long(c), |c| columns.time(c));
     let rows = 0..columns.rows();
     match workload {
-        Workload::W1 => rows.map(|i| (0, long(0)[i], long(1)[i], time(2)[i])).collect(),
+        Workload::W1 | Workload::W1Guest => {
+            rows.map(|i| (0, long(0)[i], long(1)[i], time(2)[i])).collect()
+        }
         // Of the texts, a name is as good as a number.
         Workload::W1Text => rows
             .map(|i| {
@@ -29,7 +31,7 @@ fn events(workload: Workload, columns: &Columns) -> Vec<Event> {
             let kind = columns.arrays[0].as_primitive::<arrow_array::types::Int32Type>().values();
             rows.map(|i| (kind[i], long(1)[i], long(2)[i], time(3)[i])).collect()
         }
-        Workload::W5 => rows.map(|i| (0, long(0)[i], long(1)[i], 0)).collect(),
+        Workload::W5 | Workload::F2 => rows.map(|i| (0, long(0)[i], long(1)[i], 0)).collect(),
     }
 }
 
@@ -120,17 +122,24 @@ fn running(events: &[Event]) -> Totals {
 fn naive(workload: Workload, columns: &Columns) -> Totals {
     let events = events(workload, columns);
     match workload {
-        Workload::W1 | Workload::W1Text | Workload::W1Pair => windows(&events, 10_000, 10_000),
+        Workload::W1 | Workload::W1Text | Workload::W1Pair | Workload::W1Guest => {
+            windows(&events, 10_000, 10_000)
+        }
         Workload::W2 => Totals { sums: 0, maxima: 0, ..windows(&events, 10_000, 2_000) },
         Workload::W3 => sessions(&events),
         Workload::W4 => pairs(&events),
         Workload::W5 => running(&events),
+        Workload::F2 => Totals {
+            rows: events.len() as u64,
+            sums: events.iter().map(|e| e.1 * 908 + e.2).sum(),
+            ..Totals::default()
+        },
     }
 }
 
 #[test]
 fn the_loops_follow_the_definitions() {
-    for workload in Workload::ALL {
+    for workload in Workload::ALL.into_iter().chain(Workload::GUESTS) {
         for records in [0, 1, 999, 300_000] {
             let columns = workload.input(records);
             let found = run(workload, &columns);
