@@ -141,6 +141,7 @@ pub fn values<'a, V: Value, A, F: Fn(usize) -> R, R: Returned<Value = V>>(
     }
     let (valid, data) = parts.output[HEAD..need].split_at_mut(validity);
     let readers = readers(parts.input);
+    #[allow(clippy::needless_range_loop, reason = "without NULLs there is no byte of validity")]
     for block in 0..rows / 8 {
         let Some(result) = eight(&readers, block) else { return NO_FRAME };
         if R::NULLS {
