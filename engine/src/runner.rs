@@ -33,6 +33,24 @@ pub struct Report {
     pub described: Vec<String>,
 }
 
+/// How far a run is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Records read.
+    pub records: u64,
+    /// The least watermark of the sources, in milliseconds; none before the first.
+    pub watermark: Option<i64>,
+    /// The newest event time of all sources, in milliseconds, where the watermark stays a fixed delay behind.
+    pub newest: Option<i64>,
+}
+
+impl From<u64> for Progress {
+    /// So many records and nothing else known.
+    fn from(records: u64) -> Progress {
+        Progress { records, ..Progress::default() }
+    }
+}
+
 /// Runs a job as far as its input goes.
 pub struct Runner {
     inlet: Inlet,
@@ -71,7 +89,7 @@ impl Runner {
         }
     }
 
-    /// Runs to the end. `emit` gets each sink's rows in their order; `progress` hears of records read.
+    /// Runs to the end. `emit` gets each sink's rows in their order; `progress` hears how far it is.
     ///
     /// # Errors
     /// What stops the job: a malformed record, a failing expression, a guest's trap, `emit`'s own.
@@ -79,12 +97,22 @@ impl Runner {
         mut self,
         batch_rows: usize,
         emit: &mut dyn FnMut(usize, Batch) -> Result<()>,
-        progress: &mut dyn FnMut(u64),
+        progress: &mut dyn FnMut(Progress),
     ) -> Result<Report> {
         while self.step(batch_rows, emit)? {
-            progress(self.records);
+            progress(self.progress());
         }
         Ok(self.report())
+    }
+
+    /// How far the run is.
+    pub fn progress(&self) -> Progress {
+        let sources = || self.tasks.iter().filter_map(Task::source).filter(|s| s.is_timed());
+        let watermark = sources().map(|s| s.watermark().0).min();
+        // Neither before the first nor after the last there is a time to speak of.
+        let watermark = watermark.filter(|w| *w != i64::MIN && *w != i64::MAX);
+        let newest = sources().filter_map(|s| s.newest()).max();
+        Progress { records: self.records, watermark, newest }
     }
 
     /// Takes the next arrivals through all tasks; `false` at the end of the input.
@@ -96,12 +124,17 @@ impl Runner {
         batch_rows: usize,
         emit: &mut dyn FnMut(usize, Batch) -> Result<()>,
     ) -> Result<bool> {
-        let Some(arrivals) = self.inlet.next(batch_rows, None)? else { return Ok(false) };
-        let (source, upto) = (arrivals.source, arrivals.upto);
-        self.records += arrivals.rows() as u64;
-        self.tasks[usize::from(self.sources[source].0)].ingest(arrivals, &mut self.fx)?;
-        self.deliver()?;
-        for other in (0..self.sources.len()).filter(|&other| other != source) {
+        let round = self.inlet.round(batch_rows)?;
+        let Some(upto) = round.first().map(|arrivals| arrivals.upto) else { return Ok(false) };
+        let mut heard = vec![false; self.sources.len()];
+        for arrivals in round {
+            let source = arrivals.source;
+            heard[source] = true;
+            self.records += arrivals.rows() as u64;
+            self.tasks[usize::from(self.sources[source].0)].ingest(arrivals, &mut self.fx)?;
+            self.deliver()?;
+        }
+        for other in (0..self.sources.len()).filter(|&other| !heard[other]) {
             let (task, schema) = &self.sources[other];
             let batch = Batch::progress(schema.clone(), Vec::new(), upto);
             self.tasks[usize::from(*task)].progress(batch, &mut self.fx)?;

@@ -117,20 +117,37 @@ fn build_folders(script: &Path) -> Vec<PathBuf> {
 /// # Errors
 /// When there is no such file, it is a folder, or the system does not let us.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
-    let name = path.display();
+    no_folder(path)?;
+    std::fs::read(path).map_err(|e| unreadable(path, &e))
+}
+
+/// Finds out whether a file can be opened.
+///
+/// # Errors
+/// As [`read`].
+pub fn readable(path: &Path) -> Result<()> {
+    no_folder(path)?;
+    std::fs::File::open(path).map(|_| ()).map_err(|e| unreadable(path, &e))
+}
+
+fn no_folder(path: &Path) -> Result<()> {
     if path.is_dir() {
-        return Err(Diagnostic::new(
-            "host.is-a-folder",
-            format!("`{name}` is a folder, not a file"),
-        ));
+        let name = path.display();
+        let message = format!("`{name}` is a folder, not a file");
+        return Err(Diagnostic::new("host.is-a-folder", message));
     }
-    std::fs::read(path).map_err(|e| match e.kind() {
+    Ok(())
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Error {
+    let name = path.display();
+    match error.kind() {
         io::ErrorKind::NotFound => {
             Diagnostic::new("host.no-file", format!("there is no file `{name}`"))
                 .hint("paths in a script start from the script's folder")
         }
-        _ => Diagnostic::new("host.cannot-read", format!("cannot read `{name}`: {e}")),
-    })
+        _ => Diagnostic::new("host.cannot-read", format!("cannot read `{name}`: {error}")),
+    }
 }
 
 /// The names of the files in a folder, in order, without those that begin with `.` or `_`.

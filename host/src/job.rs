@@ -3,18 +3,20 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use highwater_engine::error::Diagnostic;
 use highwater_engine::session::{self, Fast, Files, NeedKind, Session};
 use highwater_engine::trace::{Chunk, What};
 
+use crate::columns;
 use crate::files::{self, Script};
 use crate::read_ahead::ReadAhead;
 use crate::sandbox::WasmtimeSandbox;
 use crate::table::Table;
 use crate::wasm_engine::{Handle, Outcome, WasmEngine, locate};
 
-pub use highwater_engine::session::{Options, Status};
+pub use highwater_engine::session::{Options, Progress, Status};
 
 /// How many events are looked at together.
 const EVENTS: u32 = 4_096;
@@ -113,23 +115,38 @@ pub fn files(script: &Script) -> Outcome<Files> {
     for need in session::needs(script.short_name(), &script.text)? {
         let read = match need.kind {
             NeedKind::Guest => script.guest(&need.path).map(|b| files.insert(&need.path, b)),
-            NeedKind::Data => data(script, &need.path, &mut files),
+            NeedKind::Data => {
+                let format = need.format.as_deref().and_then(columns::Format::named);
+                data(script, &need.path, format, &mut files)
+            }
         };
         errors.extend(read.err().map(|e| *e));
     }
     if errors.is_empty() { Ok(files) } else { Err(errors) }
 }
 
-/// Reads a data file, or all files of a folder.
-fn data(script: &Script, path: &str, files: &mut Files) -> highwater_engine::error::Result<()> {
+/// Takes in a data file, or all files of a folder: read whole, or opened where a format is of columns.
+fn data(
+    script: &Script,
+    path: &str,
+    format: Option<columns::Format>,
+    files: &mut Files,
+) -> highwater_engine::error::Result<()> {
+    let mut add = |path: &str, place: &Path| -> highwater_engine::error::Result<()> {
+        match format {
+            Some(format) => {
+                files.insert_columns(path, Arc::new(columns::File::open(place, format)?));
+            }
+            None => files.insert(path, files::read(place)?),
+        }
+        Ok(())
+    };
     let place = script.resolve(path);
     if !place.is_dir() {
-        files.insert(path, files::read(&place)?);
-        return Ok(());
+        return add(path, &place);
     }
     for name in files::folder(&place)? {
-        let bytes = files::read(&place.join(&name))?;
-        files.insert(&format!("{}/{name}", path.trim_end_matches('/')), bytes);
+        add(&format!("{}/{name}", path.trim_end_matches('/')), &place.join(&name))?;
     }
     Ok(())
 }
@@ -170,7 +187,8 @@ impl Job {
         }
     }
 
-    /// Runs a script to its end with the fast runner. `progress` hears how many records have been read.
+    /// Runs a script to its end with the fast runner. `progress` hears how far it is, and what share of the
+    /// input has been read where that is known.
     ///
     /// # Errors
     /// Everything that is wrong with the script; a job that fails later says so in [`Ran::failed`].
@@ -178,7 +196,7 @@ impl Job {
         script: &Script,
         engine: &EngineKind,
         options: &Options,
-        progress: &mut dyn FnMut(u64),
+        progress: &mut dyn FnMut(Progress, Option<f64>),
     ) -> Outcome<Ran> {
         match engine {
             EngineKind::Native => run_native(script, options, progress),
@@ -320,7 +338,11 @@ impl Job {
     }
 }
 
-fn run_native(script: &Script, options: &Options, progress: &mut dyn FnMut(u64)) -> Outcome<Ran> {
+fn run_native(
+    script: &Script,
+    options: &Options,
+    progress: &mut dyn FnMut(Progress, Option<f64>),
+) -> Outcome<Ran> {
     let files = files(script)?;
     let sandbox = Rc::new(WasmtimeSandbox::default());
     let mut job = Fast::open(script.short_name(), &script.text, &files, sandbox, options)?;
@@ -340,7 +362,7 @@ fn run_native(script: &Script, options: &Options, progress: &mut dyn FnMut(u64))
             }
             Ok(())
         },
-        progress,
+        &mut |far| progress(far, ahead.share()),
     );
     match done {
         Ok(report) => {

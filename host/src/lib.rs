@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod checkpoint;
+pub mod columns;
 pub mod escape;
 pub mod files;
 pub mod job;

@@ -3,6 +3,9 @@
 //! Which rows a reader hands out, and in which order, does not depend on when it is asked. So the job cannot
 //! tell, and its results are the same.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use crossbeam::channel::{Receiver, bounded};
 use highwater_engine::error::Result;
 use highwater_engine::source::{Chunk, Detached, Reader};
@@ -16,40 +19,69 @@ const THREADS: usize = 8;
 #[derive(Default)]
 pub struct ReadAhead {
     started: usize,
+    /// How much of how much each reader has handed out; whether all of them know.
+    read: Rc<RefCell<Vec<Amount>>>,
+    untold: bool,
 }
+
+/// How much has been read, and of how much, where that is known.
+type Amount = Option<(u64, u64)>;
 
 impl ReadAhead {
     /// The same rows, read ahead as long as there are threads to be had.
     pub fn wrap(&mut self, reader: Box<dyn Reader + Send>) -> Box<dyn Reader> {
         if self.started == THREADS {
+            self.untold = true;
             return reader;
         }
         self.started += 1;
-        Box::new(Ahead { relative: reader.relative(), state: State::Waiting(reader) })
+        let place = self.read.borrow().len();
+        self.read.borrow_mut().push(reader.read_of());
+        let read = Rc::clone(&self.read);
+        Box::new(Ahead { relative: reader.relative(), state: State::Waiting(reader), read, place })
+    }
+
+    /// The share of all input that has been handed out, from 0 to 1, each reader's counting the same; `None`
+    /// where some reader does not know.
+    pub fn share(&self) -> Option<f64> {
+        let read = self.read.borrow();
+        if self.untold || read.is_empty() {
+            return None;
+        }
+        let each = read.iter().map(|amount| {
+            let (done, all) = (*amount)?;
+            Some(if all == 0 { 1.0 } else { (done as f64 / all as f64).min(1.0) })
+        });
+        each.sum::<Option<f64>>().map(|sum| sum / read.len() as f64)
     }
 }
 
 struct Ahead {
     relative: bool,
     state: State,
+    read: Rc<RefCell<Vec<Amount>>>,
+    place: usize,
 }
+
+/// What a reader answered, and how far it was then.
+type Answer = (Result<Option<Chunk>>, Amount);
 
 enum State {
     /// Nothing has been asked for yet.
     Waiting(Box<dyn Reader + Send>),
-    Reading(Receiver<Result<Option<Chunk>>>),
+    Reading(Receiver<Answer>),
     /// The last answer, to be repeated.
     Done(Result<Option<Chunk>>),
 }
 
 /// Reads until the end, an error, or until nobody listens any more.
-fn start(mut reader: Box<dyn Reader + Send>, max_rows: usize) -> Receiver<Result<Option<Chunk>>> {
+fn start(mut reader: Box<dyn Reader + Send>, max_rows: usize) -> Receiver<Answer> {
     let (sender, receiver) = bounded(CHUNKS);
     std::thread::spawn(move || {
         loop {
             let answer = reader.read(max_rows);
             let last = !matches!(answer, Ok(Some(_)));
-            if sender.send(answer).is_err() || last {
+            if sender.send((answer, reader.read_of())).is_err() || last {
                 break;
             }
         }
@@ -68,7 +100,8 @@ impl Reader for Ahead {
                 return last;
             }
         };
-        let answer = receiver.recv().expect("a reading thread ends with an answer");
+        let (answer, amount) = receiver.recv().expect("a reading thread ends with an answer");
+        self.read.borrow_mut()[self.place] = amount;
         self.state = match &answer {
             Ok(Some(_)) => State::Reading(receiver),
             last => State::Done(last.clone()),
@@ -139,6 +172,34 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_share_is_that_of_all_readers_and_unknown_where_one_does_not_know() {
+        struct Half(u64);
+        impl Reader for Half {
+            fn read(&mut self, _: usize) -> Result<Option<Chunk>> {
+                self.0 += 1;
+                Rows(1, None, Arc::default()).read(1)
+            }
+            fn relative(&self) -> bool {
+                true
+            }
+            fn detach(self: Box<Self>) -> Detached {
+                Ok(self)
+            }
+            fn read_of(&self) -> Option<(u64, u64)> {
+                Some((self.0, 2))
+            }
+        }
+        let mut ahead = ReadAhead::default();
+        let mut first = ahead.wrap(Box::new(Half(0)));
+        let _second = ahead.wrap(Box::new(Half(0)));
+        assert_eq!(ahead.share(), Some(0.0));
+        assert!(first.read(1).expect("a chunk").is_some());
+        assert_eq!(ahead.share(), Some(0.25));
+        let _third = ahead.wrap(Box::new(Rows(1, None, Arc::default())));
+        assert_eq!(ahead.share(), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod table;
 use std::rc::Rc;
 
 use crate::error::{Diagnostic, Error, Result};
+pub use crate::runner::Progress;
 use crate::runner::{Report, Runner};
 use crate::sim::fault::Fault;
 use crate::sim::{Job, Sim, State};
@@ -426,7 +427,7 @@ impl Fast {
     pub fn run(
         mut self,
         emit: &mut dyn FnMut(usize, crate::batch::Batch) -> Result<()>,
-        progress: &mut dyn FnMut(u64),
+        progress: &mut dyn FnMut(Progress),
     ) -> Result<Report> {
         let rows = self.prepared.batch_rows.unwrap_or(8192);
         let inlet = self.prepared.inlet(false).map_err(|e| e.in_source(&self.name))?;

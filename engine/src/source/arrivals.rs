@@ -29,6 +29,8 @@ pub struct Arrivals {
     pub names: Names,
     /// Where the rows come from.
     pieces: Vec<Piece>,
+    /// Places that follow one another: the first, and how many.
+    runs: Vec<(Seq, usize)>,
     rows: usize,
     /// The rows of `pieces` that are left, once some were taken out.
     kept: Option<Vec<u32>>,
@@ -42,8 +44,6 @@ struct Piece {
     partition: u16,
     /// How many rows come before it.
     first: usize,
-    /// The place of its first row.
-    seq: Seq,
 }
 
 /// What messages call partitions: source, number, name.
@@ -72,6 +72,7 @@ impl Arrivals {
             upto: 0,
             names,
             pieces: Vec::new(),
+            runs: Vec::new(),
             rows: 0,
             kept: None,
         }
@@ -80,6 +81,11 @@ impl Arrivals {
     /// How many rows.
     pub fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// True when nothing has happened.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows == 0 && self.marks.is_empty()
     }
 
     /// Adds rows `from..to` of a chunk; the first has the place `seq`.
@@ -92,22 +98,26 @@ impl Arrivals {
     ) {
         let first = self.rows;
         self.rows += to - from;
+        match self.runs.last_mut() {
+            Some((begin, rows)) if *begin + *rows as u64 == seq => *rows += to - from,
+            _ => self.runs.push((seq, to - from)),
+        }
         if let Some(last) = self.pieces.last_mut()
             && Rc::ptr_eq(&last.chunk, &chunk)
             && last.to == from
-            && last.seq + (last.to - last.from) as u64 == seq
         {
             last.to = to;
             return;
         }
-        self.pieces.push(Piece { chunk, from, to, partition, first, seq });
+        self.pieces.push(Piece { chunk, from, to, partition, first });
     }
 
     /// Makes columns and places out of the rows added.
     pub(super) fn finish(&mut self) {
-        let runs: Vec<Numbers> =
-            self.pieces.iter().map(|p| Numbers::run(p.seq, p.to - p.from)).collect();
-        self.seqs = Numbers::concat(&runs);
+        self.seqs = match self.runs.as_slice() {
+            [(first, rows)] => Numbers::run(*first, *rows),
+            runs => runs.iter().flat_map(|&(first, rows)| first..first + rows as u64).collect(),
+        };
         let Some(first) = self.pieces.first() else { return };
         self.columns = (0..first.chunk.columns.len())
             .map(|c| {

@@ -32,6 +32,8 @@ pub struct Ingest {
     delay: Option<i64>,
     /// Whether a record without event time is left out and counted, instead of stopping the job.
     lenient: bool,
+    /// The option that says so.
+    ignore: &'static str,
     /// The numbers of the partitions, in the order of `state`.
     partitions: Vec<u16>,
     state: MinWatermark,
@@ -53,9 +55,9 @@ struct State {
 impl Ingest {
     /// The head of the source of `spec`, whose rows look like `schema`.
     pub fn new(spec: &crate::plan::SourceSpec, schema: &SchemaRef, partitions: Vec<u16>) -> Ingest {
-        let lenient = ["json.ignore-parse-errors", "csv.ignore-parse-errors"]
+        let lenient = super::IGNORE
             .iter()
-            .any(|o| spec.options.get(*o).is_some_and(|v| v.eq_ignore_ascii_case("true")));
+            .any(|(_, o)| spec.options.get(*o).is_some_and(|v| v.eq_ignore_ascii_case("true")));
         Ingest {
             table: spec.table.clone(),
             physical: Arc::clone(&spec.physical),
@@ -65,6 +67,7 @@ impl Ingest {
             called: Called::of(spec.columns.iter().chain(spec.watermark.iter().map(|w| &w.expr))),
             delay: spec.watermark.as_ref().and_then(|w| w.delay),
             lenient,
+            ignore: super::ignore_option(spec.options.get("format").map_or("", String::as_str)),
             state: MinWatermark::new(partitions.len()),
             partitions,
             bad: 0,
@@ -80,6 +83,19 @@ impl Ingest {
     /// The source's watermark.
     pub fn watermark(&self) -> EventTime {
         self.state.current()
+    }
+
+    /// Whether the table declares a watermark.
+    pub fn is_timed(&self) -> bool {
+        self.watermark.is_some()
+    }
+
+    /// The newest event time so far, in milliseconds, where the watermark stays a fixed delay behind it.
+    pub fn newest(&self) -> Option<i64> {
+        let delay = self.delay?;
+        let parts = (0..self.state.len()).map(|part| self.state.part(part).0);
+        let newest = parts.max().filter(|w| *w != i64::MIN && *w != i64::MAX)?;
+        Some(newest.saturating_add(delay))
     }
 
     /// True once every partition has ended.
@@ -209,9 +225,11 @@ impl Ingest {
         let row = (0..batch.rows).find(|&i| nulls.is_null(i)).expect("there is a NULL");
         if !self.lenient {
             let message = format!("the event time `{name}` of this record is NULL");
-            return Err(self.at_record(Diagnostic::new("run.event-time", message), a, row).hint(
-                "give every record an event time, or set 'json.ignore-parse-errors' = 'true' to count and leave out such records",
-            ));
+            let error = Diagnostic::new("run.event-time", message);
+            return Err(self.at_record(error, a, row).hint(format!(
+                "give every record an event time, or set '{}' = 'true' to count and leave out such records",
+                self.ignore
+            )));
         }
         let kept: Vec<u32> =
             (0..batch.rows).filter(|&i| nulls.is_valid(i)).map(|i| i as u32).collect();

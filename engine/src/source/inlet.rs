@@ -221,41 +221,87 @@ impl Inlet {
         while a.rows() < max_rows {
             let next = match self.first() {
                 // What came before a malformed record is delivered first.
-                Err(e) if a.rows() == 0 && a.marks.is_empty() => return Err(e),
+                Err(e) if a.is_empty() => return Err(e),
                 Err(_) | Ok(None) => break,
                 Ok(Some(next)) => next,
             };
-            let (at, kind, i) = next;
-            let begun = a.rows() > 0 || !a.marks.is_empty();
-            if self.partitions[i].source != source || (begun && until.is_some_and(|u| at > u.0)) {
+            let (at, _, i) = next;
+            if self.partitions[i].source != source
+                || (!a.is_empty() && until.is_some_and(|u| at > u.0))
+            {
                 break;
             }
-            a.at = VirtualTime(at.max(a.at.0));
-            let rows = a.rows() as u32;
-            let number = self.partitions[i].number;
-            match kind {
-                Next::Idle => {
-                    self.position.partitions[i].idle = true;
-                    self.position.seq += 1;
-                    a.marks.push((rows, self.position.seq, Mark::Idle(number)));
-                }
-                Next::Bad => {
-                    let bad = self.partitions[i].take_bad(self.retain);
-                    self.arrived(i, at, bad.offset);
-                    a.marks.push((rows, self.position.seq, Mark::Bad(number, bad)));
-                }
-                Next::Row => self.take_rows(i, max_rows, until, &mut a),
-            }
-            if let Ok(None) = self.partitions[i].peek() {
-                self.position.partitions[i].finished = true;
-                self.position.seq += 1;
-                let rows = a.rows() as u32;
-                a.marks.push((rows, self.position.seq, Mark::Finished(number)));
-            }
+            self.take(next, max_rows - a.rows(), until, &mut a);
         }
         a.finish();
         a.upto = self.position.seq;
         Ok(Some(a))
+    }
+
+    /// The next arrivals at all sources, at most `max_rows` together: one for each source, in the order of
+    /// the sources. All of them come up to the same place in the stream; empty at the end.
+    ///
+    /// # Errors
+    /// As [`Inlet::next`].
+    pub fn round(&mut self, max_rows: usize) -> Result<Vec<Arrivals>> {
+        let sources = self.partitions.iter().map(|p| p.source + 1).max().unwrap_or(0);
+        if sources < 2 {
+            return Ok(self.next(max_rows, None)?.into_iter().collect());
+        }
+        let mut all: Vec<Arrivals> =
+            (0..sources).map(|source| Arrivals::new(source, self.names.clone())).collect();
+        let mut rows = 0;
+        while rows < max_rows {
+            let next = match self.first() {
+                Err(e) if all.iter().all(Arrivals::is_empty) => return Err(e),
+                Err(_) | Ok(None) => break,
+                Ok(Some(next)) => next,
+            };
+            let a = &mut all[self.partitions[next.2].source];
+            let before = a.rows();
+            self.take(next, max_rows - rows, None, a);
+            rows += a.rows() - before;
+        }
+        if all.iter().all(Arrivals::is_empty) {
+            return Ok(Vec::new());
+        }
+        for a in &mut all {
+            a.finish();
+            a.upto = self.position.seq;
+        }
+        Ok(all)
+    }
+
+    /// Takes what comes next in a partition: a mark, or at most `max_rows` rows.
+    fn take(
+        &mut self,
+        (at, kind, i): (u64, Next, usize),
+        max_rows: usize,
+        until: Option<VirtualTime>,
+        a: &mut Arrivals,
+    ) {
+        a.at = VirtualTime(at.max(a.at.0));
+        let rows = a.rows() as u32;
+        let number = self.partitions[i].number;
+        match kind {
+            Next::Idle => {
+                self.position.partitions[i].idle = true;
+                self.position.seq += 1;
+                a.marks.push((rows, self.position.seq, Mark::Idle(number)));
+            }
+            Next::Bad => {
+                let bad = self.partitions[i].take_bad(self.retain);
+                self.arrived(i, at, bad.offset);
+                a.marks.push((rows, self.position.seq, Mark::Bad(number, bad)));
+            }
+            Next::Row => self.take_rows(i, max_rows, until, a),
+        }
+        if let Ok(None) = self.partitions[i].peek() {
+            self.position.partitions[i].finished = true;
+            self.position.seq += 1;
+            let rows = a.rows() as u32;
+            a.marks.push((rows, self.position.seq, Mark::Finished(number)));
+        }
     }
 
     fn arrived(&mut self, i: usize, at: u64, offset: u64) {
@@ -276,7 +322,7 @@ impl Inlet {
         let alone = self.partitions.len() == 1 && self.idle_timeout.is_none();
         let Some(chunk) = self.partitions[i].current() else { return };
         let (from, shift) = (self.partitions[i].row, self.partitions[i].shift);
-        let limit = if alone { max_rows - a.rows() } else { 1 };
+        let limit = if alone { max_rows } else { 1 };
         let bad_at = chunk.bad.get(self.partitions[i].bad).map_or(chunk.rows, |b| b.before_row);
         let mut to = bad_at.min(from + limit);
         if let Some(until) = until {

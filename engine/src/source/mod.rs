@@ -5,6 +5,7 @@
 
 pub mod arrivals;
 mod builder;
+pub mod columns;
 mod csv;
 mod datagen;
 mod files;
@@ -81,6 +82,11 @@ pub trait Reader {
     /// Whether arrivals count from the job's start instead of 1970.
     fn relative(&self) -> bool;
 
+    /// How much has been read, and of how much, in bytes or rows; `None` where nobody knows.
+    fn read_of(&self) -> Option<(u64, u64)> {
+        None
+    }
+
     /// The reader in a form that may go to another thread, or as it is where it must not.
     ///
     /// # Errors
@@ -120,6 +126,16 @@ pub struct Block {
 
 /// The blocks of a scenario by table, each table's in their order.
 pub type Blocks = BTreeMap<String, Vec<Block>>;
+
+/// When the records of a table arrive.
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    /// The column that says it.
+    column: Option<usize>,
+    /// Otherwise: the time between two records, in microseconds.
+    interval: u64,
+    relative: bool,
+}
 
 /// What a connector opens a table with.
 struct Context<'a> {
@@ -173,7 +189,11 @@ pub fn open(
 /// `connector` = `filesystem`: one file, or a folder with one partition a file.
 fn open_files(context: &Context<'_>) -> Result<Vec<Input>> {
     let path = context.required("path")?;
-    let format = format_named(context, context.required("format")?)?;
+    let format = context.required("format")?;
+    if columns::FORMATS.contains(&format) {
+        return columns::open(context, path, format);
+    }
+    let format = format_named(context, format)?;
     context.only(
         |key| matches!(key, "path" | "format") || is_format_option(key),
         "'path', 'format' and the options of the format",
@@ -192,6 +212,7 @@ fn open_files(context: &Context<'_>) -> Result<Vec<Input>> {
             format: format.0,
             ignore: context.flag(ignore_option(format.0), false)?,
             name: (*name).into(),
+            bytes: bytes.len() as u64,
             shift: Shift::default(),
         })
     };
@@ -229,6 +250,7 @@ fn open_blocks(context: &Context<'_>) -> Result<Vec<Input>> {
             format: format.0,
             ignore: context.flag(ignore_option(format.0), false)?,
             name: block.file.as_str().into(),
+            bytes: block.text.len() as u64,
             shift: Shift { first_line: block.first_line, indents: block.indents.as_slice().into() },
         })
     };
@@ -238,8 +260,8 @@ fn open_blocks(context: &Context<'_>) -> Result<Vec<Input>> {
 
 fn format_named(context: &Context<'_>, name: &str) -> Result<(&'static str, Format)> {
     FORMATS.iter().find(|(known, _)| *known == name).copied().ok_or_else(|| {
-        let names: Vec<_> = FORMATS.iter().map(|(name, _)| *name).collect();
-        context.bad_option("format", name, &names.join(" or "))
+        let names = FORMATS.iter().map(|(name, _)| *name).chain(columns::FORMATS);
+        context.bad_option("format", name, &names.collect::<Vec<_>>().join(" or "))
     })
 }
 
@@ -247,9 +269,17 @@ fn is_format_option(key: &str) -> bool {
     json::OPTIONS.contains(&key) || csv::OPTIONS.contains(&key)
 }
 
+/// The options that let a format leave out malformed records, by format.
+const IGNORE: [(&str, &str); 4] = [
+    ("json", "json.ignore-parse-errors"),
+    ("csv", "csv.ignore-parse-errors"),
+    ("parquet", "parquet.ignore-parse-errors"),
+    ("arrow", "arrow.ignore-parse-errors"),
+];
+
 /// The option that lets a format leave out malformed records.
 fn ignore_option(format: &str) -> &'static str {
-    if format == "csv" { "csv.ignore-parse-errors" } else { "json.ignore-parse-errors" }
+    IGNORE.iter().find(|(name, _)| *name == format).map_or(IGNORE[0].1, |(_, option)| option)
 }
 
 fn check_partitions(context: &Context<'_>, count: usize) -> Result<()> {

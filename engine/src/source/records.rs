@@ -104,6 +104,8 @@ pub(super) struct Part {
     pub(super) ignore: bool,
     /// The file's name.
     pub(super) name: Arc<str>,
+    /// How long it is.
+    pub(super) bytes: u64,
     pub(super) shift: Shift,
 }
 

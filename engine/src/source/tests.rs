@@ -7,15 +7,19 @@ use crate::column::value_at;
 use crate::schema::{DataType, Field, Schema};
 
 /// A table with its options, settings and input, for one test.
-struct Table {
-    spec: SourceSpec,
+pub(super) struct Table {
+    pub(super) spec: SourceSpec,
     settings: Settings,
-    files: Files,
+    pub(super) files: Files,
     blocks: Blocks,
 }
 
 /// A table `t` that reads the files.
-fn table(columns: &[(&str, DataType)], options: &[(&str, &str)], files: &[(&str, &[u8])]) -> Table {
+pub(super) fn table(
+    columns: &[(&str, DataType)],
+    options: &[(&str, &str)],
+    files: &[(&str, &[u8])],
+) -> Table {
     let fields = columns.iter().map(|(name, data_type)| Field::new(*name, *data_type)).collect();
     let mut options: BTreeMap<String, String> =
         options.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
@@ -65,22 +69,22 @@ fn inline(columns: &[(&str, DataType)], blocks: &[(&str, u32, &str)]) -> Table {
 }
 
 impl Table {
-    fn option(mut self, key: &str, value: &str) -> Table {
+    pub(super) fn option(mut self, key: &str, value: &str) -> Table {
         self.spec.options.insert(key.into(), value.into());
         self
     }
 
-    fn set(mut self, key: &str, value: &str) -> Table {
+    pub(super) fn set(mut self, key: &str, value: &str) -> Table {
         self.settings.values.insert(format!("highwater.t.{key}"), value.into());
         self
     }
 
-    fn open(&self) -> Result<Vec<Input>> {
+    pub(super) fn open(&self) -> Result<Vec<Input>> {
         open(&self.spec, &self.settings, &self.files, &self.blocks, 1)
     }
 
     /// Everything each partition delivers, a line a row or bad record, an error at the end.
-    fn lines(&self, max_rows: usize) -> Vec<Vec<String>> {
+    pub(super) fn lines(&self, max_rows: usize) -> Vec<Vec<String>> {
         let inputs = self.open().expect("the table opens");
         inputs
             .into_iter()

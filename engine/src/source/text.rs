@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use super::builder::Builder;
 use super::options::duration;
 use super::records::{Malformed, Part, Place, Reserved};
-use super::{Bad, Chunk, Context, Detached, Input, MAX_PARTITIONS, Reader, check_partitions};
+use super::{
+    Bad, Chunk, Clock, Context, Detached, Input, MAX_PARTITIONS, Reader, check_partitions,
+};
 use crate::column::value_at;
 use crate::error::{Error, Result};
 use crate::schema::DataType;
@@ -13,16 +15,6 @@ use crate::time::parse_timestamp;
 
 /// A chunk ends early after this many bytes of input, so that no column can outgrow its offsets.
 const CHUNK_BYTES: usize = 64 << 20;
-
-/// When the records of a table arrive.
-#[derive(Clone, Copy, Debug)]
-struct Clock {
-    /// The column that says it.
-    column: Option<usize>,
-    /// Otherwise: the time between two records, in microseconds.
-    interval: u64,
-    relative: bool,
-}
 
 /// A record that was found beforehand.
 #[derive(Debug)]
@@ -103,6 +95,7 @@ fn input(
         clock,
         last: 0,
         offset: 0,
+        bytes: 0,
         failed: None,
     };
     if let Some(column) = clock.column {
@@ -132,7 +125,7 @@ fn first_arrival(reader: &mut TextReader, column: usize) -> Result<u64> {
 }
 
 /// A time in a column as microseconds since 1970.
-fn micros(millis: Option<i64>, data_type: DataType) -> std::result::Result<u64, String> {
+pub(super) fn micros(millis: Option<i64>, data_type: DataType) -> std::result::Result<u64, String> {
     let millis = millis.ok_or("the arrival is NULL")?;
     u64::try_from(millis).ok().and_then(|ms| ms.checked_mul(1000)).ok_or_else(|| {
         format!("the arrival {millis} ({data_type}) is before 1970 or beyond the calendar")
@@ -291,6 +284,8 @@ struct TextReader {
     last: u64,
     /// The position of the next record.
     offset: u64,
+    /// How many bytes of records have been read.
+    bytes: u64,
     /// The error that ended the reading.
     failed: Option<Error>,
 }
@@ -404,6 +399,7 @@ impl Reader for TextReader {
             }
             self.offset += 1;
         }
+        self.bytes += bytes as u64;
         let rows = offsets.len();
         if rows + bad.len() == 0 {
             return self.failed.clone().map_or(Ok(None), Err);
@@ -425,5 +421,12 @@ impl Reader for TextReader {
 
     fn relative(&self) -> bool {
         self.clock.relative
+    }
+
+    fn read_of(&self) -> Option<(u64, u64)> {
+        match &self.walk {
+            Walk::All { .. } => Some((self.bytes, self.parts.iter().map(|p| p.bytes).sum())),
+            Walk::Listed { entries, next } => Some((*next as u64, entries.len() as u64)),
+        }
     }
 }

@@ -106,12 +106,16 @@ pub const INLINE: &str = "inline";
 pub const CONNECTORS: &[Connector] = &[
     Connector {
         name: "filesystem",
-        doc: "Reads or writes a file of JSON lines or CSV.",
+        doc: "Reads a file of JSON lines, CSV, Parquet or Arrow IPC; writes JSON lines or CSV.",
         reads: true,
         writes: true,
         options: &[
             required("path", OptionValue::Text, "The file, relative to the script."),
-            required("format", OptionValue::OneOf(&["json", "csv"]), "How a record is written."),
+            required(
+                "format",
+                OptionValue::OneOf(&["json", "csv", "parquet", "arrow"]),
+                "How a record is written; `parquet` and `arrow` are read by the native host only.",
+            ),
             option(
                 "json.ignore-parse-errors",
                 OptionValue::Boolean,
@@ -159,6 +163,16 @@ pub const CONNECTORS: &[Connector] = &[
             ),
             option("csv.allow-comments", OptionValue::Boolean, "Skip lines that start with `#`."),
             option("csv.null-literal", OptionValue::Text, "The text that stands for NULL."),
+            option(
+                "parquet.ignore-parse-errors",
+                OptionValue::Boolean,
+                "Count and skip rows with a value that its column cannot hold instead of failing.",
+            ),
+            option(
+                "arrow.ignore-parse-errors",
+                OptionValue::Boolean,
+                "Count and skip rows with a value that its column cannot hold instead of failing.",
+            ),
         ],
     },
     Connector {

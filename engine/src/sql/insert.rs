@@ -20,6 +20,9 @@ const COLLECT: &str = "collect";
 /// The name of a final SELECT's rows.
 const RESULT: &str = "result";
 
+/// Formats that are read and not written.
+const READ_ONLY: [&str; 2] = ["parquet", "arrow"];
+
 impl Planner<'_> {
     /// Plans the script's last statement when it is a bare query: its rows are its result.
     pub(super) fn collect(&mut self, query: &Query) -> Result<()> {
@@ -92,6 +95,16 @@ impl Planner<'_> {
                 ),
             )
             .hint("write to filesystem, print, push or blackhole")
+            .located_at(name.span));
+        }
+        if let Some(format) =
+            table.options.get("format").filter(|f| READ_ONLY.contains(&f.as_str()))
+        {
+            return Err(Diagnostic::new(
+                "sql.direction",
+                format!("`{}` cannot be written: the format '{format}' is only read", name.value),
+            )
+            .hint("write 'json' or 'csv'")
             .located_at(name.span));
         }
         let spec = SinkSpec {

@@ -38,6 +38,8 @@ pub struct Need {
     pub path: String,
     /// What it is for.
     pub kind: NeedKind,
+    /// The `format` option of the table that is read, as the script writes it.
+    pub format: Option<String>,
 }
 
 /// The files a script needs, in the order in which it names them.
@@ -51,8 +53,8 @@ pub fn needs(script: &str) -> Result<Vec<Need>, Vec<Diagnostic>> {
     }
     let read = tables_read(&statements);
     let mut needs: Vec<Need> = Vec::new();
-    let mut need = |path: &str, kind| {
-        let need = Need { path: path.to_owned(), kind };
+    let mut need = |path: &str, kind, format: Option<&str>| {
+        let need = Need { path: path.to_owned(), kind, format: format.map(str::to_owned) };
         if !needs.contains(&need) {
             needs.push(need);
         }
@@ -64,10 +66,11 @@ pub fn needs(script: &str) -> Result<Vec<Need>, Vec<Diagnostic>> {
                 if value("connector").is_some_and(|o| o.value == "filesystem")
                     && let Some(path) = value("path")
                 {
-                    need(&path.value, NeedKind::Data);
+                    let format = value("format").map(|o| o.value.as_str());
+                    need(&path.value, NeedKind::Data, format);
                 }
             }
-            Kind::CreateFunction { path, .. } => need(path, NeedKind::Guest),
+            Kind::CreateFunction { path, .. } => need(path, NeedKind::Guest, None),
             _ => {}
         }
     }

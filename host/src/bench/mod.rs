@@ -2,9 +2,11 @@
 
 pub mod checkpoint;
 mod clock;
+pub mod flights;
 pub mod ground;
 pub mod guests;
 pub mod module;
+pub mod readers;
 pub mod state;
 
 use std::path::Path;

@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use highwater::bench::ground::Workload;
 use highwater::bench::{BATCH_ROWS, Measurement, Subject, Task, measure};
 use highwater::report::Sources;
 use highwater_engine::error::Diagnostic;
 use serde_json::{Value as Json, json};
 
+use super::bench_flights::{FlightsArgs, flights};
+use super::bench_readers::{ReadersArgs, readers};
 use super::console::Console;
 use super::{Done, Failure, bench_state};
 
@@ -17,7 +19,7 @@ use super::{Done, Failure, bench_state};
 #[command(args_conflicts_with_subcommands = true)]
 pub(super) struct BenchArgs {
     #[command(subcommand)]
-    state: Option<bench_state::StateBench>,
+    other: Option<Other>,
     /// Which workloads: W1 (with a text key W1s, with two keys W1k2, by a guest W1g), W2, W3, W4, W5, F2; all when none is named
     #[arg(value_name = "WORKLOAD", value_parser = workload)]
     workloads: Vec<Workload>,
@@ -47,6 +49,17 @@ pub(super) struct BenchArgs {
     here: bool,
 }
 
+/// What is measured besides the workloads.
+#[derive(Subcommand)]
+enum Other {
+    /// Two questions about a file of flights, beside a loop and, where Python has them, Polars and DuckDB
+    Flights(FlightsArgs),
+    /// The readers of files beside the bare libraries
+    Readers(ReadersArgs),
+    #[command(flatten)]
+    State(bench_state::StateBench),
+}
+
 pub(super) fn workload(name: &str) -> Result<Workload, String> {
     let names = || workloads().iter().map(|w| w.name()).collect::<Vec<_>>().join(", ");
     Workload::named(name).ok_or_else(|| format!("the workloads are {}", names()))
@@ -73,8 +86,11 @@ type Measured = Result<Measurement, Diagnostic>;
 const ROUNDS: u32 = 2;
 
 pub(super) fn bench(args: &BenchArgs, console: &mut Console) -> Done {
-    if let Some(bench) = &args.state {
-        return bench_state::bench(bench, console);
+    match &args.other {
+        Some(Other::Flights(args)) => return flights(args, console),
+        Some(Other::Readers(args)) => return readers(args, console),
+        Some(Other::State(bench)) => return bench_state::bench(bench, console),
+        None => {}
     }
     if args.here {
         return here(args, console);

@@ -1,6 +1,8 @@
 //! The command line: arguments, what each command does, exit codes.
 
 mod bench;
+mod bench_flights;
+mod bench_readers;
 mod bench_state;
 mod check;
 mod console;
@@ -38,7 +40,7 @@ enum Command {
     Check(check::CheckArgs),
     /// Print how a job would be run
     Explain(explain::ExplainArgs),
-    /// Measure keyed tumbling windows beside a hand-written loop
+    /// Measure the engine beside hand-written loops, its readers beside bare libraries
     Bench(bench::BenchArgs),
     /// Print help: of a command, or on a topic (`help sql`)
     Help(help::HelpArgs),

@@ -11,7 +11,7 @@ use highwater::job::{EngineKind, Job, Ran};
 
 use super::console::Console;
 use super::input::{Input, read};
-use super::progress::Progress;
+use super::progress::{Progress, Show};
 use super::{Done, Failure, JobArgs, sinks};
 
 /// How many steps the simulation does between two looks at the terminal.
@@ -47,6 +47,9 @@ pub(super) struct RunArgs {
     /// Write the rows to a file instead of stdout; an existing file is replaced as a whole
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Show on stderr how far the job is: `line` (the default on a terminal), `json` or `none`
+    #[arg(long, value_enum, value_name = "FORM", num_args = 0..=1, default_missing_value = "line")]
+    progress: Option<Show>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -81,11 +84,11 @@ pub(super) fn run(args: &RunArgs, console: &mut Console) -> Done {
     let ran = match driver {
         Driver::Sim => simulate(args, &input, console)?,
         Driver::Runner => {
-            let progress = Progress::new("records");
-            let ran =
-                Job::run(&input.script, &args.job.engine(), &args.job.options(), &mut |records| {
-                    progress.at(records)
-                });
+            let mut progress = Progress::new("records", args.progress);
+            let (engine, options) = (args.job.engine(), args.job.options());
+            let ran = Job::run(&input.script, &engine, &options, &mut |far, share| {
+                progress.at(far, share);
+            });
             drop(progress);
             ran.map_err(|e| console.errors(&e, &input.sources))?
         }
@@ -140,11 +143,11 @@ fn simulate(args: &RunArgs, input: &Input, console: &mut Console) -> Done<Ran> {
     let mut job = input.open(&args.job, console)?;
     highwater_engine::session::ends(input.script.short_name(), &input.script.text)
         .map_err(|e| console.errors(&e, &input.sources))?;
-    let progress = Progress::new("events");
+    let mut progress = Progress::new("events", args.progress);
     let mut finish = || {
         loop {
             let status = job.step(STEPS)?;
-            progress.at(status.events);
+            progress.at(status.events.into(), None);
             if status.finished || status.failed.is_some() {
                 return job.ran(&status);
             }

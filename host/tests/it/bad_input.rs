@@ -79,7 +79,7 @@ fn in_wasm(folder: &Path, script: &str) -> Vec<(Option<i32>, String)> {
     let options = Options::default();
     let rows = |tables: &[Table]| tables.iter().map(Table::jsonl).collect::<String>();
     let code = |good: bool| Some(if good { 0 } else { 2 });
-    let by_runner = match Job::run(&script, &engine, &options, &mut |_| {}) {
+    let by_runner = match Job::run(&script, &engine, &options, &mut |_, _| {}) {
         Ok(ran) => (code(ran.failed.is_none()), rows(&ran.tables)),
         Err(_) => (code(false), String::new()),
     };

@@ -4,6 +4,7 @@ mod bad_input;
 mod bench;
 mod checkpoint;
 mod cli;
+mod columns;
 mod example;
 mod hostile;
 mod hosts;
