@@ -2,7 +2,7 @@
 
 use crate::batch::Batch;
 use crate::error::Result;
-use crate::runner::{Report, Runner};
+use crate::runner::{Progress, Report, Runner};
 use crate::snapshot::{Opened, Snapshot};
 
 /// What [`Fast::begin`](super::Fast::begin) makes.
@@ -38,9 +38,9 @@ impl Running {
         self.runner.restore(snapshot).map_err(|e| e.in_source(&self.name))
     }
 
-    /// Records read so far.
-    pub fn records(&self) -> u64 {
-        self.runner.records()
+    /// How far the run is.
+    pub fn progress(&self) -> Progress {
+        self.runner.progress()
     }
 
     /// What the job has done so far.

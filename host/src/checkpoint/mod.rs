@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use highwater_engine::error::{Diagnostic, Error, Result};
 use highwater_engine::runner::Report;
-use highwater_engine::session::{Fast, Options, Running};
+use highwater_engine::session::{Fast, Options, Progress, Running};
 use highwater_engine::snapshot::{Opened, Snapshot};
 use serde_json::{Value as Json, json};
 
@@ -52,8 +52,8 @@ pub struct Checkpoints {
 
 /// What to tell the user on the way.
 pub trait Listener {
-    /// So many records have been read.
-    fn records(&mut self, records: u64);
+    /// How far the job is, and which share of its input files has been read, where that is known.
+    fn at(&mut self, far: Progress, share: Option<f64>);
     /// Something worth knowing, such as which checkpoint the job goes on from.
     fn note(&mut self, text: &str);
 }
@@ -109,8 +109,14 @@ pub fn run(
     }
     drop(found);
     if let Some(running) = running {
-        let mut loop_ =
-            Loop { running, stages: &mut stages, identity: &identity, number, checkpoints };
+        let mut loop_ = Loop {
+            running,
+            stages: &mut stages,
+            identity: &identity,
+            number,
+            checkpoints,
+            ahead: &ahead,
+        };
         match loop_.run(&store, listener) {
             Ok(report) => finished = Some(report),
             Err(error) => {
@@ -160,6 +166,7 @@ struct Loop<'a> {
     /// The last checkpoint's number.
     number: u64,
     checkpoints: &'a Checkpoints,
+    ahead: &'a ReadAhead,
 }
 
 impl Loop<'_> {
@@ -170,7 +177,7 @@ impl Loop<'_> {
         loop {
             let stages = &mut *self.stages;
             let more = self.running.step(&mut |sink, batch| stages.take(sink, batch))?;
-            listener.records(self.running.records());
+            listener.at(self.running.progress(), self.ahead.share());
             if !more {
                 break;
             }

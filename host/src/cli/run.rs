@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use highwater::checkpoint::{self, Checkpoints, Listener};
 use highwater::escape::visible_lines;
 use highwater::files::write_atomically;
-use highwater::job::{EngineKind, Job, Ran};
+use highwater::job::{EngineKind, Job, Progress as Far, Ran};
 
 use super::console::Console;
 use super::input::{Input, read};
@@ -105,8 +105,8 @@ pub(super) fn interval(text: &str) -> Result<Duration, String> {
 struct Told<'a>(Progress, &'a mut Console);
 
 impl Listener for Told<'_> {
-    fn records(&mut self, records: u64) {
-        self.0.at(records);
+    fn at(&mut self, far: Far, share: Option<f64>) {
+        self.0.at(far, share);
     }
 
     fn note(&mut self, text: &str) {
@@ -130,7 +130,7 @@ fn checkpointed(
         return Err(Failure::Input);
     }
     let checkpoints = Checkpoints { folder: folder.to_owned(), interval: args.checkpoint_interval };
-    let mut told = Told(Progress::new("records"), console);
+    let mut told = Told(Progress::new("records", args.progress), console);
     let ran = checkpoint::run(&input.script, &args.job.options(), &checkpoints, &mut told);
     drop(told);
     let (ran, completed) = ran.map_err(|e| console.errors(&e, &input.sources))?;
