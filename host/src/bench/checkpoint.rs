@@ -39,7 +39,7 @@ struct Run {
     records: u64,
     /// Seconds the stream stood still for each checkpoint.
     pauses: Vec<f64>,
-    /// The last snapshot's bytes.
+    /// The largest snapshot's bytes.
     bytes: u64,
 }
 
@@ -102,7 +102,8 @@ fn run(plan: &Plan, columns: &Columns, rounds: u32, folder: Option<&Path>) -> Re
             number += 1;
             let begin = Instant::now();
             let snapshot = runner.checkpoint(number)?;
-            run.bytes = snapshot.sections.iter().map(|(_, content)| content.len() as u64).sum();
+            let bytes = snapshot.sections.iter().map(|(_, content)| content.len() as u64).sum();
+            run.bytes = run.bytes.max(bytes);
             writer.write(snapshot, Vec::new())?;
             run.pauses.push(begin.elapsed().as_secs_f64());
             due = Instant::now() + plan.interval;
