@@ -10,7 +10,7 @@ mod guest;
 mod live;
 mod state;
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::error::{Diagnostic, Error};
 use crate::runner::Report;
@@ -145,7 +145,7 @@ pub unsafe extern "C" fn hw_open(
         unsafe { (text(name, name_len), text(ptr, len), text(options_ptr, options_len)) };
     let options = options(&json);
     let files = with(|s| s.files.clone());
-    match Session::open(&name, &script, &files, Rc::new(Imported), &options) {
+    match Session::open(&name, &script, &files, Arc::new(Imported), &options) {
         Ok(session) => with(|s| {
             let warnings: Vec<_> = session.warnings().iter().map(Diagnostic::to_json).collect();
             s.result = serde_json::json!({"warnings": warnings}).to_string().into_bytes();
@@ -318,7 +318,7 @@ pub extern "C" fn hw_fork(handle: i32) -> i32 {
 pub extern "C" fn hw_run(handle: i32) -> i32 {
     let files = with(|s| s.files.clone());
     on(handle, |o| {
-        let fast = Fast::open(&o.name, &o.script, &files, Rc::new(Imported), &o.options);
+        let fast = Fast::open(&o.name, &o.script, &files, Arc::new(Imported), &o.options);
         let fast = match fast {
             Ok(fast) => fast,
             Err(errors) => return (-1, diagnostics(&errors)),

@@ -1,7 +1,8 @@
 //! The graph: a plan cut into stages at every exchange of rows, then into tasks and channels.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
+use crate::aggregate::AggregateSet;
 use crate::error::{Diagnostic, Result};
 use crate::expr::Expr;
 use crate::group::GroupAggregate;
@@ -13,10 +14,13 @@ use crate::rowwise::{AssignAligned, Filter, Project};
 use crate::schema::SchemaRef;
 use crate::sink::Sink;
 use crate::source::ingest::Ingest;
-use crate::task::{Edge, Gate, Head, Route, Task};
+use crate::task::{Blocks, Edge, Gate, Head, LooseGate, Route, Task};
+use crate::time::Alignment;
 use crate::trace::{Header, TaskInfo};
 use crate::udf::{Guests, Sandbox};
-use crate::window::{AlignedAggregate, GuestWindow, SessionAggregate};
+use crate::window::{
+    AlignedAggregate, GuestWindow, MergeAggregate, PartAggregate, SessionAggregate, TURN,
+};
 
 /// A plan made ready to run.
 pub struct Graph {
@@ -28,6 +32,8 @@ pub struct Graph {
     pub header: Header,
     /// Task number → stage, subtask.
     tasks: Vec<(usize, u32)>,
+    /// Whether it is cut for threads.
+    threaded: bool,
 }
 
 /// Operators that run in one task, without an exchange between them.
@@ -42,6 +48,18 @@ struct Stage {
     routes: Vec<Route>,
     /// Whether it, or a stage behind it, merges several channels.
     progress: bool,
+    share: Share,
+}
+
+/// What a stage does of an aggregation over windows that several subtasks share by blocks of the stream.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Share {
+    /// Nothing, or all of it.
+    Whole,
+    /// Its last node, for some blocks.
+    Part,
+    /// Its first node, from the parts.
+    Merge,
 }
 
 impl Graph {
@@ -49,7 +67,24 @@ impl Graph {
     ///
     /// # Errors
     /// When the parallelism is out of range.
-    pub fn new(mut plan: Plan, parallelism: u32, seed: u64) -> Result<Graph> {
+    pub fn new(plan: Plan, parallelism: u32, seed: u64) -> Result<Graph> {
+        Graph::cut(plan, parallelism, seed, false)
+    }
+
+    /// Cuts a plan so that many threads have something to do. The rows are those of any other cut.
+    ///
+    /// Joins, sessions and guests' operators get a subtask a thread, by key. So do tumbling windows whose
+    /// aggregates merge to the same in any order, but by blocks of the stream: then reading keys is shared
+    /// too. Other windows and running aggregates have one: to bring their rows back in order, or to
+    /// deal records out by key, would cost what was won.
+    ///
+    /// # Errors
+    /// When the number of threads is out of range.
+    pub fn threaded(plan: Plan, threads: u32, seed: u64) -> Result<Graph> {
+        Graph::cut(plan, threads, seed, threads > 1)
+    }
+
+    fn cut(mut plan: Plan, parallelism: u32, seed: u64, threaded: bool) -> Result<Graph> {
         if parallelism == 0 || parallelism > crate::key::KEY_GROUPS {
             return Err(Diagnostic::new(
                 "settings.parallelism",
@@ -58,13 +93,14 @@ impl Graph {
             .hint(format!("choose 1 to {}", crate::key::KEY_GROUPS)));
         }
         share_sources(&mut plan);
-        let stages = stages(&plan, parallelism);
+        let stages = stages(&plan, parallelism, threaded);
         let mut graph = Graph {
             plan,
             stages,
             channels: Vec::new(),
             header: Header { seed, ..Header::default() },
             tasks: Vec::new(),
+            threaded,
         };
         graph.number();
         Ok(graph)
@@ -116,6 +152,30 @@ impl Graph {
                 at.expect("every node is in a task") as u16
             })
             .collect()
+    }
+
+    /// How many batches should be under way at once, so that every subtask has something to do.
+    pub fn batches_ahead(&self) -> usize {
+        let widest = self.stages.iter().map(|s| s.parallelism).max().unwrap_or(1) as usize;
+        let shares = self.stages.iter().any(|s| s.share == Share::Part);
+        if shares { widest * TURN as usize * 3 / 2 } else { 4 * widest }
+    }
+
+    /// Whether any of its operators has several subtasks.
+    pub fn is_wide(&self) -> bool {
+        self.stages.iter().any(|s| s.parallelism > 1)
+    }
+
+    /// What a task has at heart: nothing but the rows under way, or state that stays.
+    pub fn is_light(&self, task: usize) -> bool {
+        let stage = &self.stages[self.tasks[task].0];
+        matches!(stage.kind, "map" | "sink") || stage.share == Share::Merge
+    }
+
+    /// Which subtask a task is, of how many.
+    pub fn subtask(&self, task: usize) -> (usize, usize) {
+        let (stage, subtask) = self.tasks[task];
+        (subtask as usize, self.stages[stage].parallelism as usize)
     }
 
     /// How many tasks there are.
@@ -175,7 +235,7 @@ impl Graph {
         &self,
         partitions: &[Vec<u16>],
         guests: &Guests,
-        sandbox: &Rc<dyn Sandbox>,
+        sandbox: &Arc<dyn Sandbox>,
     ) -> Result<Vec<Task>> {
         let mut tasks = Vec::with_capacity(self.tasks.len());
         let mut source = 0;
@@ -190,14 +250,20 @@ impl Graph {
                     link(expr, guests, sandbox)?;
                 }
                 Head::Source(Ingest::new(&spec, &first.schema, partitions[source - 1].clone()))
+            } else if stage.share == Share::Merge {
+                let subtasks = self.stages[stage.inputs[0].0].parallelism as usize;
+                Head::Merge(Box::new(self.merging(stage.nodes[0], subtasks)))
             } else {
-                let schemas =
-                    first.inputs.iter().map(|&n| self.plan.nodes[n].schema.clone()).collect();
-                Head::Gate(self.gate(s, t, schemas))
+                self.gate(s, t)
             };
             let mut operators: Vec<Box<dyn Operator>> = Vec::new();
             let mut sink = None;
-            for &n in &stage.nodes {
+            let shared = match stage.share {
+                Share::Whole => None,
+                Share::Part => stage.nodes.last(),
+                Share::Merge => stage.nodes.first(),
+            };
+            for n in stage.nodes.iter().filter(|n| shared != Some(n)).copied() {
                 match self.operator(n, guests, sandbox)? {
                     Made::Operator(o) => operators.push(o),
                     Made::Sink(s) => sink = Some(s),
@@ -205,12 +271,53 @@ impl Graph {
                 }
             }
             let name = self.header.tasks[t].name.clone();
-            tasks.push(Task::new(name, head, operators, sink, self.edges(t)));
+            let task = Task::new(name, head, operators, sink, self.edges(t));
+            tasks.push(match shared.filter(|_| stage.share == Share::Part) {
+                Some(&node) => task.sharing(self.sharing(node)),
+                None => task,
+            });
         }
         Ok(tasks)
     }
 
-    fn gate(&self, stage: usize, task: usize, schemas: Vec<SchemaRef>) -> Gate {
+    /// The part of a subtask in windows that are shared.
+    fn sharing(&self, id: NodeId) -> PartAggregate {
+        let node = &self.plan.nodes[id];
+        let input = &self.plan.nodes[node.inputs[0]].schema;
+        let Op::WindowAggregate {
+            window: WindowSpec::Aligned(alignment),
+            time,
+            keys,
+            aggregates,
+            ..
+        } = &node.op
+        else {
+            unreachable!("only aligned windows are shared")
+        };
+        PartAggregate::new(&node.name, *alignment, *time, keys, aggregates, input)
+    }
+
+    /// The end at which they are merged.
+    fn merging(&self, id: NodeId, subtasks: usize) -> MergeAggregate {
+        let node = &self.plan.nodes[id];
+        let schemas = (&self.plan.nodes[node.inputs[0]].schema, &node.schema);
+        let Op::WindowAggregate {
+            window: WindowSpec::Aligned(alignment),
+            keys,
+            bounds,
+            aggregates,
+            ..
+        } = &node.op
+        else {
+            unreachable!("only aligned windows are shared")
+        };
+        let keys = (keys.as_slice(), self.order_after(id));
+        MergeAggregate::new(*alignment, keys, (bounds, aggregates), schemas, subtasks)
+    }
+
+    fn gate(&self, stage: usize, task: usize) -> Head {
+        let first = &self.plan.nodes[self.stages[stage].nodes[0]];
+        let schemas = first.inputs.iter().map(|&n| self.plan.nodes[n].schema.clone()).collect();
         // Channels stand at the gate by edge, then by sending task, as they were numbered.
         let mut inputs = Vec::new();
         for (i, &(from_stage, input)) in self.stages[stage].inputs.iter().enumerate() {
@@ -222,11 +329,17 @@ impl Graph {
                 }
             }
         }
-        let gate = Gate::new(&inputs, schemas);
-        match self.plan.nodes[self.stages[stage].nodes[0]].op {
-            Op::IntervalJoin { .. } => gate.merging(),
-            _ => gate,
+        let several = self.threaded && inputs.len() > 1;
+        if several && let Op::Sink(spec) = &first.op {
+            let sorts = !first.updating && sorted(spec);
+            return Head::Loose(LooseGate::new(inputs.len(), !sorts));
         }
+        let gate = Gate::new(&inputs, schemas);
+        Head::Gate(match first.op {
+            Op::IntervalJoin { .. } => gate.merging(),
+            _ if several && first.inputs.len() == 1 => gate.joining(),
+            _ => gate,
+        })
     }
 
     /// The edges out of a task: one for each stage and input it feeds.
@@ -285,7 +398,7 @@ impl Graph {
         if by_value { KeyOrder::Value } else { KeyOrder::Group }
     }
 
-    fn operator(&self, id: NodeId, guests: &Guests, sandbox: &Rc<dyn Sandbox>) -> Result<Made> {
+    fn operator(&self, id: NodeId, guests: &Guests, sandbox: &Arc<dyn Sandbox>) -> Result<Made> {
         let node = &self.plan.nodes[id];
         let input = |i: usize| &self.plan.nodes[node.inputs[i]].schema;
         let name = node.name.as_str();
@@ -293,8 +406,7 @@ impl Graph {
         Ok(Made::Operator(match &node.op {
             Op::Source(_) => return Ok(Made::Nothing),
             Op::Sink(spec) => {
-                let sorted = spec.connector != "blackhole";
-                let sink = Sink::new(node.schema.clone(), node.updating, sorted);
+                let sink = Sink::new(node.schema.clone(), node.updating, sorted(spec));
                 // A SELECT's own columns make no promise to anybody.
                 let checked = spec.connector != "collect";
                 return Ok(Made::Sink(if checked { sink.enforcing(name) } else { sink }));
@@ -366,8 +478,13 @@ impl Graph {
     }
 }
 
+/// Whether somebody may read the rows in their order.
+fn sorted(spec: &SinkSpec) -> bool {
+    spec.connector != "blackhole"
+}
+
 /// Gives the guests' functions in an expression their guests.
-fn link(expr: &mut Expr, guests: &Guests, sandbox: &Rc<dyn Sandbox>) -> Result<()> {
+fn link(expr: &mut Expr, guests: &Guests, sandbox: &Arc<dyn Sandbox>) -> Result<()> {
     expr.guests(&mut |function| {
         function.link(guests.start(&function.path, sandbox, &[])?);
         Ok(())
@@ -408,7 +525,7 @@ fn share_sources(plan: &mut Plan) {
 }
 
 /// Cuts the plan at exchanges, and where rows go more than one way.
-fn stages(plan: &Plan, parallelism: u32) -> Vec<Stage> {
+fn stages(plan: &Plan, parallelism: u32, threaded: bool) -> Vec<Stage> {
     let consumers =
         |id: NodeId| plan.nodes.iter().flat_map(|n| &n.inputs).filter(|&&i| i == id).count();
     let mut stages: Vec<Stage> = Vec::new();
@@ -442,8 +559,44 @@ fn stages(plan: &Plan, parallelism: u32) -> Vec<Stage> {
             Op::IntervalJoin { keys, .. } => ("join", vec![keyed(0, &keys[0]), keyed(1, &keys[1])]),
             _ => ("map", vec![Route::Only]),
         };
+        if threaded
+            && let Some(alignment) = shareable(plan, id)
+            && stages[upstream[0]].parallelism == 1
+        {
+            let input = node.inputs[0];
+            let from = upstream[0];
+            // What is computed a row at a time behind the source is shared along.
+            let own = stages[from].nodes.len() > 1 && consumers(input) == 1;
+            let mut nodes = if own { stages[from].nodes.split_off(1) } else { Vec::new() };
+            nodes.iter().for_each(|&n| stage_of[n] = stages.len());
+            nodes.push(id);
+            stages.push(Stage {
+                name: format!("{}-part", node.name),
+                kind: "window",
+                nodes,
+                parallelism,
+                inputs: vec![(from, 0)],
+                routes: vec![Route::Blocks(Blocks::new(alignment, parallelism as usize))],
+                progress: false,
+                share: Share::Part,
+            });
+            stage_of.push(stages.len());
+            stages.push(Stage {
+                name: node.name.clone(),
+                kind: "window",
+                nodes: vec![id],
+                parallelism: 1,
+                inputs: vec![(stages.len() - 1, 0)],
+                routes: vec![Route::Only],
+                progress: false,
+                share: Share::Merge,
+            });
+            continue;
+        }
         let width = match kind {
             "map" => stages[upstream[0]].parallelism,
+            // What leaves these is about as much as what comes in: routing it costs what is won.
+            "aggregate" | "window" if threaded => 1,
             _ if routes.iter().any(|r| matches!(r, Route::Key(_))) => parallelism,
             _ => 1,
         };
@@ -456,10 +609,24 @@ fn stages(plan: &Plan, parallelism: u32) -> Vec<Stage> {
             inputs: upstream.into_iter().enumerate().map(|(i, s)| (s, i)).collect(),
             routes,
             progress: false,
+            share: Share::Whole,
         });
     }
     mark_progress(&mut stages);
     stages
+}
+
+/// The windows of a node that subtasks can share by blocks of the stream.
+fn shareable(plan: &Plan, id: NodeId) -> Option<Alignment> {
+    let node = &plan.nodes[id];
+    let Op::WindowAggregate { window: WindowSpec::Aligned(alignment), aggregates, .. } = &node.op
+    else {
+        return None;
+    };
+    let input = &plan.nodes[node.inputs[0]].schema;
+    // Where windows overlap, every subtask would have to put most of them together from its slices.
+    let apart = alignment.overlap() == 1;
+    (apart && AggregateSet::new(aggregates, input).splits()).then_some(*alignment)
 }
 
 /// A stage that merges channels must hear how far each has come, and so must all before it, which pass

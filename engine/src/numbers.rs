@@ -90,7 +90,15 @@ impl Numbers {
     pub fn gather(&self, indices: &[u32]) -> Numbers {
         match &self.form {
             Form::Steps(number, 0) => Numbers::same(*number, indices.len()),
-            _ => indices.iter().map(|&i| self.at(i as usize)).collect(),
+            Form::Steps(first, by) => {
+                let from = indices.first().copied().unwrap_or(0);
+                if indices.iter().zip(from..).all(|(&i, next)| i == next) {
+                    return Numbers::steps(step(*first, *by, from as usize), *by, indices.len());
+                }
+                let each = indices.iter().map(|&i| step(*first, *by, i as usize)).collect();
+                Numbers { form: Form::Each(each, 0), rows: indices.len() }
+            }
+            Form::Each(..) => indices.iter().map(|&i| self.at(i as usize)).collect(),
         }
     }
 

@@ -67,6 +67,31 @@ pub struct Merged {
     pub upto: Seq,
 }
 
+impl Merged {
+    /// Rows of one input as one batch in their order.
+    pub fn into_batch(self, schema: &SchemaRef) -> Batch {
+        let Merged { pieces, runs, stairs, upto } = self;
+        if pieces.is_empty() {
+            return Batch::progress(schema.clone(), stairs, upto);
+        }
+        let mut firsts = Vec::with_capacity(pieces.len());
+        let mut rows = 0;
+        for (_, batch) in &pieces {
+            firsts.push(rows);
+            rows += batch.rows as u32;
+        }
+        let batches: Vec<Batch> = pieces.into_iter().map(|piece| piece.1).collect();
+        let all = Batch::concat(&batches);
+        let mut order = Vec::with_capacity(all.rows);
+        for run in runs {
+            let first = firsts[run.piece as usize];
+            order.extend(first + run.from..first + run.to);
+        }
+        let batch = if order.is_sorted() { all } else { all.gather(&order) };
+        Batch { stairs, upto, ..batch }
+    }
+}
+
 /// Rows `from..to` of a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Run {
@@ -79,7 +104,7 @@ pub struct Run {
 }
 
 /// One operator of one subtask. No clock, no I/O, no chance: a function of what it is told.
-pub trait Operator {
+pub trait Operator: Send {
     /// Takes a batch of an input. Its `stairs` are the watermark's steps over all inputs; an operator
     /// passes them on behind the rows they release.
     ///

@@ -9,6 +9,7 @@ use crate::operator::wrong_state;
 use crate::schema::SchemaRef;
 use crate::snapshot::bytes::{Pieces, Reader, put};
 use crate::snapshot::{INLET, Opened, PLAN, Snapshot};
+use crate::source::ingest::Ingest;
 use crate::source::inlet::{Inlet, Position};
 use crate::task::{Effects, Element, Task};
 use crate::{archive, unarchive};
@@ -42,6 +43,18 @@ pub struct Progress {
     pub watermark: Option<i64>,
     /// The newest event time of all sources, in milliseconds, where the watermark stays a fixed delay behind.
     pub newest: Option<i64>,
+}
+
+impl Progress {
+    /// How far these sources have come.
+    pub fn of<'a>(records: u64, sources: impl Iterator<Item = &'a Ingest> + Clone) -> Progress {
+        let timed = || sources.clone().filter(|source| source.is_timed());
+        let watermark = timed().map(|source| source.watermark().0).min();
+        // Neither before the first nor after the last there is a time to speak of.
+        let watermark = watermark.filter(|w| *w != i64::MIN && *w != i64::MAX);
+        let newest = timed().filter_map(|source| source.newest()).max();
+        Progress { records, watermark, newest }
+    }
 }
 
 impl From<u64> for Progress {
@@ -107,12 +120,7 @@ impl Runner {
 
     /// How far the run is.
     pub fn progress(&self) -> Progress {
-        let sources = || self.tasks.iter().filter_map(Task::source).filter(|s| s.is_timed());
-        let watermark = sources().map(|s| s.watermark().0).min();
-        // Neither before the first nor after the last there is a time to speak of.
-        let watermark = watermark.filter(|w| *w != i64::MIN && *w != i64::MAX);
-        let newest = sources().filter_map(|s| s.newest()).max();
-        Progress { records: self.records, watermark, newest }
+        Progress::of(self.records, self.tasks.iter().filter_map(Task::source))
     }
 
     /// Takes the next arrivals through all tasks; `false` at the end of the input.

@@ -58,20 +58,20 @@ impl Sink {
         self
     }
 
+    /// Finds the first row that must not be there, however rows come together in batches.
     fn check(&self, batch: &Batch) -> Result<()> {
         let Some(name) = &self.enforced else { return Ok(()) };
-        for (field, column) in self.schema.fields.iter().zip(&batch.columns) {
-            if !field.nullable
-                && column.null_count() > 0
-                && let Some(row) = (0..batch.rows).find(|&row| column.is_null(row))
-            {
-                let message = format!("the column `{}` is NOT NULL, the value is NULL", field.name);
-                let error = Diagnostic::new("run.not-null", message)
-                    .hint("filter with IS NOT NULL, give a value with COALESCE, or declare the column without NOT NULL");
-                return Err(row_error(name, batch.seqs.at(row), error));
-            }
-        }
-        Ok(())
+        let fields = self.schema.fields.iter().zip(&batch.columns);
+        let nulls = fields.filter(|(f, column)| !f.nullable && column.null_count() > 0);
+        let first = nulls.filter_map(|(field, column)| {
+            let rows = (0..batch.rows).filter(|&row| column.is_null(row));
+            Some((rows.map(|row| batch.seqs.at(row)).min()?, field))
+        });
+        let Some((seq, field)) = first.min_by_key(|(seq, _)| *seq) else { return Ok(()) };
+        let message = format!("the column `{}` is NOT NULL, the value is NULL", field.name);
+        let error = Diagnostic::new("run.not-null", message)
+            .hint("filter with IS NOT NULL, give a value with COALESCE, or declare the column without NOT NULL");
+        Err(row_error(name, seq, error))
     }
 
     /// Takes rows in.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::sync::Arc;
 
 use highwater_engine::error::Diagnostic;
@@ -14,6 +13,7 @@ use crate::files::{self, Script};
 use crate::read_ahead::ReadAhead;
 use crate::sandbox::WasmtimeSandbox;
 use crate::table::Table;
+use crate::threads::{self, Threads};
 use crate::wasm_engine::{Handle, Outcome, WasmEngine, locate};
 
 pub use highwater_engine::session::{Options, Progress, Status};
@@ -155,7 +155,7 @@ fn data(
 fn load(script: &Script, path: Option<&Path>) -> Outcome<WasmEngine> {
     let one = |e: highwater_engine::error::Error| vec![*e];
     let bytes = files::read(&locate(path).map_err(one)?).map_err(one)?;
-    let mut engine = WasmEngine::load(&bytes, Rc::new(WasmtimeSandbox::default()))?;
+    let mut engine = WasmEngine::load(&bytes, Arc::new(WasmtimeSandbox::default()))?;
     let files = files(script)?;
     for path in files.paths() {
         if let Some(bytes) = files.get(path) {
@@ -174,7 +174,7 @@ impl Job {
         match engine {
             EngineKind::Native => {
                 let files = files(script)?;
-                let sandbox = Rc::new(WasmtimeSandbox::default());
+                let sandbox = Arc::new(WasmtimeSandbox::default());
                 let name = script.short_name();
                 let session = Session::open(name, &script.text, &files, sandbox, options)?;
                 Ok(Job(Inner::Native(Box::new(session))))
@@ -187,8 +187,9 @@ impl Job {
         }
     }
 
-    /// Runs a script to its end with the fast runner. `progress` hears how far it is, and what share of the
-    /// input has been read where that is known.
+    /// Runs a script to its end as fast as the machine goes, on so many threads where the job can use them;
+    /// the rows are the same for any number. `engine.wasm` has one. `progress` hears how far it is, and what
+    /// share of the input has been read where that is known.
     ///
     /// # Errors
     /// Everything that is wrong with the script; a job that fails later says so in [`Ran::failed`].
@@ -196,10 +197,11 @@ impl Job {
         script: &Script,
         engine: &EngineKind,
         options: &Options,
+        threads: u32,
         progress: &mut dyn FnMut(Progress, Option<f64>),
     ) -> Outcome<Ran> {
         match engine {
-            EngineKind::Native => run_native(script, options, progress),
+            EngineKind::Native => run_native(script, options, threads, progress),
             EngineKind::Wasm(path) => {
                 let mut engine = load(script, path.as_deref())?;
                 let (handle, warnings) = engine.open(script.short_name(), &script.text, options)?;
@@ -341,10 +343,11 @@ impl Job {
 fn run_native(
     script: &Script,
     options: &Options,
+    threads: u32,
     progress: &mut dyn FnMut(Progress, Option<f64>),
 ) -> Outcome<Ran> {
     let files = files(script)?;
-    let sandbox = Rc::new(WasmtimeSandbox::default());
+    let sandbox = Arc::new(WasmtimeSandbox::default());
     let mut job = Fast::open(script.short_name(), &script.text, &files, sandbox, options)?;
     let warnings = job.warnings().to_vec();
     if job.explain_only() {
@@ -354,16 +357,15 @@ fn run_native(
     job.wrap_readers(&mut |reader| ahead.wrap(reader));
     let mut tables: Vec<Table> = job.sinks().iter().map(Table::from_rows).collect();
     let mut ran = Ran { warnings, ..Ran::default() };
-    let done = job.run(
-        &mut |sink, batch| {
-            // Nobody looks at what a black hole takes in.
-            if tables[sink].connector != "blackhole" {
-                tables[sink].extend(&batch);
-            }
-            Ok(())
-        },
-        &mut |far| progress(far, ahead.share()),
-    );
+    let mut emit = |sink: usize, batch| {
+        // Nobody looks at what a black hole takes in.
+        if tables[sink].connector != "blackhole" {
+            tables[sink].extend(&batch);
+        }
+        Ok(())
+    };
+    let mut heard = |far| progress(far, ahead.share());
+    let done = threads::run_job(job, Threads::new(threads), &mut emit, &mut heard);
     match done {
         Ok(report) => {
             (ran.late, ran.bad, ran.described) = (report.late, report.bad, report.described);

@@ -10,6 +10,7 @@ pub mod read_ahead;
 pub mod report;
 pub mod sandbox;
 pub mod table;
+pub mod threads;
 pub mod wasm_engine;
 
 mod runtime;

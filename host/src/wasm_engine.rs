@@ -5,7 +5,7 @@ mod live;
 mod wire;
 
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use highwater_engine::error::{Diagnostic, Error};
 use highwater_engine::runner::Report;
@@ -81,11 +81,11 @@ impl WasmEngine {
     ///
     /// # Errors
     /// When the bytes are no engine of this ABI.
-    pub fn load(bytes: &[u8], sandbox: Rc<dyn Sandbox>) -> Outcome<WasmEngine> {
+    pub fn load(bytes: &[u8], sandbox: Arc<dyn Sandbox>) -> Outcome<WasmEngine> {
         WasmEngine::start(bytes, sandbox).map_err(|e| vec![*e])
     }
 
-    fn start(bytes: &[u8], sandbox: Rc<dyn Sandbox>) -> Result<WasmEngine, Error> {
+    fn start(bytes: &[u8], sandbox: Arc<dyn Sandbox>) -> Result<WasmEngine, Error> {
         let module = compile(bytes)?;
         let limits = StoreLimitsBuilder::new()
             .memory_size(MEMORY_BYTES)

@@ -4,10 +4,12 @@
 //! stream is.
 
 mod index;
+mod routes;
 mod rows;
 mod words;
 
 pub use index::{IntIndex, NONE};
+pub use routes::deal;
 pub use rows::{MISSING, Spread, at_least, gather_i64, record_highs};
 pub use words::{
     count_rows, fill, gather_words, largest, merge_largest, merge_runs, merge_smallest, merge_sums,

@@ -18,6 +18,10 @@ impl Accumulator for Count {
         true
     }
 
+    fn splits(&self) -> bool {
+        true
+    }
+
     fn update(&mut self, _: WordsMut<'_>, _: &[u32], _: Option<&ArrayRef>, _: usize) {}
 
     fn merge(&mut self, _: WordsMut<'_>, _: &[(u32, u32)]) {}

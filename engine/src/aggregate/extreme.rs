@@ -104,6 +104,10 @@ impl Accumulator for Fixed {
         (if self.max { i64::MIN } else { i64::MAX }) as u64
     }
 
+    fn splits(&self) -> bool {
+        true
+    }
+
     fn update(
         &mut self,
         words: WordsMut<'_>,

@@ -5,7 +5,7 @@ mod extreme;
 mod set;
 mod sum;
 
-pub use set::AggregateSet;
+pub use set::{AggregateSet, Part};
 
 use std::sync::Arc;
 
@@ -81,7 +81,7 @@ pub struct AggregateCall {
 ///
 /// The set counts a slot's rows and those this aggregate left out (a NULL argument, an unfulfilled
 /// filter). So no accumulator needs a word to say that it has seen nothing.
-trait Accumulator {
+trait Accumulator: Send {
     /// How many words of a slot are its own.
     fn width(&self) -> usize;
 
@@ -92,6 +92,11 @@ trait Accumulator {
 
     /// Whether its words merge by adding them up.
     fn adds_up(&self) -> bool {
+        false
+    }
+
+    /// Whether its words are all it has, and merge to the same in any order.
+    fn splits(&self) -> bool {
         false
     }
 

@@ -1,6 +1,9 @@
 //! The aggregates of one operator side by side: one slot a key and window, some words an aggregate.
 
+mod part;
 mod state;
+
+pub use part::Part;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};

@@ -17,7 +17,7 @@ use crate::schema::DataType;
 use crate::value::Value;
 
 /// A kind of number: how it adds up, what comes out, and how it stands in words; all zero is nothing.
-trait Number: Copy + 'static {
+trait Number: Copy + Send + 'static {
     type Arrow: ArrowPrimitiveType;
     const WORDS: usize;
     /// Whether words add up as integers do.
@@ -83,6 +83,10 @@ impl<N: Number> Accumulator for Sum<N> {
     }
 
     fn adds_up(&self) -> bool {
+        N::WHOLE
+    }
+
+    fn splits(&self) -> bool {
         N::WHOLE
     }
 

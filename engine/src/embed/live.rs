@@ -3,7 +3,7 @@
 //! [`hw_start`] opens a script whose tables say `'connector' = 'push'`, [`hw_push`] hands rows in and runs
 //! as far as they go, [`hw_take`] hands rows out, [`hw_end`] says that no more will come.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use arrow_buffer::Buffer;
 
@@ -33,7 +33,7 @@ pub unsafe extern "C" fn hw_start(
     let (name, script, json) =
         unsafe { (text(name, name_len), text(ptr, len), text(options_ptr, options_len)) };
     let files = with(|s| s.files.clone());
-    match Live::open(&name, &script, &files, Rc::new(Imported), &options(&json)) {
+    match Live::open(&name, &script, &files, Arc::new(Imported), &options(&json)) {
         Ok(live) => with(|s| {
             let list = |ports: Vec<Port>| ports.iter().map(Port::to_json).collect::<Vec<_>>();
             let warnings: Vec<_> = live.warnings().iter().map(Diagnostic::to_json).collect();

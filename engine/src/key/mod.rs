@@ -93,6 +93,20 @@ impl KeyColumns {
         }
     }
 
+    /// The subtask of `parallelism`, at most [`KEY_GROUPS`], that each row belongs to.
+    pub fn subtasks(&self, batch: &Batch, parallelism: u32) -> Vec<u8> {
+        let mut owner = [0; KEY_GROUPS as usize];
+        for (group, owner) in (0..).zip(&mut owner) {
+            *owner = subtask_of(group, parallelism) as u8;
+        }
+        let of = |key: i64| owner[group_of_int(key) as usize];
+        match self.integers(batch) {
+            Some(IntColumn::Narrow(keys)) => keys.iter().map(|&k| of(k.into())).collect(),
+            Some(IntColumn::Wide(keys)) => keys.iter().map(|&k| of(k)).collect(),
+            None => self.groups(batch).into_iter().map(|g| owner[g as usize]).collect(),
+        }
+    }
+
     /// The key group of each row.
     pub fn groups(&self, batch: &Batch) -> Vec<u32> {
         match self.integers(batch) {

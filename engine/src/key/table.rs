@@ -37,6 +37,8 @@ pub struct KeyTable {
     free: Vec<u32>,
     /// With more keys than this, those without state are looked for.
     limit: usize,
+    /// How often numbers have changed hands.
+    sweeps: u64,
     /// Keys in their order, and those that came since, in none.
     sorted: Vec<u32>,
     fresh: Vec<u32>,
@@ -69,6 +71,7 @@ impl KeyTable {
             numbers: 0,
             free: Vec::new(),
             limit: IDLE_KEYS,
+            sweeps: 0,
             sorted: Vec::new(),
             fresh: Vec::new(),
         }
@@ -241,9 +244,15 @@ impl KeyTable {
             }
             Store::Bytes(bytes) => bytes.keep(&kept),
         }
+        self.sweeps += 1;
         self.free.extend(&gone);
         self.limit = IDLE_KEYS + 2 * kept.len();
         (self.sorted, self.fresh) = (Vec::new(), kept);
+    }
+
+    /// How often numbers may have changed hands so far.
+    pub fn sweeps(&self) -> u64 {
+        self.sweeps
     }
 
     /// Numbers of all keys, those without state among them, in the table's order.

@@ -1,7 +1,7 @@
 //! Checking a scenario: what its `expect` blocks say against what a run gives.
 
 use std::collections::BTreeSet;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::prepare::{Many, read};
 use super::{Files, Options, Rows, Session};
@@ -46,7 +46,12 @@ pub struct CheckReport {
 ///
 /// # Errors
 /// Everything that is wrong with the file, and why the job failed if it did.
-pub fn check(name: &str, text: &str, files: &Files, sandbox: Rc<dyn Sandbox>) -> Many<CheckReport> {
+pub fn check(
+    name: &str,
+    text: &str,
+    files: &Files,
+    sandbox: Arc<dyn Sandbox>,
+) -> Many<CheckReport> {
     let scenario = read(name, text)?;
     let mut session = Session::open(name, text, files, sandbox, &Options::default())?;
     super::ends(name, text)?;

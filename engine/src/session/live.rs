@@ -1,7 +1,7 @@
 //! A job that runs while its input is handed in: rows go in as columns, rows come out as columns.
 
 use std::collections::VecDeque;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 
@@ -84,7 +84,7 @@ impl Live {
         name: &str,
         text: &str,
         files: &Files,
-        sandbox: Rc<dyn Sandbox>,
+        sandbox: Arc<dyn Sandbox>,
         options: &Options,
     ) -> Many<Live> {
         let mut prepared = prepare(name, text, files, sandbox, options)?;

@@ -7,13 +7,17 @@ mod running;
 mod table;
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::error::{Diagnostic, Error, Result};
+use crate::graph::Graph;
 pub use crate::runner::Progress;
 use crate::runner::{Report, Runner};
 use crate::sim::fault::Fault;
 use crate::sim::{Job, Sim, State};
+use crate::source::inlet::Inlet;
 use crate::source::{Input, Reader};
+use crate::task::Task;
 use crate::trace::{Chunk, Event, TraceHash};
 use crate::udf::Sandbox;
 
@@ -132,7 +136,7 @@ impl Session {
         name: &str,
         text: &str,
         files: &Files,
-        sandbox: Rc<dyn Sandbox>,
+        sandbox: Arc<dyn Sandbox>,
         options: &Options,
     ) -> Many<Session> {
         let mut prepared = prepare(name, text, files, sandbox, options)?;
@@ -346,6 +350,23 @@ impl Session {
     }
 }
 
+/// How many records are taken in at a time where nobody says.
+const BATCH_ROWS: usize = 8192;
+
+/// A job taken apart, for whoever drives its tasks in a way of his own.
+pub struct Parts {
+    /// Which task sends to which.
+    pub graph: Graph,
+    /// The input in the order in which it arrives.
+    pub inlet: Inlet,
+    /// A task for each of the graph's.
+    pub tasks: Vec<Task>,
+    /// How many records are taken in at a time.
+    pub batch_rows: usize,
+    /// The file's name, for errors.
+    pub name: String,
+}
+
 /// A job's rows without the simulation.
 pub struct Fast {
     prepared: Prepared,
@@ -361,7 +382,7 @@ impl Fast {
         name: &str,
         text: &str,
         files: &Files,
-        sandbox: Rc<dyn Sandbox>,
+        sandbox: Arc<dyn Sandbox>,
         options: &Options,
     ) -> Many<Fast> {
         let prepared = prepare(name, text, files, sandbox, options)?;
@@ -413,11 +434,29 @@ impl Fast {
     /// # Errors
     /// When the first records cannot be read.
     pub fn begin(mut self) -> Result<Running> {
-        let batch_rows = self.prepared.batch_rows.unwrap_or(8192);
+        let batch_rows = self.prepared.batch_rows.unwrap_or(BATCH_ROWS);
         let inlet = self.prepared.inlet(false).map_err(|e| e.in_source(&self.name))?;
         let p = &self.prepared;
         let tasks = p.graph.build(&p.partitions, &p.guests, &p.sandbox)?;
         Ok(Running { runner: Runner::new(&p.graph, inlet, tasks), batch_rows, name: self.name })
+    }
+
+    /// The job taken apart for a driver with so many threads.
+    ///
+    /// # Errors
+    /// When the number of threads is out of range, or the first records cannot be read.
+    pub fn parts(mut self, threads: u32) -> Result<Parts> {
+        let batch_rows = self.prepared.batch_rows.unwrap_or(BATCH_ROWS);
+        let inlet = self.prepared.inlet(false).map_err(|e| e.in_source(&self.name))?;
+        let p = self.prepared;
+        let graph = Graph::threaded(p.graph.plan().clone(), threads, p.graph.header.seed)?;
+        let tasks = graph.build(&p.partitions, &p.guests, &p.sandbox)?;
+        Ok(Parts { graph, inlet, tasks, batch_rows, name: self.name })
+    }
+
+    /// How many records are taken in at a time.
+    pub fn batch_rows(&self) -> usize {
+        self.prepared.batch_rows.unwrap_or(BATCH_ROWS)
     }
 
     /// Runs to the end; see [`Runner::run`].
@@ -429,7 +468,7 @@ impl Fast {
         emit: &mut dyn FnMut(usize, crate::batch::Batch) -> Result<()>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Report> {
-        let rows = self.prepared.batch_rows.unwrap_or(8192);
+        let rows = self.batch_rows();
         let inlet = self.prepared.inlet(false).map_err(|e| e.in_source(&self.name))?;
         let p = &self.prepared;
         let tasks = p.graph.build(&p.partitions, &p.guests, &p.sandbox)?;

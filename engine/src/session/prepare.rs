@@ -1,6 +1,5 @@
 //! From a file's text to a job: scenario, plan, guests, inputs.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use super::Options;
@@ -24,7 +23,7 @@ pub(super) type Many<T> = std::result::Result<T, Vec<Diagnostic>>;
 pub(super) struct Prepared {
     pub graph: Graph,
     pub guests: Guests,
-    pub sandbox: Rc<dyn Sandbox>,
+    pub sandbox: Arc<dyn Sandbox>,
     pub inputs: Vec<Vec<Input>>,
     /// Where the rows of `push` tables go in, in the order of the sources.
     pub feeds: Vec<Feed>,
@@ -89,7 +88,7 @@ pub(super) fn prepare(
     name: &str,
     text: &str,
     files: &Files,
-    sandbox: Rc<dyn Sandbox>,
+    sandbox: Arc<dyn Sandbox>,
     options: &Options,
 ) -> Many<Prepared> {
     let scenario = read(name, text)?;

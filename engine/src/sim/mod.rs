@@ -6,6 +6,7 @@ mod recovery;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::batch::{Batch, RowKind, Seq};
 use crate::error::{Diagnostic, Result};
@@ -31,7 +32,7 @@ pub struct Job {
     /// Its guests.
     pub guests: Guests,
     /// What runs them.
-    pub sandbox: Rc<dyn Sandbox>,
+    pub sandbox: Arc<dyn Sandbox>,
     /// The partitions of each source.
     pub partitions: Vec<Vec<u16>>,
     /// Microseconds between checkpoints; `None`: only one at the end.

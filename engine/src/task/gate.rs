@@ -34,6 +34,8 @@ pub struct Gate {
     schemas: Vec<SchemaRef>,
     /// The operator behind takes rows of several channels at once.
     merging: bool,
+    /// It takes them as one batch.
+    together: bool,
 }
 
 /// Rows of several channels under way to the operator.
@@ -79,6 +81,7 @@ impl Gate {
             upto: 0,
             schemas,
             merging: false,
+            together: false,
         }
     }
 
@@ -86,6 +89,12 @@ impl Gate {
     #[must_use]
     pub fn merging(self) -> Gate {
         Gate { merging: true, ..self }
+    }
+
+    /// The same for an operator of one input: rows of several channels become one batch.
+    #[must_use]
+    pub fn joining(self) -> Gate {
+        Gate { merging: true, together: true, ..self }
     }
 
     /// The watermark over all channels.
@@ -116,7 +125,13 @@ impl Gate {
             channel.settle();
         }
         if self.merging {
-            return self.merge();
+            let passed = self.merge();
+            let input = self.channels[0].input;
+            return if self.together {
+                passed.map(|passed| passed.together(input, &self.schemas[input]))
+            } else {
+                passed
+            };
         }
         let keys = self.keys();
         match self.turn(&keys) {
@@ -290,6 +305,14 @@ impl Gate {
         }
         (self.watermark, self.upto) = (state.watermark, state.upto);
         true
+    }
+}
+
+impl Passed {
+    /// Rows of several channels of one input as one batch.
+    fn together(self, input: usize, schema: &SchemaRef) -> Passed {
+        let Passed::Merged(merged) = self else { return self };
+        Passed::Batch(input, merged.into_batch(schema))
     }
 }
 

@@ -1,10 +1,11 @@
 //! A task: one subtask of a chain of operators, a state machine from elements to effects.
 
 mod gate;
+mod loose;
+mod route;
 
 use crate::batch::{Batch, Stair};
 use crate::error::Result;
-use crate::key::{KeyColumns, subtask_of};
 use crate::operator::{Merged, Operator, Output, wrong_state};
 use crate::sink::Sink;
 use crate::snapshot::bytes::{Pieces, Reader, put, put_bytes};
@@ -14,7 +15,13 @@ use crate::time::EventTime;
 use crate::trace::What;
 use crate::{archive, unarchive};
 
+use crate::window::{HandOver, MergeAggregate, Merging, PartAggregate};
+
 pub use gate::{Gate, GateState, Passed};
+pub use loose::{Loose, LooseGate};
+pub use route::{Blocks, Edge, Route};
+
+use route::send;
 
 /// What travels on a channel.
 #[derive(Clone)]
@@ -23,26 +30,8 @@ pub enum Element {
     Batch(Batch),
     /// The cut of a checkpoint.
     Barrier(u64),
-}
-
-/// Where a task's rows go: one edge of the graph, seen from one subtask.
-#[derive(Clone)]
-pub struct Edge {
-    /// The channels to the subtasks of the next stage, by subtask.
-    pub channels: Vec<u16>,
-    /// How rows find their subtask.
-    pub route: Route,
-    /// Whether the other end merges several channels and so needs to hear of progress.
-    pub progress: bool,
-}
-
-/// How rows find their subtask.
-#[derive(Clone)]
-pub enum Route {
-    /// All to the one channel there is.
-    Only,
-    /// By the key group of these columns.
-    Key(KeyColumns),
+    /// What a subtask has of windows that it shares with others.
+    Parts(Box<HandOver>),
 }
 
 /// What stands at the head of a task.
@@ -52,6 +41,21 @@ pub enum Head {
     Source(Ingest),
     /// Channels from other tasks.
     Gate(Gate),
+    /// Channels from other tasks, in front of a sink that puts rows in order itself.
+    Loose(LooseGate),
+    /// Channels from the subtasks of a pre-aggregation, whose windows are merged here.
+    Merge(Box<MergeAggregate>),
+}
+
+/// What stands at the end of a task.
+#[derive(Clone)]
+enum Tail {
+    /// Rows go on along the edges.
+    Edges,
+    /// Rows are staged.
+    Sink(Sink),
+    /// Rows go into windows that are shared with other subtasks.
+    Parts(Box<PartAggregate>),
 }
 
 /// One subtask.
@@ -60,7 +64,7 @@ pub struct Task {
     pub name: String,
     head: Head,
     operators: Vec<Box<dyn Operator>>,
-    sink: Option<Sink>,
+    tail: Tail,
     edges: Vec<Edge>,
 }
 
@@ -70,7 +74,7 @@ impl Clone for Task {
             name: self.name.clone(),
             head: self.head.clone(),
             operators: self.operators.iter().map(|o| o.fork()).collect(),
-            sink: self.sink.clone(),
+            tail: self.tail.clone(),
             edges: self.edges.clone(),
         }
     }
@@ -100,7 +104,14 @@ impl Task {
         sink: Option<Sink>,
         edges: Vec<Edge>,
     ) -> Task {
-        Task { name, head, operators, sink, edges }
+        let tail = sink.map_or(Tail::Edges, Tail::Sink);
+        Task { name, head, operators, tail, edges }
+    }
+
+    /// The same task, its rows going into windows that it shares with other subtasks.
+    #[must_use]
+    pub fn sharing(self, windows: PartAggregate) -> Task {
+        Task { tail: Tail::Parts(Box::new(windows)), ..self }
     }
 
     /// Takes arrivals in; only for a source.
@@ -135,17 +146,22 @@ impl Task {
 
     /// The sink at the end, if there is one.
     pub fn sink(&mut self) -> Option<&mut Sink> {
-        self.sink.as_mut()
+        if let Tail::Sink(sink) = &mut self.tail { Some(sink) } else { None }
     }
 
     /// Elements that wait for their turn.
     pub fn waiting(&self) -> usize {
-        if let Head::Gate(gate) = &self.head { gate.waiting() } else { 0 }
+        match &self.head {
+            Head::Source(_) => 0,
+            Head::Gate(gate) => gate.waiting(),
+            Head::Loose(gate) => gate.waiting(),
+            Head::Merge(merge) => merge.waiting(),
+        }
     }
 
     /// How many rows a crash would lose.
     pub fn uncommitted(&self) -> u64 {
-        self.sink.as_ref().map_or(0, Sink::uncommitted)
+        if let Tail::Sink(sink) = &self.tail { sink.uncommitted() } else { 0 }
     }
 
     /// Takes an element of a channel (its number at this task's gate).
@@ -153,22 +169,43 @@ impl Task {
     /// # Errors
     /// What stops the job.
     pub fn receive(&mut self, channel: usize, element: Element, fx: &mut Effects) -> Result<()> {
-        let Head::Gate(gate) = &mut self.head else { unreachable!("sources have no channels") };
-        gate.push(channel, element);
-        loop {
-            let Head::Gate(gate) = &mut self.head else { unreachable!("checked above") };
-            match gate.release() {
-                None => return Ok(()),
-                Some(Passed::Barrier(checkpoint)) => self.barrier(checkpoint, fx),
-                Some(Passed::Batch(input, batch)) => {
+        match (&mut self.head, element) {
+            (Head::Gate(gate), element) => gate.push(channel, element),
+            (Head::Loose(gate), element) => gate.push(channel, element),
+            (Head::Merge(merge), Element::Parts(parts)) => merge.push(channel, *parts),
+            (Head::Merge(merge), Element::Barrier(id)) => merge.barrier(channel, id),
+            (Head::Merge(_), Element::Batch(_)) => unreachable!("windows are merged from parts"),
+            (Head::Source(_), _) => unreachable!("sources have no channels"),
+        }
+        while let Some(passed) = self.release() {
+            match passed {
+                Passed::Barrier(checkpoint) => self.barrier(checkpoint, fx),
+                Passed::Batch(input, batch) => {
                     tell_steps(&batch.stairs, fx);
                     self.run(input, batch, fx)?;
                 }
-                Some(Passed::Merged(merged)) => {
+                Passed::Merged(merged) => {
                     tell_steps(&merged.stairs, fx);
                     self.run_merged(merged, fx)?;
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// The next thing that the head lets through.
+    fn release(&mut self) -> Option<Passed> {
+        match &mut self.head {
+            Head::Source(_) => None,
+            Head::Gate(gate) => gate.release(),
+            Head::Loose(gate) => gate.release().map(|passed| match passed {
+                Loose::Batch(batch) => Passed::Batch(0, batch),
+                Loose::Barrier(id) => Passed::Barrier(id),
+            }),
+            Head::Merge(merge) => merge.release().map(|passed| match passed {
+                Merging::Batch(batch) => Passed::Batch(0, batch),
+                Merging::Barrier(id) => Passed::Barrier(id),
+            }),
         }
     }
 
@@ -177,6 +214,8 @@ impl Task {
         match &self.head {
             Head::Source(ingest) => ingest.watermark(),
             Head::Gate(gate) => gate.watermark(),
+            Head::Loose(_) => EventTime::MIN,
+            Head::Merge(merge) => merge.watermark(),
         }
     }
 
@@ -204,17 +243,23 @@ impl Task {
         mut out: Output,
         fx: &mut Effects,
     ) -> Result<()> {
-        fx.fuel += out.fuel;
-        fx.late += out.late;
         let result = result.and_then(|batches| {
             for batch in batches {
-                match &mut self.sink {
-                    Some(sink) => sink.take(batch, &mut out)?,
-                    None => send(&self.edges, batch, fx),
+                match &mut self.tail {
+                    Tail::Sink(sink) => sink.take(batch, &mut out)?,
+                    Tail::Edges => send(&mut self.edges, batch, fx),
+                    Tail::Parts(windows) => {
+                        if let Some(parts) = windows.take(batch, &mut out) {
+                            let channel = self.edges[0].channels[0];
+                            fx.sends.push((channel, Element::Parts(Box::new(parts))));
+                        }
+                    }
                 }
             }
             Ok(())
         });
+        fx.fuel += out.fuel;
+        fx.late += out.late;
         fx.trace = out.trace.take();
         result
     }
@@ -223,8 +268,11 @@ impl Task {
         let head = match &self.head {
             Head::Source(ingest) => ingest.snapshot(),
             Head::Gate(gate) => archive!(&gate.state()),
+            Head::Loose(gate) => archive!(&gate.state()),
+            // At a barrier all parts have been merged.
+            Head::Merge(_) => Vec::new(),
         };
-        // The head, the operators in the order of the chain, the sink: each behind its length.
+        // The head, the operators in the order of the chain, the tail: each behind its length.
         let mut bytes = Vec::new();
         put_bytes(&mut bytes, &head);
         put(&mut bytes, self.operators.len() as u64);
@@ -234,9 +282,13 @@ impl Task {
             pieces.push((state.len() as u64).to_le_bytes().to_vec());
             pieces.append(state);
         }
-        let sink = self.sink.as_mut().map(|s| s.pre_commit(checkpoint)).unwrap_or_default();
-        pieces.push((sink.len() as u64).to_le_bytes().to_vec());
-        pieces.push(sink);
+        let tail = match &mut self.tail {
+            Tail::Edges => Pieces::default(),
+            Tail::Sink(sink) => sink.pre_commit(checkpoint).into(),
+            Tail::Parts(windows) => windows.save(),
+        };
+        pieces.push((tail.len() as u64).to_le_bytes().to_vec());
+        pieces.append(tail);
         fx.snapshot = Some((checkpoint, pieces));
         for channel in self.edges.iter().flat_map(|e| &e.channels) {
             fx.sends.push((*channel, Element::Barrier(checkpoint)));
@@ -260,13 +312,21 @@ impl Task {
                     return Err(wrong_state(&self.name));
                 }
             }
+            Head::Loose(gate) => {
+                if !gate.restore(&unarchive!(Vec<u64>, head)?) {
+                    return Err(wrong_state(&self.name));
+                }
+            }
+            Head::Merge(_) => {}
         }
         for operator in &mut self.operators {
             operator.restore(reader.bytes()?)?;
         }
         let state = reader.bytes()?;
-        if let Some(sink) = &mut self.sink {
-            sink.restore(state)?;
+        match &mut self.tail {
+            Tail::Edges => {}
+            Tail::Sink(sink) => _ = sink.restore(state)?,
+            Tail::Parts(windows) => windows.restore(state)?,
         }
         reader.end()
     }
@@ -297,31 +357,9 @@ fn tell_steps(stairs: &[Stair], fx: &mut Effects) {
     }
 }
 
-/// Sends a batch along every edge.
-fn send(edges: &[Edge], batch: Batch, fx: &mut Effects) {
-    let quiet = batch.rows == 0 && batch.stairs.is_empty();
-    for edge in edges {
-        if quiet && !edge.progress {
-            continue;
-        }
-        match &edge.route {
-            Route::Only => fx.sends.push((edge.channels[0], Element::Batch(batch.clone()))),
-            Route::Key(_) if edge.channels.len() == 1 => {
-                fx.sends.push((edge.channels[0], Element::Batch(batch.clone())));
-            }
-            Route::Key(keys) => {
-                let groups = keys.groups(&batch);
-                let subtasks = edge.channels.len() as u32;
-                for (subtask, channel) in edge.channels.iter().enumerate() {
-                    let rows: Vec<u32> = (0..batch.rows as u32)
-                        .filter(|&r| subtask_of(groups[r as usize], subtasks) as usize == subtask)
-                        .collect();
-                    let part = batch.select(&rows);
-                    if part.rows > 0 || !part.stairs.is_empty() || edge.progress {
-                        fx.sends.push((*channel, Element::Batch(part)));
-                    }
-                }
-            }
-        }
-    }
-}
+// A host runs tasks in whichever thread is free.
+const _: () = {
+    const fn goes_to_another_thread<T: Send>() {}
+    goes_to_another_thread::<Task>();
+    goes_to_another_thread::<Effects>();
+};

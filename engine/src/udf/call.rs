@@ -1,6 +1,5 @@
 //! One call of a guest: the frame in, the meter wound up, the status and the answer out.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
@@ -41,7 +40,7 @@ pub struct Call {
 /// A module, a sandbox and, made when first needed, an instance.
 pub(super) struct Caller {
     pub module: Arc<GuestModule>,
-    pub sandbox: Rc<dyn Sandbox>,
+    pub sandbox: Arc<dyn Sandbox>,
     pub parameters: Vec<Value>,
     pub traced: bool,
     live: Option<Live>,
@@ -51,7 +50,7 @@ impl Clone for Caller {
     fn clone(&self) -> Caller {
         Caller {
             module: Arc::clone(&self.module),
-            sandbox: Rc::clone(&self.sandbox),
+            sandbox: Arc::clone(&self.sandbox),
             parameters: self.parameters.clone(),
             traced: self.traced,
             live: None,
@@ -98,7 +97,7 @@ impl Done {
 impl Caller {
     pub fn new(
         module: Arc<GuestModule>,
-        sandbox: Rc<dyn Sandbox>,
+        sandbox: Arc<dyn Sandbox>,
         parameters: Vec<Value>,
     ) -> Caller {
         Caller { module, sandbox, parameters, traced: true, live: None }

@@ -1,7 +1,6 @@
 //! A guest as operators call it: typed columns in, checked columns out, accumulators in a slab.
 
 use std::ops::Range;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
@@ -65,7 +64,7 @@ impl Guest {
     ///
     /// # Panics
     /// When the number of parameters is wrong: the planner has matched them.
-    pub fn new(module: Arc<GuestModule>, sandbox: Rc<dyn Sandbox>, parameters: &[Value]) -> Guest {
+    pub fn new(module: Arc<GuestModule>, sandbox: Arc<dyn Sandbox>, parameters: &[Value]) -> Guest {
         assert_eq!(parameters.len(), module.manifest().parameters.len(), "one value a parameter");
         Guest {
             caller: Caller::new(module, sandbox, parameters.to_vec()),

@@ -60,7 +60,7 @@ impl Limits {
 ///
 /// It is handed bytes that have passed the admission gate and the meter, so it needs no limits of its
 /// own for a result; wall-clock backstops are its business.
-pub trait Sandbox {
+pub trait Sandbox: Send + Sync {
     /// Compiles and instantiates a metered module.
     ///
     /// # Errors
@@ -69,7 +69,7 @@ pub trait Sandbox {
 }
 
 /// A live guest. Thrown away after any trap.
-pub trait Instance {
+pub trait Instance: Send {
     /// Calls an export that takes and returns `i32`s.
     ///
     /// # Errors

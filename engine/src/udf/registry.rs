@@ -1,7 +1,6 @@
 //! The guests of a job: admitted modules by the path a script calls them by.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use super::{Guest, GuestModule, Limits, Sandbox};
@@ -43,9 +42,9 @@ impl Guests {
     pub fn start(
         &self,
         path: &str,
-        sandbox: &Rc<dyn Sandbox>,
+        sandbox: &Arc<dyn Sandbox>,
         parameters: &[Value],
     ) -> Result<Guest> {
-        Ok(Guest::new(Arc::clone(self.module(path)?), Rc::clone(sandbox), parameters))
+        Ok(Guest::new(Arc::clone(self.module(path)?), Arc::clone(sandbox), parameters))
     }
 }

@@ -5,12 +5,16 @@
 
 mod aligned;
 mod guest;
+mod merge;
 mod panes;
+mod part;
 mod session;
 mod timers;
 
 pub use aligned::AlignedAggregate;
 pub use guest::GuestWindow;
+pub use merge::{MergeAggregate, Merging};
+pub use part::{ELSEWHERE, HandOver, PartAggregate, TURN, Turns, closes_at};
 pub use session::SessionAggregate;
 
 use arrow_array::ArrayRef;

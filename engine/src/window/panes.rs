@@ -8,6 +8,7 @@
 //! neighbouring numbers; a table a pane says which block serves which keys. So a pane that sees
 //! few keys takes little memory, and one that sees all of them is an array.
 
+mod part;
 mod state;
 
 use std::collections::BTreeMap;

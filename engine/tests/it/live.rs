@@ -1,6 +1,5 @@
 //! A job fed with rows gives what the same rows in a scenario's block give, however they are cut.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, StringArray, TimestampMillisecondArray};
@@ -155,7 +154,7 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
 #[test]
 fn nobody_feeds_a_table_elsewhere() {
     let script = format!("CREATE TABLE t ({COLUMNS}) WITH ('connector' = 'push');\n{}", QUERIES[1]);
-    let sandbox = || Rc::clone(&Interpreter::shared());
+    let sandbox = || Arc::clone(&Interpreter::shared());
     let (files, options) = (Files::default(), Options::default());
     let fast = Fast::open("t.sql", &script, &files, sandbox(), &options).err().expect("refused");
     let session =

@@ -4,6 +4,7 @@ mod drivers;
 mod live;
 mod random;
 mod sandbox;
+mod schedule;
 mod sessions;
 mod stream;
 mod tidy;

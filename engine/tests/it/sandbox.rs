@@ -1,7 +1,7 @@
 //! A sandbox for tests: an interpreter, the third runtime after wasmtime and the browser's.
 #![allow(dead_code, reason = "shared by several test programs")]
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use highwater_engine::error::{Diagnostic, Result};
 use highwater_engine::udf::{Instance, LogLine, Sandbox, Trap};
@@ -12,8 +12,8 @@ pub struct Interpreter;
 
 impl Interpreter {
     /// As operators take it.
-    pub fn shared() -> Rc<dyn Sandbox> {
-        Rc::new(Interpreter)
+    pub fn shared() -> Arc<dyn Sandbox> {
+        Arc::new(Interpreter)
     }
 }
 

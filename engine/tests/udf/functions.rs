@@ -1,6 +1,5 @@
 //! Functions written with the SDK, and hand-written ones that misbehave, called column by column.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -19,7 +18,7 @@ use crate::{admit, sandbox};
 fn function(module: &[u8]) -> GuestFunction {
     let module = admit(module);
     let mut function = GuestFunction::new("f", "f.wasm", Arc::new(module.manifest().clone()));
-    function.link(Guest::new(module, Rc::new(sandbox::Interpreter), &[]));
+    function.link(Guest::new(module, Arc::new(sandbox::Interpreter), &[]));
     function
 }
 

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -33,7 +32,7 @@ pub fn built(name: &str) -> Vec<u8> {
 }
 
 fn guest(name: &str, parameters: &[Value]) -> Guest {
-    Guest::new(admit(&built(name)), Rc::new(sandbox::Interpreter), parameters)
+    Guest::new(admit(&built(name)), Arc::new(sandbox::Interpreter), parameters)
 }
 
 fn doubles(values: &[Option<f64>]) -> ArrayRef {

@@ -1,6 +1,6 @@
 //! Guests that misbehave end in an error that says what they did, and leave the state as it was.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use highwater_engine::udf::{Call, Failure, Guest};
 use highwater_hostile::ALL;
@@ -15,7 +15,7 @@ struct Run {
 
 /// A record through its window, as an operator would.
 fn run(module: &[u8], rows: u32) -> Run {
-    let mut guest = Guest::new(admit(module), Rc::new(sandbox::Interpreter), &[]);
+    let mut guest = Guest::new(admit(module), Arc::new(sandbox::Interpreter), &[]);
     let mut calls = Vec::new();
     let times = vec![1_000; rows as usize];
     let rows: Vec<u32> = (0..rows).collect();
@@ -65,7 +65,7 @@ fn the_first_guilty_row_is_found_at_the_same_fuel() {
     .expect("valid text");
     let mut messages = Vec::new();
     for batch in [1, 7, 20] {
-        let mut guest = Guest::new(admit(&module), Rc::new(sandbox::Interpreter), &[]);
+        let mut guest = Guest::new(admit(&module), Arc::new(sandbox::Interpreter), &[]);
         let times: Vec<i64> = (0..20).map(|s| s * 1000).collect();
         let mut slab = vec![0; 8];
         let mut calls = Vec::new();

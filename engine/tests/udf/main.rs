@@ -10,7 +10,6 @@ mod honest;
 mod hostile;
 mod meter;
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use highwater_engine::udf::{Guest, GuestModule, Limits};
@@ -20,5 +19,5 @@ fn admit(module: &[u8]) -> Arc<GuestModule> {
 }
 
 fn guest(module: &[u8]) -> Guest {
-    Guest::new(admit(module), Rc::new(sandbox::Interpreter), &[])
+    Guest::new(admit(module), Arc::new(sandbox::Interpreter), &[])
 }

@@ -1,6 +1,6 @@
 //! The meter changes nothing but what it is for.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use highwater_engine::udf::{Guest, GuestModule, Instance, Limits, Sandbox, Trap};
 use highwater_hostile::assemble;
@@ -239,6 +239,6 @@ fn the_same_module_is_always_metered_the_same() {
     let module = highwater_hostile::honest();
     let admit = || GuestModule::admit(&module, Limits::default()).expect("admitted");
     assert_eq!(admit().metered(), admit().metered());
-    let guest = Guest::new(admit().into(), Rc::new(Interpreter), &[]);
+    let guest = Guest::new(admit().into(), Arc::new(Interpreter), &[]);
     assert_eq!(guest.module().identity(), admit().identity());
 }

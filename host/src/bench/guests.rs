@@ -24,8 +24,7 @@ pub fn module(path: &str) -> Result<Arc<[u8]>> {
 /// # Errors
 /// As [`module`], and when the guest is refused.
 pub fn host(workload: Workload) -> Result<Host> {
-    let mut host =
-        Host { sandbox: std::rc::Rc::new(WasmtimeSandbox::default()), ..Host::default() };
+    let mut host = Host { sandbox: Arc::new(WasmtimeSandbox::default()), ..Host::default() };
     if let Some(path) = workload.guest() {
         host.guests.admit(path, &module(path)?)?;
     }

@@ -79,7 +79,7 @@ pub struct Task {
     pub workload: Workload,
     /// Who answers.
     pub subject: Subject,
-    /// On how many threads; 1 is all there is.
+    /// On how many threads; the loops and the module have one.
     pub threads: u32,
     /// How many bids.
     pub records: u64,
@@ -192,7 +192,7 @@ impl Measurement {
 /// # Errors
 /// When the engine refuses, or a run's totals are not what they must be: `bench.wrong-totals`.
 pub fn measure(task: &Task, repeats: u32, engine_wasm: Option<&Path>) -> Result<Measurement> {
-    if task.threads != 1 {
+    if task.threads == 0 || (task.threads > 1 && task.subject != Subject::Native) {
         return Err(Diagnostic::new(
             "bench.threads",
             format!("{} runs on one thread, not on {}", task.subject.name(), task.threads),
@@ -214,7 +214,8 @@ pub fn measure(task: &Task, repeats: u32, engine_wasm: Option<&Path>) -> Result<
                 workload.built_in("datagen").filter(|_| task.subject == Subject::BuiltIn);
             let sql = built_in.unwrap_or_else(|| workload.sql("datagen"));
             let host = guests::host(workload)?;
-            time(repeats, || native::run_with(workload, &sql, &columns, batch_rows, &host))?
+            let how = (batch_rows, task.threads);
+            time(repeats, || native::run_with(workload, &sql, &columns, how, &host))?
         }
         Subject::Wasmtime => {
             let mut module = Module::load(engine_wasm)?;
@@ -334,6 +335,9 @@ mod tests {
         assert_eq!(measure(&task, 2, None).expect("agrees").seconds.len(), 2);
         let two = Task { threads: 2, ..task };
         assert_eq!(measure(&two, 1, None).expect_err("one thread").code, "bench.threads");
+        let native = Task { subject: Subject::Native, ..two };
+        let one = measure(&task, 1, None).expect("agrees");
+        assert_eq!(measure(&native, 1, None).expect("agrees").totals, one.totals);
         let (right, wrong) = (Totals::default(), Totals { late: 1, ..Totals::default() });
         assert_eq!(agree("it", &wrong, &right).expect_err("differs").code, "bench.wrong-totals");
     }

@@ -1,7 +1,7 @@
 //! `engine.wasm` over the same columns: rows copied in and out of its memory, all inside the measured time.
 
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use highwater_engine::error::{Diagnostic, Error, Result};
 use highwater_engine::schema::DataType;
@@ -43,7 +43,7 @@ impl Module {
             Diagnostic::new("host.no-engine-wasm", format!("cannot read `{}`: {e}", path.display()))
         })?;
         let engine =
-            WasmEngine::load(&bytes, Rc::new(WasmtimeSandbox::default())).map_err(first)?;
+            WasmEngine::load(&bytes, Arc::new(WasmtimeSandbox::default())).map_err(first)?;
         Ok(Module { engine })
     }
 

@@ -6,7 +6,6 @@
 //! leave as text, and checks what it reads.
 
 use std::path::Path;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
@@ -260,7 +259,7 @@ fn ours(format: Format, path: &Path) -> Result<(Sum, f64)> {
     let one = |mut errors: Vec<Diagnostic>| failed(errors.remove(0));
     timed(|| {
         let files = job::files(&script).map_err(one)?;
-        let sandbox = Rc::new(WasmtimeSandbox::default());
+        let sandbox = Arc::new(WasmtimeSandbox::default());
         let options = Options::default();
         let mut job =
             Fast::open("readers.sql", &script.text, &files, sandbox, &options).map_err(one)?;

@@ -18,7 +18,7 @@ pub(crate) mod store;
 pub(crate) mod writer;
 
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use highwater_engine::error::{Diagnostic, Error, Result};
@@ -72,7 +72,7 @@ pub fn run(
 ) -> Outcome<(Ran, Option<Completed>)> {
     let one = |e: Error| vec![*e];
     let data = files(script)?;
-    let sandbox = Rc::new(WasmtimeSandbox::default());
+    let sandbox = Arc::new(WasmtimeSandbox::default());
     let mut job = Fast::open(script.short_name(), &script.text, &data, sandbox, options)?;
     let warnings = job.warnings().to_vec();
     if job.explain_only() {

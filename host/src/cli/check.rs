@@ -1,7 +1,7 @@
 //! `highwater check`: do scenarios still do what their `expect` blocks say?
 
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use clap::Args;
 use highwater::escape::visible;
@@ -49,7 +49,7 @@ pub(super) fn check(args: &CheckArgs, console: &mut Console) -> Done {
 fn check_file(path: &Path, update: bool, console: &mut Console) -> Done {
     let input = read(path, console)?;
     let files = input.files(console)?;
-    let sandbox = Rc::new(WasmtimeSandbox::default());
+    let sandbox = Arc::new(WasmtimeSandbox::default());
     let script = &input.script;
     let report = session::check(script.short_name(), &script.text, &files, sandbox)
         .map_err(|e| console.errors(&e, &input.sources))?;

@@ -8,6 +8,7 @@ use highwater::checkpoint::{self, Checkpoints, Listener};
 use highwater::escape::visible_lines;
 use highwater::files::write_atomically;
 use highwater::job::{EngineKind, Job, Progress as Far, Ran};
+use highwater::threads;
 
 use super::console::Console;
 use super::input::{Input, read};
@@ -27,6 +28,10 @@ pub(super) struct RunArgs {
     /// (default: sim for .md, runner for .sql, sim with --hash)
     #[arg(long, value_enum)]
     driver: Option<Driver>,
+    /// On how many threads the runner works (default: one a core, 8 at most); the rows are the same for any
+    /// number. Small batches and engine.wasm have one
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=128))]
+    threads: Option<u32>,
     /// How rows are printed
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
@@ -78,17 +83,25 @@ pub(super) fn run(args: &RunArgs, console: &mut Console) -> Done {
         console.say("error: --hash needs a trace, and only `--driver sim` makes one");
         return Err(Failure::Input);
     }
+    if args.threads.is_some() && driver == Driver::Sim {
+        console.say("error: the simulation has one thread; --threads needs `--driver runner`");
+        return Err(Failure::Input);
+    }
     if let Some(folder) = &args.checkpoint_dir {
+        if args.threads.is_some_and(|threads| threads > 1) {
+            console.say("error: a job with --checkpoint-dir has one thread: leave --threads away");
+            return Err(Failure::Input);
+        }
         return checkpointed(args, folder, driver, &input, console);
     }
+    let threads = args.threads.unwrap_or_else(threads::available);
     let ran = match driver {
         Driver::Sim => simulate(args, &input, console)?,
         Driver::Runner => {
             let mut progress = Progress::new("records", args.progress);
             let (engine, options) = (args.job.engine(), args.job.options());
-            let ran = Job::run(&input.script, &engine, &options, &mut |far, share| {
-                progress.at(far, share);
-            });
+            let mut heard = |far, share| progress.at(far, share);
+            let ran = Job::run(&input.script, &engine, &options, threads, &mut heard);
             drop(progress);
             ran.map_err(|e| console.errors(&e, &input.sources))?
         }

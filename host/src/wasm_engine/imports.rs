@@ -1,19 +1,19 @@
 //! The imports of `engine.wasm`: its guests run in the host's sandbox, not inside the module.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use highwater_engine::udf::{Instance, Sandbox};
 use wasmtime::{Caller, Error, Extern, Linker, Memory, Result, StoreLimits};
 
 /// What the imports see of the host.
 pub(super) struct State {
-    sandbox: Rc<dyn Sandbox>,
+    sandbox: Arc<dyn Sandbox>,
     guests: Vec<Option<Box<dyn Instance>>>,
     limits: StoreLimits,
 }
 
 impl State {
-    pub(super) fn new(sandbox: Rc<dyn Sandbox>, limits: StoreLimits) -> State {
+    pub(super) fn new(sandbox: Arc<dyn Sandbox>, limits: StoreLimits) -> State {
         State { sandbox, guests: Vec::new(), limits }
     }
 

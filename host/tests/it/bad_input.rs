@@ -5,7 +5,7 @@ mod records;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use highwater::files::Script;
 use highwater::job::{EngineKind, Job};
@@ -79,7 +79,7 @@ fn in_wasm(folder: &Path, script: &str) -> Vec<(Option<i32>, String)> {
     let options = Options::default();
     let rows = |tables: &[Table]| tables.iter().map(Table::jsonl).collect::<String>();
     let code = |good: bool| Some(if good { 0 } else { 2 });
-    let by_runner = match Job::run(&script, &engine, &options, &mut |_, _| {}) {
+    let by_runner = match Job::run(&script, &engine, &options, 2, &mut |_, _| {}) {
         Ok(ran) => (code(ran.failed.is_none()), rows(&ran.tables)),
         Err(_) => (code(false), String::new()),
     };
@@ -269,7 +269,7 @@ fn wrong_lines_of_a_scenario_are_shown_in_the_scenario() {
 fn damaged_snapshots_are_refused_and_nothing_is_lost() {
     let example = example::open("first-window.md");
     let open = |example: &Example| {
-        let sandbox = Rc::new(WasmtimeSandbox::default());
+        let sandbox = Arc::new(WasmtimeSandbox::default());
         Session::open(&example.name, &example.text, &example.files, sandbox, &Options::default())
             .expect("it opens")
     };
@@ -277,7 +277,7 @@ fn damaged_snapshots_are_refused_and_nothing_is_lost() {
     let end = whole.finish();
     let snapshot = whole.snapshot().expect("a checkpoint");
     let bytes = fs::read(artifacts::engine().expect("engine.wasm builds")).expect("engine.wasm");
-    let mut engine = WasmEngine::load(&bytes, Rc::new(WasmtimeSandbox::default())).expect("loads");
+    let mut engine = WasmEngine::load(&bytes, Arc::new(WasmtimeSandbox::default())).expect("loads");
     let (job, _) =
         engine.open(&example.name, &example.text, &Options::default()).expect("it opens");
     let mut session = open(&example);

@@ -110,7 +110,7 @@ fn whoever_gives_the_engine_bytes_hears_whose_format_it_is() {
     let bytes = std::fs::read(folder.path().join("in.parquet")).expect("read");
     let mut files = Files::default();
     files.insert("in.parquet", bytes);
-    let (sandbox, options) = (std::rc::Rc::new(WasmtimeSandbox::default()), Options::default());
+    let (sandbox, options) = (Arc::new(WasmtimeSandbox::default()), Options::default());
     let opened = Session::open("job.sql", &script("parquet", ""), &files, sandbox, &options);
     let errors = opened.err().expect("refused");
     assert_eq!(errors[0].code, "source.native-format");
@@ -150,7 +150,8 @@ fn what_does_not_fit_is_said_with_file_column_and_row() {
         ("in.parquet", "in.csv", "error[source.damaged-file]"),
         ("in.parquet", "none", "error[host.no-file]"),
     ] {
-        let (exit, said) = run(sql.replace(from, to));
+        // A sum of BOOLEAN would be refused before the file is looked at.
+        let (exit, said) = run(sql.replace(from, to).replace("SUM(v)", "COUNT(v)"));
         assert_eq!(exit, Some(2), "{said}");
         assert!(said.starts_with(code), "{code}: {said}");
     }

@@ -1,7 +1,7 @@
 //! Guests that misbehave, on every host: the same clear error at the same fuel, and life goes on.
 
 use std::fs;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use highwater::sandbox::WasmtimeSandbox;
 use highwater::wasm_engine::WasmEngine;
@@ -81,7 +81,7 @@ fn result(status: &Status, rows: &str, snapshot: Option<&[u8]>) -> Value {
 }
 
 fn on_native(case: &Case) -> (Status, Value, String) {
-    let sandbox = Rc::new(WasmtimeSandbox::default());
+    let sandbox = Arc::new(WasmtimeSandbox::default());
     let mut session =
         Session::open(&case.name, &case.script, &case.files(), sandbox, &case.options())
             .unwrap_or_else(|e| panic!("{} is admitted: {e:?}", case.name));
@@ -106,7 +106,7 @@ fn on_wasm(engine: &mut WasmEngine, case: &Case) -> (Status, Value, String) {
 
 /// The runner's failure, natively.
 fn on_runner(case: &Case) -> Option<Diagnostic> {
-    let sandbox = Rc::new(WasmtimeSandbox::default());
+    let sandbox = Arc::new(WasmtimeSandbox::default());
     let fast = Fast::open(&case.name, &case.script, &case.files(), sandbox, &case.options())
         .unwrap_or_else(|e| panic!("{} is admitted: {e:?}", case.name));
     fast.run(&mut |_, _| Ok(()), &mut |_| {}).err().map(|e| *e)
@@ -137,7 +137,7 @@ fn agreed(engine: &mut WasmEngine, case: &Case) -> (Status, Value, String) {
 
 fn engine() -> WasmEngine {
     let bytes = fs::read(artifacts::engine().expect("engine.wasm builds")).expect("engine.wasm");
-    WasmEngine::load(&bytes, Rc::new(WasmtimeSandbox::default())).expect("it loads")
+    WasmEngine::load(&bytes, Arc::new(WasmtimeSandbox::default())).expect("it loads")
 }
 
 fn listed(case: &Case, result: Value) -> Value {

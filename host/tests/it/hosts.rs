@@ -2,7 +2,7 @@
 //! writes, `engine.wasm` in the browser. Traces, rows, snapshots and fuel must be equal.
 
 use std::fs;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use highwater::sandbox::WasmtimeSandbox;
 use highwater::wasm_engine::WasmEngine;
@@ -30,7 +30,7 @@ fn hex(bytes: &[u8]) -> String {
 type Crash = Option<(u64, String)>;
 
 fn native(example: &Example) -> Session {
-    let sandbox = Rc::new(WasmtimeSandbox::default());
+    let sandbox = Arc::new(WasmtimeSandbox::default());
     Session::open(&example.name, &example.text, &example.files, sandbox, &Options::default())
         .expect("the example opens")
 }
@@ -92,7 +92,7 @@ fn examples_are_equal_natively_and_in_wasmtime_with_and_without_crashes() {
     let mut listed = Vec::new();
     for (e, example) in example::all().iter().enumerate() {
         let mut engine =
-            WasmEngine::load(&bytes, Rc::new(WasmtimeSandbox::default())).expect("it loads");
+            WasmEngine::load(&bytes, Arc::new(WasmtimeSandbox::default())).expect("it loads");
         for name in example.files.paths() {
             let file = example.files.get(name).expect("listed");
             engine.file(name, &file).expect("a file");
@@ -128,7 +128,7 @@ fn a_snapshot_of_one_host_resumes_in_the_other() {
     let bytes = fs::read(artifacts::engine().expect("engine.wasm builds")).expect("engine.wasm");
     let example = example::open("earthquakes.md");
     let mut engine =
-        WasmEngine::load(&bytes, Rc::new(WasmtimeSandbox::default())).expect("it loads");
+        WasmEngine::load(&bytes, Arc::new(WasmtimeSandbox::default())).expect("it loads");
     for name in example.files.paths() {
         let file = example.files.get(name).expect("listed");
         engine.file(name, &file).expect("a file");

@@ -10,4 +10,5 @@ mod hostile;
 mod hosts;
 mod oracle;
 mod sandbox;
+mod threads;
 mod wasm_engine;

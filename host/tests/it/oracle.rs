@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use highwater::sandbox::WasmtimeSandbox;
 use highwater_engine::session::{Options, Session};
@@ -65,7 +65,7 @@ struct Engine {
 
 fn engine(example: &str) -> Engine {
     let example = example::open(example);
-    let sandbox = Rc::new(WasmtimeSandbox::default());
+    let sandbox = Arc::new(WasmtimeSandbox::default());
     let mut session =
         Session::open(&example.name, &example.text, &example.files, sandbox, &Options::default())
             .expect("the example opens");

@@ -1,6 +1,6 @@
 //! A tiny engine in the text format that speaks the C ABI: does the host read and write it rightly?
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use highwater::sandbox::WasmtimeSandbox;
 use highwater::table::Row;
@@ -71,7 +71,7 @@ fn tiny(answers: &[(&str, &str, &str)]) -> Vec<u8> {
 }
 
 fn load(bytes: &[u8]) -> WasmEngine {
-    WasmEngine::load(bytes, Rc::new(WasmtimeSandbox::default())).expect("the engine starts")
+    WasmEngine::load(bytes, Arc::new(WasmtimeSandbox::default())).expect("the engine starts")
 }
 
 const OPEN: &str = r#"(export "hw_open") (param i32 i32 i32 i32 i32 i32) (result i32)"#;
@@ -152,7 +152,7 @@ fn answers_and_refusals_become_types() {
 
 #[test]
 fn what_is_no_engine_is_refused_with_a_reason() {
-    let sandbox = || Rc::new(WasmtimeSandbox::default());
+    let sandbox = || Arc::new(WasmtimeSandbox::default());
     let code = |bytes: &[u8]| match WasmEngine::load(bytes, sandbox()) {
         Ok(_) => panic!("this is no engine"),
         Err(errors) => errors[0].code,

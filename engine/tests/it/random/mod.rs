@@ -11,6 +11,7 @@ use highwater_engine::session::{Fast, Files, Options, Rows, Session};
 use highwater_engine::value::Value;
 
 use crate::sandbox::Interpreter;
+use crate::schedule;
 use model::{Call, Pipeline, Row, Windows};
 use stream::{COLUMNS, Dice, Record, Shape, records, scenario};
 
@@ -183,6 +184,16 @@ fn run(job: &Job, options: &Options) -> (Lines, u64) {
     (rows(&tables), report.late)
 }
 
+/// The rows of tasks cut for threads, under a schedule of the dice.
+fn scheduled(job: &Job, options: &Options, threads: u32, dice: &mut Dice) -> (Lines, u64) {
+    let fast = Fast::open("t.md", &job.text, &job.files, Interpreter::shared(), options)
+        .unwrap_or_else(|e| panic!("{e:?}"));
+    let mut tables = fast.sinks();
+    let mut emit = |sink: usize, batch| tables[sink].extend(&batch);
+    let late = schedule::run(fast, threads, &mut |limit| dice.below(limit), &mut emit);
+    (rows(&tables), late.expect("the job runs"))
+}
+
 /// The rows of a session in which a task crashes, and one that goes through a snapshot.
 fn crashed(job: &Job, options: &Options, dice: &mut Dice) -> Lines {
     let mut session = Session::open("t.md", &job.text, &job.files, Interpreter::shared(), options)
@@ -229,6 +240,13 @@ fn alike(t: &Try, job: &Job, expected: &(Lines, u64), dice: &mut Dice) {
         let found = run(job, &options);
         same(&found.0, &expected.0, &format!("runner with {options:?}"), t);
         assert_eq!(found.1, expected.1, "seed {}: late records with {options:?}", t.seed);
+    }
+    for _ in 0..4 {
+        let options = options(1, dice.of(&[1, 2, 7, 64, 1024]));
+        let threads = dice.of(&[1, 2, 3, 4, 8]);
+        let found = scheduled(job, &options, threads, dice);
+        same(&found.0, &expected.0, &format!("{threads} threads with {options:?}"), t);
+        assert_eq!(found.1, expected.1, "seed {}: late records on {threads} threads", t.seed);
     }
     let options = options(1 + dice.below(4) as u32, dice.of(&[1, 3, 64]));
     same(&crashed(job, &options, dice), &expected.0, &format!("sim with {options:?}"), t);

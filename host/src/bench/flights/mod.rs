@@ -12,7 +12,6 @@ mod rows;
 mod tests;
 
 use std::path::Path;
-use std::rc::Rc;
 use std::time::Instant;
 
 use highwater_engine::batch::Batch;
@@ -125,7 +124,7 @@ pub fn engine(question: Question, folder: &Path, ahead: bool) -> Result<Answer> 
     let script = Script { path, name, text: question.sql().to_owned() };
     let ((batches, late), clock) = timed(|| {
         let files = job::files(&script).map_err(first)?;
-        let sandbox = Rc::new(WasmtimeSandbox::default());
+        let sandbox = std::sync::Arc::new(WasmtimeSandbox::default());
         let options = Options::default();
         let mut job = Fast::open(script.short_name(), &script.text, &files, sandbox, &options)
             .map_err(first)?;

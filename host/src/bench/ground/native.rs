@@ -1,6 +1,5 @@
 //! The engine over the same columns: SQL in, columns from memory, rows added up as they come.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
@@ -21,6 +20,7 @@ use highwater_engine::udf::manifest::Manifest;
 use highwater_engine::udf::{Guests, Instance, Sandbox};
 
 use super::{Columns, Totals, Workload};
+use crate::threads::{self, Threads};
 
 /// Reads columns that are in memory already, as often as asked: each time, their times are later by as much
 /// as the stream is long.
@@ -83,19 +83,24 @@ impl Reader for Memory {
 /// The stream's pace.
 const RECORDS_PER_MS: i64 = 10;
 
+fn memory(columns: &Columns, rounds: u32) -> Memory {
+    let span = columns.rows() as i64 / RECORDS_PER_MS;
+    Memory { columns: columns.clone(), next: 0, round: 0, rounds, span }
+}
+
 /// The guests a workload calls, and what runs them.
 #[derive(Clone)]
 pub struct Host {
     /// The modules by the paths of the SQL.
     pub guests: Guests,
     /// What runs them.
-    pub sandbox: Rc<dyn Sandbox>,
+    pub sandbox: Arc<dyn Sandbox>,
 }
 
 impl Default for Host {
     /// No guests.
     fn default() -> Host {
-        Host { guests: Guests::default(), sandbox: Rc::new(NoSandbox) }
+        Host { guests: Guests::default(), sandbox: Arc::new(NoSandbox) }
     }
 }
 
@@ -118,12 +123,18 @@ fn plan(sql: &str, host: &Host) -> Result<Plan> {
     sql::plan(sql, host).map_err(|mut errors| Box::new(errors.swap_remove(0)))
 }
 
-/// Runs a workload in the engine compiled in, `batch_rows` records at a time.
+/// Runs a workload in the engine compiled in, `batch_rows` records at a time, on so many threads.
 ///
 /// # Errors
 /// When the engine refuses the job or stops.
-pub fn run(workload: Workload, columns: &Columns, batch_rows: usize) -> Result<Totals> {
-    run_with(workload, &workload.sql("datagen"), columns, batch_rows, &Host::default())
+pub fn run(
+    workload: Workload,
+    columns: &Columns,
+    batch_rows: usize,
+    threads: u32,
+) -> Result<Totals> {
+    let sql = workload.sql("datagen");
+    run_with(workload, &sql, columns, (batch_rows, threads), &Host::default())
 }
 
 /// The same with other SQL for the same rows, and with guests.
@@ -134,12 +145,23 @@ pub fn run_with(
     workload: Workload,
     sql: &str,
     columns: &Columns,
-    batch_rows: usize,
+    (batch_rows, threads): (usize, u32),
     host: &Host,
 ) -> Result<Totals> {
+    let graph = Graph::threaded(plan(sql, host)?, threads, 1)?;
+    let sources = graph.sources().len();
+    // A table may be read in several places.
+    let input =
+        || Input { partition: 0, name: "events".into(), reader: Box::new(memory(columns, 1)) };
+    let inlet = Inlet::new((0..sources).map(|_| vec![input()]).collect(), None, false)?;
+    let tasks = graph.build(&vec![vec![0]; sources], &host.guests, &host.sandbox)?;
     let mut totals = Totals::default();
-    let report = runner(sql, columns, 1, host)?.run(
+    let report = threads::run(
+        &graph,
+        inlet,
+        tasks,
         batch_rows,
+        Threads { count: threads, pinned: true },
         &mut |_, batch| {
             workload.add(&batch.columns, batch.kinds.as_deref(), &mut totals);
             Ok(())
@@ -157,13 +179,9 @@ pub fn run_with(
 pub fn runner(sql: &str, columns: &Columns, rounds: u32, host: &Host) -> Result<Runner> {
     let graph = Graph::new(plan(sql, host)?, 1, 1)?;
     let sources = graph.sources().len();
-    let span = columns.rows() as i64 / RECORDS_PER_MS;
     // A table may be read in several places.
-    let input = || Input {
-        partition: 0,
-        name: "events".into(),
-        reader: Box::new(Memory { columns: columns.clone(), next: 0, round: 0, rounds, span }),
-    };
+    let input =
+        || Input { partition: 0, name: "events".into(), reader: Box::new(memory(columns, rounds)) };
     let inlet = Inlet::new((0..sources).map(|_| vec![input()]).collect(), None, false)?;
     let tasks = graph.build(&vec![vec![0]; sources], &host.guests, &host.sandbox)?;
     Ok(Runner::new(&graph, inlet, tasks))
@@ -223,9 +241,10 @@ mod tests {
         for &workload in Workload::SUPPORTED {
             let columns = workload.input(120_000);
             let expected = loops::run(workload, &columns);
-            for batch_rows in [1_000, 8_192] {
-                let found = run(workload, &columns, batch_rows).expect("runs");
-                assert_eq!(found, expected, "{}, batches of {batch_rows}", workload.name());
+            for (batch_rows, threads) in [(1_000, 1), (8_192, 1), (1_000, 2), (8_192, 3)] {
+                let found = run(workload, &columns, batch_rows, threads).expect("runs");
+                let name = workload.name();
+                assert_eq!(found, expected, "{name}, batches of {batch_rows}, {threads} threads");
             }
             assert!(expected.rows > 0);
         }

@@ -1,0 +1,242 @@
+//! Pre-aggregation: a subtask sees some blocks of the stream and hands over what it has of each window
+//! when the watermark closes it. Whoever merges the parts need not know which rows went where.
+
+use std::sync::Arc;
+
+use arrow_array::ArrayRef;
+
+use super::panes::Panes;
+use crate::aggregate::{AggregateCall, Part};
+use crate::batch::{Batch, Seq, Stair};
+use crate::column::millis;
+use crate::error::Result;
+use crate::key::{KeyColumns, KeyOrder};
+use crate::operator::{Output, wrong_state};
+use crate::schema::SchemaRef;
+use crate::snapshot::bytes::{Pieces, Reader, put, put_signed};
+use crate::time::{Alignment, EventTime};
+
+/// What [`Batch::upto`] says on steps of the watermark whose rows went to another subtask.
+pub const ELSEWHERE: Seq = 0;
+
+/// The least watermark that closes the window `open`, if there is one; any below leaves it open.
+pub fn closes_at(alignment: &Alignment, open: i64) -> EventTime {
+    let end = alignment.start(open.saturating_add(alignment.overlap()));
+    EventTime(end.saturating_sub(1))
+}
+
+/// The most blocks that a subtask is given in a row. Few windows then lie in the blocks of several, and
+/// what is merged is little more than what leaves.
+pub const TURN: u32 = 32;
+
+/// Whose turn it is to be given a block: of one, then of two, four, and so on in a row.
+#[derive(Clone, Copy, Debug)]
+pub struct Turns {
+    subtasks: usize,
+    at: usize,
+    left: u32,
+    length: u32,
+}
+
+impl Turns {
+    /// The turns of so many subtasks.
+    pub fn new(subtasks: usize) -> Turns {
+        Turns { subtasks, at: 0, left: 1, length: 1 }
+    }
+
+    /// Whose block comes next.
+    pub fn current(&self) -> usize {
+        self.at
+    }
+
+    /// The block has been given.
+    pub fn advance(&mut self) {
+        self.left -= 1;
+        if self.left == 0 {
+            self.at = (self.at + 1) % self.subtasks;
+            if self.at == 0 {
+                self.length = TURN.min(2 * self.length);
+            }
+            self.left = self.length;
+        }
+    }
+}
+
+/// What a subtask hands over after a block of the stream.
+#[derive(Clone, Debug)]
+pub struct HandOver {
+    /// The block's steps of the watermark and its end, if it was this subtask's.
+    pub(super) block: Option<(Vec<Stair>, Seq)>,
+    /// What closed in it, in order.
+    pub(super) closed: Vec<Closed>,
+}
+
+/// Windows that one step of the watermark closed.
+#[derive(Clone, Debug)]
+pub(super) struct Closed {
+    /// The step's place.
+    pub seq: Seq,
+    pub told: Told,
+    /// Number of the window, keys by the subtask's numbers, accumulators; by number.
+    pub windows: Vec<(i64, Vec<u32>, Part)>,
+}
+
+/// Keys behind a subtask's numbers that have not been told before.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Told {
+    /// Whether all told before is void.
+    pub afresh: bool,
+    pub ids: Vec<u32>,
+    pub columns: Vec<ArrayRef>,
+}
+
+/// One of several subtasks that share the windows of an aligned aggregation.
+#[derive(Clone)]
+pub struct PartAggregate {
+    name: String,
+    alignment: Alignment,
+    /// The first window that has not closed.
+    open: i64,
+    time: usize,
+    keyed: bool,
+    watermark: EventTime,
+    panes: Panes,
+    /// By key number, whether the other side knows the key.
+    told: Vec<bool>,
+    /// How often numbers had changed hands when it was told.
+    sweeps: u64,
+}
+
+/// The first bytes of its state: what operator it is of.
+const MARK: u64 = u64::from_le_bytes(*b"aligpart");
+
+impl PartAggregate {
+    /// Windows over the column `time` of `input`; the aggregates must [split](crate::aggregate::AggregateSet::splits).
+    pub fn new(
+        name: &str,
+        alignment: Alignment,
+        time: usize,
+        keys: &[usize],
+        calls: &[AggregateCall],
+        input: &SchemaRef,
+    ) -> PartAggregate {
+        let columns = KeyColumns::new(input, keys);
+        PartAggregate {
+            name: name.to_owned(),
+            alignment,
+            open: alignment.first_open(EventTime::MIN),
+            time,
+            keyed: !keys.is_empty(),
+            watermark: EventTime::MIN,
+            panes: Panes::new(columns, KeyOrder::Value, calls, input),
+            told: Vec::new(),
+            sweeps: 0,
+        }
+    }
+
+    /// Takes a block in, or the steps of one that went elsewhere.
+    pub fn take(&mut self, batch: Batch, out: &mut Output) -> Option<HandOver> {
+        // A row without event time is in no window.
+        let mut batch = batch.having(self.time);
+        let stairs = std::mem::take(&mut batch.stairs);
+        let (mut from, mut closed) = (0, Vec::new());
+        let mut closes = closes_at(&self.alignment, self.open);
+        for stair in stairs.iter().filter(|s| !s.idle) {
+            if stair.watermark < closes {
+                continue;
+            }
+            let open = self.alignment.first_open(stair.watermark);
+            if open > self.open {
+                let to = stair.row as usize;
+                self.add(&batch, (from, to), out);
+                from = to;
+                closed.push(self.close(open, stair.seq));
+                closes = closes_at(&self.alignment, self.open);
+            }
+        }
+        self.add(&batch, (from, batch.rows), out);
+        if let Some(last) = stairs.last() {
+            self.watermark = last.watermark;
+        }
+        let block = (batch.upto != ELSEWHERE).then_some((stairs, batch.upto));
+        (block.is_some() || !closed.is_empty()).then_some(HandOver { block, closed })
+    }
+
+    fn add(&mut self, batch: &Batch, (from, to): (usize, usize), out: &mut Output) {
+        if from < to {
+            let times = millis(&batch.columns[self.time]);
+            out.late += self.panes.add(batch, times, (from, to), (&self.alignment, self.open));
+        }
+    }
+
+    /// Closes the windows before `open`.
+    fn close(&mut self, open: i64, seq: Seq) -> Closed {
+        let mut told = Told::default();
+        if self.panes.keys().sweeps() != self.sweeps {
+            self.sweeps = self.panes.keys().sweeps();
+            self.told.clear();
+            told.afresh = true;
+        }
+        self.told.resize(self.panes.keys().numbers(), false);
+        let overlap = self.alignment.overlap();
+        let mut windows = Vec::new();
+        let mut next = self.open;
+        while let Some(slice) = self.panes.first_slice(next) {
+            let window = next.max(slice.saturating_sub(overlap - 1));
+            if window >= open {
+                break;
+            }
+            let (ids, part) = self.panes.part((window, window.saturating_add(overlap)));
+            for &id in &ids {
+                if !std::mem::replace(&mut self.told[id as usize], true) {
+                    told.ids.push(id);
+                }
+            }
+            windows.push((window, ids, part));
+            next = window + 1;
+        }
+        if self.keyed {
+            told.columns = self.panes.keys().columns(&told.ids);
+        }
+        self.open = open;
+        self.panes.drop_below(open);
+        Closed { seq, told, windows }
+    }
+
+    /// The state as bytes.
+    pub fn save(&mut self) -> Pieces {
+        let mut head = Vec::new();
+        put(&mut head, MARK);
+        put_signed(&mut head, self.watermark.0);
+        let mut pieces = Pieces::from(head);
+        pieces.append(self.panes.save());
+        pieces
+    }
+
+    /// Takes state back. What was told before is void, on the other side too.
+    ///
+    /// # Errors
+    /// When the bytes are not this operator's.
+    pub fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+        let mut reader = Reader::new(bytes);
+        if reader.number()? != MARK {
+            return Err(wrong_state(&self.name));
+        }
+        self.watermark = EventTime(reader.signed()?);
+        self.open = self.alignment.first_open(self.watermark);
+        let loaded = self.panes.load(&mut reader)?;
+        (self.told, self.sweeps) = (Vec::new(), self.panes.keys().sweeps());
+        if !loaded {
+            return Err(wrong_state(&self.name));
+        }
+        reader.end()
+    }
+}
+
+impl Told {
+    /// The keys as a batch of these columns.
+    pub(super) fn batch(&self, schema: &SchemaRef) -> Batch {
+        let seqs = crate::numbers::Numbers::same(0, self.ids.len());
+        Batch::new(Arc::clone(schema), self.columns.clone(), seqs)
+    }
+}
