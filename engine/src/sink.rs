@@ -175,8 +175,11 @@ fn in_order(batch: Batch) -> Batch {
     };
     let rows = (plain.len() < batch.columns.len()).then(|| Encoded::rows(&batch));
     let mut order: Vec<u32> = (0..batch.rows as u32).collect();
-    // Places never fall: only rows of one place are to be put in order.
     let seq = |i: &u32| batch.seqs.at(*i as usize);
+    // Rows of several channels come one channel after the other.
+    if !order.is_sorted_by_key(seq) {
+        order.sort_by_key(seq);
+    }
     for place in order.chunk_by_mut(|a, b| seq(a) == seq(b)).filter(|p| p.len() > 1) {
         match &rows {
             None => place.sort_by(compare),

@@ -111,7 +111,9 @@ const WINDOWS: [&str; 5] = [
 fn windows_and_what_stands_behind_them_are_those_of_one_thread() {
     for window in WINDOWS {
         let (tables, done) = alike("w.sql", &format!("{STREAMS}{window};"), &Files::default(), 256);
-        assert!(tables[0].rows.len() > 15 && done.expect("it runs").late > 0, "{window}");
+        // No record is late for all of four windows.
+        let late = done.expect("it runs").late > 0;
+        assert!(tables[0].rows.len() > 15 && late != window.contains("HOP"), "{window}");
         let behind = format!(
             "{STREAMS}CREATE VIEW w AS {window};\nSELECT window_start, COUNT(*) AS n FROM w GROUP BY window_start;"
         );
