@@ -16,11 +16,14 @@ fn workloads(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(RECORDS)).sample_size(10);
         group.bench_function("loop", |b| b.iter(|| loops::run(workload, black_box(&columns))));
         if Workload::SUPPORTED.contains(&workload) {
-            let found = native::run(workload, &columns, BATCH_ROWS, 1).expect("the engine runs it");
-            assert_eq!(found, expected, "what is measured is the same work");
-            group.bench_function("native", |b| {
-                b.iter(|| native::run(workload, black_box(&columns), BATCH_ROWS, 1));
-            });
+            for threads in [1, 2] {
+                let run = |columns| native::run(workload, columns, BATCH_ROWS, threads);
+                let found = run(&columns).expect("the engine runs it");
+                assert_eq!(found, expected, "what is measured is the same work");
+                group.bench_function(format!("native, {threads} threads"), |b| {
+                    b.iter(|| run(black_box(&columns)));
+                });
+            }
         }
         group.finish();
     }

@@ -1,0 +1,291 @@
+//! A graph's tasks, made anew.
+
+use std::sync::Arc;
+
+use super::{Graph, Share};
+use crate::error::Result;
+use crate::expr::Expr;
+use crate::group::GroupAggregate;
+use crate::join::{GuestJoin, IntervalJoin};
+use crate::key::KeyOrder;
+use crate::operator::Operator;
+use crate::plan::{GuestCall, NodeId, Op, SinkSpec, WindowSpec};
+use crate::rowwise::{AssignAligned, Filter, Project};
+use crate::sink::Sink;
+use crate::source::ingest::Ingest;
+use crate::task::{Edge, Gate, Head, LooseGate, Task};
+use crate::udf::{Guests, Sandbox};
+use crate::window::{
+    AlignedAggregate, GuestWindow, MergeAggregate, PartAggregate, SessionAggregate,
+};
+
+impl Graph {
+    /// A fresh set of tasks. `partitions`: the partitions of each source.
+    ///
+    /// # Errors
+    /// When a guest cannot be had.
+    pub fn build(
+        &self,
+        partitions: &[Vec<u16>],
+        guests: &Guests,
+        sandbox: &Arc<dyn Sandbox>,
+    ) -> Result<Vec<Task>> {
+        let mut tasks = Vec::with_capacity(self.tasks.len());
+        let mut source = 0;
+        for (t, &(s, _)) in self.tasks.iter().enumerate() {
+            let stage = &self.stages[s];
+            let first = &self.plan.nodes[stage.nodes[0]];
+            let head = if let Op::Source(spec) = &first.op {
+                source += 1;
+                let mut spec = spec.clone();
+                let computed = spec.columns.iter_mut();
+                for expr in computed.chain(spec.watermark.iter_mut().map(|w| &mut w.expr)) {
+                    link(expr, guests, sandbox)?;
+                }
+                Head::Source(Ingest::new(&spec, &first.schema, partitions[source - 1].clone()))
+            } else if stage.share == Share::Merge {
+                let subtasks = self.stages[stage.inputs[0].0].parallelism as usize;
+                Head::Merge(Box::new(self.merging(stage.nodes[0], subtasks)))
+            } else {
+                self.gate(s, t)
+            };
+            let mut operators: Vec<Box<dyn Operator>> = Vec::new();
+            let mut sink = None;
+            let shared = match stage.share {
+                Share::Whole => None,
+                Share::Part => stage.nodes.last(),
+                Share::Merge => stage.nodes.first(),
+            };
+            for n in stage.nodes.iter().filter(|n| shared != Some(n)).copied() {
+                match self.operator(n, guests, sandbox)? {
+                    Made::Operator(o) => operators.push(o),
+                    Made::Sink(s) => sink = Some(s),
+                    Made::Nothing => {}
+                }
+            }
+            let name = self.header.tasks[t].name.clone();
+            let task = Task::new(name, head, operators, sink, self.edges(t));
+            tasks.push(match shared.filter(|_| stage.share == Share::Part) {
+                Some(&node) => task.sharing(self.sharing(node)),
+                None => task,
+            });
+        }
+        Ok(tasks)
+    }
+
+    /// The part of a subtask in windows that are shared.
+    fn sharing(&self, id: NodeId) -> PartAggregate {
+        let node = &self.plan.nodes[id];
+        let input = &self.plan.nodes[node.inputs[0]].schema;
+        let Op::WindowAggregate {
+            window: WindowSpec::Aligned(alignment),
+            time,
+            keys,
+            aggregates,
+            ..
+        } = &node.op
+        else {
+            unreachable!("only aligned windows are shared")
+        };
+        PartAggregate::new(&node.name, *alignment, *time, keys, aggregates, input)
+    }
+
+    /// The end at which they are merged.
+    fn merging(&self, id: NodeId, subtasks: usize) -> MergeAggregate {
+        let node = &self.plan.nodes[id];
+        let schemas = (&self.plan.nodes[node.inputs[0]].schema, &node.schema);
+        let Op::WindowAggregate {
+            window: WindowSpec::Aligned(alignment),
+            keys,
+            bounds,
+            aggregates,
+            ..
+        } = &node.op
+        else {
+            unreachable!("only aligned windows are shared")
+        };
+        let keys = (keys.as_slice(), self.order_after(id));
+        MergeAggregate::new(*alignment, keys, (bounds, aggregates), schemas, subtasks)
+    }
+
+    fn gate(&self, stage: usize, task: usize) -> Head {
+        let first = &self.plan.nodes[self.stages[stage].nodes[0]];
+        let schemas = first.inputs.iter().map(|&n| self.plan.nodes[n].schema.clone()).collect();
+        // Channels stand at the gate by edge, then by sending task, as they were numbered.
+        let mut inputs = Vec::new();
+        for (i, &(from_stage, input)) in self.stages[stage].inputs.iter().enumerate() {
+            let subtask = self.tasks[task].1;
+            let forward = self.forward(stage, i);
+            for &(s, from_subtask) in &self.tasks {
+                if s == from_stage && (!forward || from_subtask == subtask) {
+                    inputs.push(input);
+                }
+            }
+        }
+        let several = self.threaded && inputs.len() > 1;
+        if several && let Op::Sink(spec) = &first.op {
+            let sorts = !first.updating && sorted(spec);
+            return Head::Loose(LooseGate::new(inputs.len(), !sorts));
+        }
+        let gate = Gate::new(&inputs, schemas);
+        Head::Gate(match first.op {
+            Op::IntervalJoin { .. } => gate.merging(),
+            _ if several && first.inputs.len() == 1 => gate.joining(),
+            _ => gate,
+        })
+    }
+
+    /// The edges out of a task: one for each stage and input it feeds.
+    fn edges(&self, task: usize) -> Vec<Edge> {
+        let from_stage = self.tasks[task].0;
+        let mut edges = Vec::new();
+        for (s, stage) in self.stages.iter().enumerate() {
+            for (i, &(from, _)) in stage.inputs.iter().enumerate() {
+                if from != from_stage {
+                    continue;
+                }
+                let before: usize = (0..i).map(|j| self.channels_into(s, j)).sum();
+                let count = self.channels_into(s, i);
+                let channels = self
+                    .channels
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, c)| {
+                        usize::from(c.0) == task
+                            && self.tasks[usize::from(c.1)].0 == s
+                            && (before..before + count).contains(&c.2)
+                    })
+                    .map(|(n, _)| n as u16)
+                    .collect();
+                edges.push(Edge {
+                    channels,
+                    route: stage.routes[i].clone(),
+                    progress: stage.progress,
+                });
+            }
+        }
+        edges
+    }
+
+    /// How many channels of one edge end at each subtask.
+    fn channels_into(&self, stage: usize, input: usize) -> usize {
+        if self.forward(stage, input) {
+            1
+        } else {
+            self.stages[self.stages[stage].inputs[input].0].parallelism as usize
+        }
+    }
+
+    /// The order in which an operator's rows of one moment leave. A sink wants them by value; whoever
+    /// computes with them, in an order that does not depend on the parallelism.
+    fn order_after(&self, id: NodeId) -> KeyOrder {
+        let mut readers =
+            self.plan.nodes.iter().enumerate().filter(|(_, n)| n.inputs.contains(&id));
+        let by_value = readers.all(|(reader, node)| match node.op {
+            Op::Sink(_) => true,
+            Op::Filter { .. } | Op::Project { .. } | Op::AssignWindow { .. } => {
+                self.order_after(reader) == KeyOrder::Value
+            }
+            _ => false,
+        });
+        if by_value { KeyOrder::Value } else { KeyOrder::Group }
+    }
+
+    fn operator(&self, id: NodeId, guests: &Guests, sandbox: &Arc<dyn Sandbox>) -> Result<Made> {
+        let node = &self.plan.nodes[id];
+        let input = |i: usize| &self.plan.nodes[node.inputs[i]].schema;
+        let name = node.name.as_str();
+        let guest = |call: &GuestCall| guests.start(&call.path, sandbox, &call.parameters);
+        Ok(Made::Operator(match &node.op {
+            Op::Source(_) => return Ok(Made::Nothing),
+            Op::Sink(spec) => {
+                let sink = Sink::new(node.schema.clone(), node.updating, sorted(spec));
+                // A SELECT's own columns make no promise to anybody.
+                let checked = spec.connector != "collect";
+                return Ok(Made::Sink(if checked { sink.enforcing(name) } else { sink }));
+            }
+            Op::Filter { predicate } => {
+                let mut predicate = predicate.clone();
+                link(&mut predicate, guests, sandbox)?;
+                Box::new(Filter::new(name, predicate))
+            }
+            Op::Project { exprs } => {
+                let mut exprs = exprs.clone();
+                exprs.iter_mut().try_for_each(|e| link(e, guests, sandbox))?;
+                Box::new(Project::new(name, exprs, node.schema.clone()))
+            }
+            Op::AssignWindow { window: WindowSpec::Aligned(alignment), time } => {
+                Box::new(AssignAligned::new(*alignment, *time, node.schema.clone()))
+            }
+            Op::AssignWindow { window: WindowSpec::Session { .. }, .. } => {
+                unreachable!("the planner refuses a SESSION that nothing aggregates")
+            }
+            Op::WindowAggregate { window, time, keys, bounds, aggregates } => {
+                let made = (bounds.as_slice(), aggregates.as_slice());
+                let schemas = (input(0), &node.schema);
+                match *window {
+                    WindowSpec::Aligned(alignment) => Box::new(AlignedAggregate::new(
+                        name,
+                        alignment,
+                        *time,
+                        (keys, self.order_after(id)),
+                        made,
+                        schemas,
+                    )),
+                    WindowSpec::Session { gap } => {
+                        let keys = (keys.as_slice(), self.order_after(id));
+                        Box::new(SessionAggregate::new(name, gap, *time, keys, made, schemas))
+                    }
+                }
+            }
+            Op::GroupAggregate { keys, aggregates, retracts } => {
+                let schemas = (input(0), &node.schema);
+                Box::new(GroupAggregate::new(name, keys, aggregates, *retracts, schemas))
+            }
+            Op::GuestWindow { guest: call, time, keys } => {
+                let columns = call.columns[0].clone();
+                let schemas = (input(0), &node.schema);
+                let keys = (keys.as_slice(), self.order_after(id));
+                Box::new(GuestWindow::new(name, guest(call)?, columns, *time, keys, schemas))
+            }
+            Op::GuestJoin { guest: call, times, keys, lower, upper } => Box::new(GuestJoin::new(
+                name,
+                guest(call)?,
+                [call.columns[0].clone(), call.columns[1].clone()],
+                *times,
+                keys,
+                (*lower, *upper),
+                [input(0), input(1)],
+                &node.schema,
+            )),
+            Op::IntervalJoin { times, keys, bounds, columns } => Box::new(IntervalJoin::new(
+                name,
+                *times,
+                keys,
+                *bounds,
+                columns,
+                [input(0), input(1)],
+                &node.schema,
+            )),
+        }))
+    }
+}
+
+/// Whether somebody may read the rows in their order.
+fn sorted(spec: &SinkSpec) -> bool {
+    spec.connector != "blackhole"
+}
+
+/// Gives the guests' functions in an expression their guests.
+fn link(expr: &mut Expr, guests: &Guests, sandbox: &Arc<dyn Sandbox>) -> Result<()> {
+    expr.guests(&mut |function| {
+        function.link(guests.start(&function.path, sandbox, &[])?);
+        Ok(())
+    })
+}
+
+enum Made {
+    Operator(Box<dyn Operator>),
+    Sink(Sink),
+    Nothing,
+}
