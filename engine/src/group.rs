@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use rkyv::{Archive, Deserialize, Serialize};
-
 use crate::aggregate::{AggregateCall, AggregateSet, Trail};
 use crate::batch::{Batch, RowKind, Stair};
 use crate::column::{concat, differ, take};
@@ -11,8 +9,7 @@ use crate::error::Result;
 use crate::key::{KeyColumns, KeyOrder, KeyTable};
 use crate::operator::{Operator, Output, wrong_state};
 use crate::schema::SchemaRef;
-use crate::snapshot::{Cell, cells, values};
-use crate::{archive, unarchive};
+use crate::snapshot::bytes::{Pieces, Reader, put};
 
 /// A running aggregate: `+I` for a key's first record, then `-U` and `+U` whenever its row changes; only
 /// `+U` for whoever needs no more.
@@ -29,10 +26,8 @@ pub struct GroupAggregate {
     open: Vec<Batch>,
 }
 
-#[derive(Archive, Serialize, Deserialize)]
-struct State {
-    groups: Vec<(Vec<Cell>, Vec<Vec<Cell>>)>,
-}
+/// The first bytes of its state: what operator it is of.
+const MARK: u64 = u64::from_le_bytes(*b"groups_1");
 
 impl GroupAggregate {
     /// Aggregates `calls` by the columns `keys` of `input`; `retracts`: a `-U` comes before each `+U`.
@@ -147,34 +142,31 @@ impl Operator for GroupAggregate {
         Ok(())
     }
 
-    fn snapshot(&self) -> Vec<u8> {
+    fn save(&mut self) -> Pieces {
         debug_assert!(self.open.is_empty(), "a barrier stands behind complete places only");
-        let groups = (0..self.table.numbers() as u32)
-            .map(|slot| {
-                let saved = self.aggregates.save(slot);
-                (cells(&self.table.key(slot)), saved.iter().map(|s| cells(s)).collect())
-            })
-            .collect();
-        archive!(&State { groups })
+        let ids = self.table.in_order().to_vec();
+        let mut out = Vec::new();
+        put(&mut out, MARK);
+        put(&mut out, ids.len() as u64);
+        self.table.save(&ids, &mut out);
+        self.aggregates.save(&ids, &mut out);
+        out.into()
     }
 
     fn restore(&mut self, bytes: &[u8]) -> Result<()> {
-        let state = unarchive!(State, bytes)?;
+        let mut reader = Reader::new(bytes);
+        if reader.number()? != MARK {
+            return Err(wrong_state(&self.name));
+        }
+        let count = reader.count()?;
         self.table = KeyTable::new(&self.keys.types, KeyOrder::Value);
         self.open.clear();
         self.aggregates.clear(0, self.aggregates.slots() as u32);
-        for (i, (key, accumulators)) in state.groups.iter().enumerate() {
-            let key = values(key);
-            if !self.keys.fit(&key) {
-                return Err(wrong_state(&self.name));
-            }
-            let slot = self.table.id(&key);
-            let states: Vec<_> = accumulators.iter().map(|a| values(a)).collect();
-            if slot as usize != i || !self.aggregates.load(slot, &states) {
-                return Err(wrong_state(&self.name));
-            }
+        let ids = self.table.load(count, &mut reader)?.ok_or_else(|| wrong_state(&self.name))?;
+        if !self.aggregates.load(&ids, &mut reader)? {
+            return Err(wrong_state(&self.name));
         }
-        Ok(())
+        reader.end()
     }
 
     fn fork(&self) -> Box<dyn Operator> {

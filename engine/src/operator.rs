@@ -3,6 +3,7 @@
 use crate::batch::{Batch, Seq, Stair};
 use crate::error::{Diagnostic, Error, Result};
 use crate::schema::SchemaRef;
+use crate::snapshot::bytes::Pieces;
 use crate::trace::What;
 use crate::udf::Call;
 
@@ -119,8 +120,14 @@ pub trait Operator: Send {
         unreachable!("gates merge only for operators that take merged rows")
     }
 
-    /// The state as bytes: equal states give equal bytes.
-    fn snapshot(&self) -> Vec<u8>;
+    /// The state as bytes: equal states give equal bytes. What has not changed since the last time may be
+    /// the same memory again.
+    fn save(&mut self) -> Pieces;
+
+    /// [`Operator::save`] in one piece.
+    fn snapshot(&mut self) -> Vec<u8> {
+        self.save().concat()
+    }
 
     /// Takes state back.
     ///

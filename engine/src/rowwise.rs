@@ -12,6 +12,7 @@ use crate::expr::guest::Called;
 use crate::expr::{self, Expr};
 use crate::operator::{Operator, Output, row_error, wrong_state};
 use crate::schema::{DataType, SchemaRef};
+use crate::snapshot::bytes::Pieces;
 use crate::time::Alignment;
 
 /// Keeps the rows for which a condition is TRUE.
@@ -44,8 +45,8 @@ impl Operator for Filter {
         Ok(())
     }
 
-    fn snapshot(&self) -> Vec<u8> {
-        self.called.identities([&self.predicate])
+    fn save(&mut self) -> Pieces {
+        self.called.identities([&self.predicate]).into()
     }
 
     fn restore(&mut self, bytes: &[u8]) -> Result<()> {
@@ -92,8 +93,8 @@ impl Operator for Project {
         Ok(())
     }
 
-    fn snapshot(&self) -> Vec<u8> {
-        self.called.identities(&self.exprs)
+    fn save(&mut self) -> Pieces {
+        self.called.identities(&self.exprs).into()
     }
 
     fn restore(&mut self, bytes: &[u8]) -> Result<()> {
@@ -150,8 +151,8 @@ impl Operator for AssignAligned {
         Ok(())
     }
 
-    fn snapshot(&self) -> Vec<u8> {
-        Vec::new()
+    fn save(&mut self) -> Pieces {
+        Pieces::default()
     }
 
     fn restore(&mut self, _: &[u8]) -> Result<()> {

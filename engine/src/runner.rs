@@ -5,10 +5,17 @@ use std::collections::VecDeque;
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::graph::Graph;
+use crate::operator::wrong_state;
 use crate::schema::SchemaRef;
+use crate::snapshot::bytes::{Pieces, Reader, put};
+use crate::snapshot::{INLET, Opened, PLAN, Snapshot};
 use crate::source::ingest::Ingest;
-use crate::source::inlet::Inlet;
+use crate::source::inlet::{Inlet, Position};
 use crate::task::{Effects, Element, Task};
+use crate::{archive, unarchive};
+
+/// The section that holds what has been counted so far.
+const COUNTED: &str = "runner";
 
 /// What a run did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,6 +75,10 @@ pub struct Runner {
     sinks: Vec<u16>,
     fx: Effects,
     queue: VecDeque<(u16, Element)>,
+    /// What tells this plan from others.
+    plan: [u8; 8],
+    /// Tasks' states at the barrier that is under way.
+    parts: Vec<(u16, Pieces)>,
     records: u64,
     rows: u64,
 }
@@ -84,6 +95,8 @@ impl Runner {
             sinks: graph.sink_tasks(),
             fx: Effects::default(),
             queue: VecDeque::new(),
+            plan: graph.fingerprint(),
+            parts: Vec::new(),
             records: 0,
             rows: 0,
         }
@@ -145,6 +158,79 @@ impl Runner {
         Ok(true)
     }
 
+    /// The whole state between two steps: a barrier goes through all tasks, which encode what has changed
+    /// since the last one. Nothing is under way then, and no sink holds a row back.
+    ///
+    /// # Errors
+    /// What stops the job.
+    pub fn checkpoint(&mut self, checkpoint: u64) -> Result<Snapshot> {
+        self.parts.clear();
+        for source in 0..self.sources.len() {
+            let task = self.sources[source].0;
+            self.tasks[usize::from(task)].cut(checkpoint, &mut self.fx);
+            self.keep(task);
+            self.deliver()?;
+        }
+        self.forget(checkpoint);
+        let mut counted = Vec::new();
+        [self.records, self.rows, self.fx.late, self.fx.fuel]
+            .into_iter()
+            .for_each(|n| put(&mut counted, n));
+        let mut sections = vec![
+            (INLET.to_owned(), archive!(self.inlet.position()).into()),
+            (PLAN.to_owned(), self.plan.to_vec().into()),
+            (COUNTED.to_owned(), counted.into()),
+        ];
+        self.parts.sort_by_key(|part| part.0);
+        for (task, pieces) in self.parts.drain(..) {
+            sections.push((self.tasks[usize::from(task)].name.clone(), pieces));
+        }
+        Ok(Snapshot { checkpoint, sections })
+    }
+
+    /// Goes on from a checkpoint; to be called before the first step.
+    ///
+    /// # Errors
+    /// When the snapshot is of another plan, or the input no longer reaches as far.
+    pub fn restore(&mut self, snapshot: &Opened<'_>) -> Result<()> {
+        if snapshot.section(PLAN)? != self.plan {
+            return Err(wrong_state("the plan"));
+        }
+        let position = unarchive!(Position, snapshot.section(INLET)?)?;
+        for task in &mut self.tasks {
+            task.restore(snapshot.section(&task.name)?)?;
+        }
+        self.forget(snapshot.checkpoint);
+        let mut counted = Reader::new(snapshot.section(COUNTED)?);
+        self.records = counted.number()?;
+        self.rows = counted.number()?;
+        self.fx.late = counted.number()?;
+        self.fx.fuel = counted.number()?;
+        counted.end()?;
+        self.inlet.seek(&position)
+    }
+
+    /// Sinks hand their rows over at once: what a barrier leaves with them is empty.
+    fn forget(&mut self, checkpoint: u64) {
+        for &task in &self.sinks {
+            if let Some(sink) = self.tasks[usize::from(task)].sink() {
+                sink.commit(checkpoint);
+            }
+        }
+    }
+
+    /// Keeps what a task has written at a barrier.
+    fn keep(&mut self, task: u16) {
+        if let Some((_, pieces)) = self.fx.snapshot.take() {
+            self.parts.push((task, pieces));
+        }
+    }
+
+    /// Records read so far.
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
     /// What the job has done so far.
     pub fn report(&self) -> Report {
         let sources = || self.tasks.iter().filter_map(Task::source);
@@ -164,6 +250,7 @@ impl Runner {
         while let Some((channel, element)) = self.queue.pop_front() {
             let (to, at_gate) = self.channels[usize::from(channel)];
             self.tasks[usize::from(to)].receive(at_gate, element, &mut self.fx)?;
+            self.keep(to);
             self.queue.extend(self.fx.sends.drain(..));
         }
         Ok(())

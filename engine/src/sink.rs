@@ -7,18 +7,16 @@ use std::collections::BTreeMap;
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
-use rkyv::{Archive, Deserialize, Serialize};
 
-use crate::batch::{Batch, RowKind, Seq};
-use crate::column::{canonical, from_values, millis};
+use crate::batch::{Batch, Seq};
+use crate::column::{canonical, millis};
 use crate::error::{Diagnostic, Result};
 use crate::key::Encoded;
 use crate::operator::{Output, row_error};
 use crate::schema::{DataType, SchemaRef};
-use crate::snapshot::{Cell, cells, values};
+use crate::snapshot::bytes::{Reader, put};
+use crate::snapshot::rows::{put_rows, read_rows};
 use crate::trace::What;
-use crate::value::Value;
-use crate::{archive, unarchive};
 
 /// A transactional sink: what it takes becomes visible when the checkpoint that follows is complete.
 ///
@@ -37,12 +35,6 @@ pub struct Sink {
     staged: Vec<Batch>,
     /// Rows before a barrier whose checkpoint is not known to be complete.
     pending: BTreeMap<u64, Vec<Batch>>,
-}
-
-#[derive(Archive, Serialize, Deserialize)]
-struct State {
-    checkpoint: u64,
-    rows: Vec<(u8, u64, Vec<Cell>)>,
 }
 
 impl Sink {
@@ -132,13 +124,15 @@ impl Sink {
     pub fn pre_commit(&mut self, checkpoint: u64) -> Vec<u8> {
         debug_assert!(self.open.is_empty(), "a barrier stands behind complete places only");
         let staged = std::mem::take(&mut self.staged);
-        let rows = staged
-            .iter()
-            .flat_map(|b| (0..b.rows).map(move |i| (b, i)))
-            .map(|(b, i)| (b.kind(i) as u8, b.seqs.at(i), cells(&b.row(i))))
-            .collect();
+        let mut bytes = Vec::new();
+        put(&mut bytes, checkpoint);
+        let all = match staged.as_slice() {
+            [] => Batch::progress(self.schema.clone(), Vec::new(), 0),
+            batches => Batch::concat(batches),
+        };
+        put_rows(&mut bytes, &all, self.updating);
         self.pending.insert(checkpoint, staged);
-        archive!(&State { checkpoint, rows })
+        bytes
     }
 
     /// The checkpoint is complete: its rows, to be made visible. Asked again, it has none.
@@ -151,40 +145,17 @@ impl Sink {
     /// # Errors
     /// When the bytes are not this sink's.
     pub fn restore(&mut self, bytes: &[u8]) -> Result<u64> {
-        let state = unarchive!(State, bytes)?;
+        let mut reader = Reader::new(bytes);
+        let checkpoint = reader.number()?;
+        let batch = read_rows(&mut reader, &self.schema)?;
+        reader.end()?;
         (self.open, self.staged) = (Vec::new(), Vec::new());
         self.pending.clear();
-        let rows: Vec<Vec<_>> = state.rows.iter().map(|(_, _, r)| values(r)).collect();
-        let fits = |row: &[Value]| {
-            let fields = &self.schema.fields;
-            row.len() == fields.len() && row.iter().zip(fields).all(|(v, f)| v.fits(f.data_type))
-        };
-        if !rows.iter().all(|row| fits(row)) {
-            return Err(crate::operator::wrong_state("the sink"));
-        }
-        let columns = self
-            .schema
-            .fields
-            .iter()
-            .enumerate()
-            .map(|(c, f)| {
-                let column: Vec<_> = rows.iter().map(|r| r[c].clone()).collect();
-                from_values(&column, f.data_type)
-            })
-            .collect();
-        let seqs: Vec<Seq> = state.rows.iter().map(|r| r.1).collect();
-        let mut batch = Batch::new(self.schema.clone(), columns, seqs.into());
-        if self.updating {
-            batch.kinds = Some(state.rows.iter().map(|r| kind(r.0)).collect());
-        }
-        self.pending.insert(state.checkpoint, vec![batch]);
-        Ok(state.checkpoint)
+        let batch = batch.filter(|b| b.rows == 0 || b.kinds.is_some() == self.updating);
+        let batch = batch.ok_or_else(|| crate::operator::wrong_state("the sink"))?;
+        self.pending.insert(checkpoint, vec![batch]);
+        Ok(checkpoint)
     }
-}
-
-fn kind(code: u8) -> RowKind {
-    [RowKind::Insert, RowKind::UpdateBefore, RowKind::UpdateAfter, RowKind::Delete]
-        [usize::from(code & 3)]
 }
 
 /// Rows by place in the stream, then by value, column after column.

@@ -2,15 +2,26 @@
 //!
 //! Layout, little endian: magic `HWSN`, format version u32, checkpoint u64, number of sections u32;
 //! then per section: name length u32, name, content length u64, CRC-32 of name and content u32,
-//! content (rkyv); last a CRC-32 of everything before it. Any flipped bit and any cut is detected.
+//! content; last a CRC-32 of everything before it but the contents. Any flipped bit and any cut is
+//! detected. Small state is rkyv, state of many keys plain numbers side by side ([`bytes`]), rows are
+//! frames ([`rows`]).
+
+pub mod bytes;
+pub mod rows;
 
 use rkyv::{Archive, Deserialize, Serialize};
 
 use crate::error::{Diagnostic, Result};
 use crate::value::Value;
+use bytes::Pieces;
 
-/// The envelope's format. Raised when a section's content changes shape.
-pub const FORMAT: u32 = 1;
+/// The envelope's format. Raised when a section's content changes shape: format 1 held state value by
+/// value.
+pub const FORMAT: u32 = 2;
+/// The section that holds the sources' position.
+pub const INLET: &str = "inlet";
+/// The section that holds what tells plans apart: accumulators of two functions may look alike.
+pub const PLAN: &str = "plan";
 const MAGIC: &[u8; 4] = b"HWSN";
 
 /// A value inside a snapshot. Kept apart from [`Value`] so that the bytes never depend on how values
@@ -119,40 +130,64 @@ pub fn corrupt(detail: &str) -> crate::error::Error {
 }
 
 /// A whole checkpoint: what every task wrote, by task name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Snapshot {
     /// The checkpoint's number.
     pub checkpoint: u64,
     /// Name and content, in the order of the job's tasks.
-    pub sections: Vec<(String, Vec<u8>)>,
+    pub sections: Vec<(String, Pieces)>,
 }
 
 impl Snapshot {
-    /// The envelope's bytes.
+    /// The bytes of the envelope, in one piece.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        out.extend_from_slice(MAGIC);
-        out.extend_from_slice(&FORMAT.to_le_bytes());
-        out.extend_from_slice(&self.checkpoint.to_le_bytes());
-        out.extend_from_slice(&(self.sections.len() as u32).to_le_bytes());
-        for (name, content) in &self.sections {
-            out.extend_from_slice(&(name.len() as u32).to_le_bytes());
-            out.extend_from_slice(name.as_bytes());
-            out.extend_from_slice(&(content.len() as u64).to_le_bytes());
-            out.extend_from_slice(&section_crc(name, content).to_le_bytes());
-            out.extend_from_slice(content);
-        }
-        let crc = crc32fast::hash(&out);
-        out.extend_from_slice(&crc.to_le_bytes());
+        let contents: usize = self.sections.iter().map(|(n, c)| n.len() + c.len() + 16).sum();
+        let mut out = Vec::with_capacity(contents + 24);
+        self.write(&mut |bytes| out.extend_from_slice(bytes));
         out
     }
 
+    /// Hands the bytes of the envelope to `sink`, part by part: nothing large is copied on the way.
+    pub fn write(&self, sink: &mut dyn FnMut(&[u8])) {
+        let mut crc = crc32fast::Hasher::new();
+        let mut head = |bytes: &[u8], sink: &mut dyn FnMut(&[u8])| {
+            crc.update(bytes);
+            sink(bytes);
+        };
+        let mut first = MAGIC.to_vec();
+        first.extend_from_slice(&FORMAT.to_le_bytes());
+        first.extend_from_slice(&self.checkpoint.to_le_bytes());
+        first.extend_from_slice(&(self.sections.len() as u32).to_le_bytes());
+        head(&first, sink);
+        for (name, content) in &self.sections {
+            let mut of_section = Vec::with_capacity(name.len() + 16);
+            of_section.extend_from_slice(&(name.len() as u32).to_le_bytes());
+            of_section.extend_from_slice(name.as_bytes());
+            of_section.extend_from_slice(&(content.len() as u64).to_le_bytes());
+            of_section.extend_from_slice(&section_crc(name, content.iter()).to_le_bytes());
+            head(&of_section, sink);
+            content.iter().for_each(&mut *sink);
+        }
+        sink(&crc.finalize().to_le_bytes());
+    }
+}
+
+/// An envelope that has been read and found whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened<'a> {
+    /// The checkpoint's number.
+    pub checkpoint: u64,
+    /// Name and content of each section, where they stand.
+    pub sections: Vec<(&'a str, &'a [u8])>,
+}
+
+impl<'a> Opened<'a> {
     /// Reads an envelope.
     ///
     /// # Errors
     /// `snapshot.corrupt` for anything but exactly what [`Snapshot::encode`] wrote;
     /// `snapshot.version` for another format.
-    pub fn decode(bytes: &[u8]) -> Result<Snapshot> {
+    pub fn read(bytes: &'a [u8]) -> Result<Opened<'a>> {
         let mut at = Cursor { bytes, pos: 0 };
         if at.take(4)? != MAGIC {
             return Err(corrupt("it does not begin with a snapshot's mark"));
@@ -165,56 +200,55 @@ impl Snapshot {
             )
             .hint("restore it with the version that made it"));
         }
-        let body = bytes.len().checked_sub(4).ok_or_else(|| corrupt("it is cut short"))?;
-        let stored = u32::from_le_bytes(bytes[body..].try_into().expect("four bytes"));
-        if crc32fast::hash(&bytes[..body]) != stored {
-            return Err(corrupt("its checksum does not match"));
-        }
         let checkpoint = at.u64()?;
         let count = at.u32()?;
+        let mut heads = crc32fast::Hasher::new();
+        heads.update(&bytes[..at.pos]);
         let mut sections = Vec::new();
         for _ in 0..count {
+            let begin = at.pos;
             let name_len = at.u32()? as usize;
             let name = std::str::from_utf8(at.take(name_len)?)
-                .map_err(|_| corrupt("a section's name is not text"))?
-                .to_owned();
+                .map_err(|_| corrupt("a section's name is not text"))?;
             let len = usize::try_from(at.u64()?).map_err(|_| corrupt("a section is too long"))?;
             let crc = at.u32()?;
-            let content = at.take(len)?.to_vec();
-            if section_crc(&name, &content) != crc {
+            heads.update(&bytes[begin..at.pos]);
+            let content = at.take(len)?;
+            if section_crc(name, [content].into_iter()) != crc {
                 return Err(corrupt(&format!("section `{name}` does not match its checksum")));
             }
             sections.push((name, content));
         }
-        if at.pos != body {
+        if at.u32()? != heads.finalize() {
+            return Err(corrupt("its checksum does not match"));
+        }
+        if at.pos != bytes.len() {
             return Err(corrupt("there are bytes after its end"));
         }
-        Ok(Snapshot { checkpoint, sections })
+        Ok(Opened { checkpoint, sections })
     }
 
     /// The content of a section.
     ///
     /// # Errors
     /// `snapshot.mismatch` when there is none of that name.
-    pub fn section(&self, name: &str) -> Result<&[u8]> {
-        self.sections
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, content)| content.as_slice())
-            .ok_or_else(|| {
+    pub fn section(&self, name: &str) -> Result<&'a [u8]> {
+        self.sections.iter().find(|(n, _)| *n == name).map(|(_, content)| *content).ok_or_else(
+            || {
                 Diagnostic::new(
                     "snapshot.mismatch",
                     format!("the snapshot has no state for `{name}`: it is of another pipeline"),
                 )
                 .hint("restore it with the same script, guests and parallelism")
-            })
+            },
+        )
     }
 }
 
-fn section_crc(name: &str, content: &[u8]) -> u32 {
+fn section_crc<'a>(name: &str, content: impl Iterator<Item = &'a [u8]>) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(name.as_bytes());
-    hasher.update(content);
+    content.for_each(|piece| hasher.update(piece));
     hasher.finalize()
 }
 
@@ -247,22 +281,35 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_and_every_cut_is_detected() {
+        let mut shared = Pieces::from(vec![1, 2]);
+        shared.push(vec![3]);
         let snapshot = Snapshot {
             checkpoint: 7,
-            sections: vec![("window/0".into(), vec![1, 2, 3]), ("sink/0".into(), vec![])],
+            sections: vec![("window/0".into(), shared), ("sink/0".into(), Pieces::default())],
         };
         let bytes = snapshot.encode();
-        assert_eq!(Snapshot::decode(&bytes).expect("intact"), snapshot);
+        let opened = Opened::read(&bytes).expect("intact");
+        assert_eq!(opened.checkpoint, 7);
+        assert_eq!(opened.sections, [("window/0", &[1, 2, 3][..]), ("sink/0", &[])]);
         for bit in 0..bytes.len() * 8 {
             let mut bad = bytes.clone();
             bad[bit / 8] ^= 1 << (bit % 8);
-            assert!(Snapshot::decode(&bad).is_err(), "bit {bit}");
+            assert!(Opened::read(&bad).is_err(), "bit {bit}");
         }
         for cut in 0..bytes.len() {
-            assert!(Snapshot::decode(&bytes[..cut]).is_err(), "cut at {cut}");
+            assert!(Opened::read(&bytes[..cut]).is_err(), "cut at {cut}");
         }
         let mut longer = bytes;
         longer.push(0);
-        assert!(Snapshot::decode(&longer).is_err());
+        assert!(Opened::read(&longer).is_err());
+    }
+
+    /// What the first format wrote: an empty checkpoint 7.
+    #[test]
+    fn an_older_format_is_refused_by_its_number() {
+        let old = b"HWSN\x01\0\0\0\x07\0\0\0\0\0\0\0\0\0\0\0\xd5\x4e\x8b\x05";
+        let error = Opened::read(old).expect_err("refused");
+        assert_eq!(error.code, "snapshot.version");
+        assert!(error.message.contains("format 1"), "{}", error.message);
     }
 }

@@ -1,6 +1,7 @@
 //! Highwater's host: the engine embedded beside wasmtime, as a library and as the `highwater` command.
 
 pub mod bench;
+pub mod checkpoint;
 pub mod columns;
 pub mod escape;
 pub mod files;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Int64Array};
 
 use super::{Accumulator, Trail, Words, WordsMut};
-use crate::value::Value;
 
 /// Nothing of its own.
 pub(super) struct Count;
@@ -43,14 +42,6 @@ impl Accumulator for Count {
             before: Arc::new(Int64Array::from(values.to_vec())),
             after: Arc::new(Int64Array::from_iter_values(values.iter().map(|n| n + 1))),
         })
-    }
-
-    fn save(&self, _: Words<'_>, _: u32) -> Vec<Value> {
-        Vec::new()
-    }
-
-    fn load(&mut self, _: WordsMut<'_>, _: u32, state: &[Value]) -> bool {
-        state.is_empty()
     }
 
     fn fork(&self) -> Box<dyn Accumulator> {

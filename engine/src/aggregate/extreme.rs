@@ -13,7 +13,10 @@ use highwater_kernels as kernels;
 
 use super::{Accumulator, Trail, Words, WordsMut};
 use crate::column::{from_values, millis, timestamps, value_at};
+use crate::error::Result;
+use crate::key;
 use crate::schema::DataType;
+use crate::snapshot::bytes::{Reader, put_bytes};
 use crate::value::{Value, canonical_f32, canonical_f64};
 
 /// The accumulators of MAX, or of MIN.
@@ -71,6 +74,18 @@ fn unsorted(word: i64, data_type: DataType) -> Value {
         DataType::Float => Value::Float(f32::from_bits(turned_single(word as i32) as u32)),
         DataType::Timestamp => Value::Timestamp(word),
         _ => Value::TimestampLtz(word),
+    }
+}
+
+/// Whether [`sortable`] makes this number of a value of the type.
+fn in_range(word: i64, data_type: DataType) -> bool {
+    match (data_type, unsorted(word, data_type)) {
+        (DataType::Double, Value::Double(v)) => canonical_f64(v).to_bits() == v.to_bits(),
+        (DataType::Float, Value::Float(v)) => {
+            i32::try_from(word).is_ok() && canonical_f32(v).to_bits() == v.to_bits()
+        }
+        (DataType::Int | DataType::Date, _) => i32::try_from(word).is_ok(),
+        _ => true,
     }
 }
 
@@ -151,14 +166,9 @@ impl Accumulator for Fixed {
         Some(Trail::of(before, after, values))
     }
 
-    fn save(&self, words: Words<'_>, slot: u32) -> Vec<Value> {
-        vec![Value::BigInt(words.one(slot) as i64)]
-    }
-
-    fn load(&mut self, mut words: WordsMut<'_>, slot: u32, state: &[Value]) -> bool {
-        let [Value::BigInt(word)] = state else { return false };
-        *words.one(slot) = *word as u64;
-        true
+    fn valid(&self, words: &[u64]) -> bool {
+        // An empty slot's word stands where no value has come.
+        words == [self.empty()] || in_range(words[0] as i64, self.data_type)
     }
 
     fn fork(&self) -> Box<dyn Accumulator> {
@@ -215,17 +225,23 @@ impl Accumulator for Values {
         from_values(&values, self.data_type)
     }
 
-    fn save(&self, _: Words<'_>, slot: u32) -> Vec<Value> {
-        vec![self.best[slot as usize].clone()]
+    fn save(&self, slots: &[u32], out: &mut Vec<u8>) {
+        let best = slots.iter().map(|&slot| &self.best[slot as usize]);
+        let mut bytes = Vec::new();
+        best.for_each(|value| key::encode_value(value, &mut bytes));
+        put_bytes(out, &bytes);
     }
 
-    fn load(&mut self, _: WordsMut<'_>, slot: u32, state: &[Value]) -> bool {
-        let [value] = state else { return false };
-        if !value.fits(self.data_type) {
-            return false;
+    fn load(&mut self, slots: &[u32], reader: &mut Reader<'_>) -> Result<bool> {
+        let types = [self.data_type];
+        let mut bytes = reader.bytes()?;
+        for &slot in slots {
+            let Some(length) = key::measure(bytes, &types) else { return Ok(false) };
+            let (value, rest) = bytes.split_at(length);
+            self.best[slot as usize] = key::decode(value, &types).swap_remove(0);
+            bytes = rest;
         }
-        self.best[slot as usize] = value.clone();
-        true
+        Ok(bytes.is_empty())
     }
 
     fn fork(&self) -> Box<dyn Accumulator> {

@@ -12,8 +12,9 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Int64Array};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 
+use crate::error::Result;
 use crate::schema::DataType;
-use crate::value::Value;
+use crate::snapshot::bytes::Reader;
 
 /// The aggregate functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,11 +135,18 @@ trait Accumulator: Send {
         None
     }
 
-    /// The state of a slot as values.
-    fn save(&self, words: Words<'_>, slot: u32) -> Vec<Value>;
+    /// Whether a slot's own words can be what this writes.
+    fn valid(&self, _words: &[u64]) -> bool {
+        true
+    }
 
-    /// Takes a saved state back; `false` when it is another aggregate's.
-    fn load(&mut self, words: WordsMut<'_>, slot: u32, state: &[Value]) -> bool;
+    /// Appends what slots have that is not in words.
+    fn save(&self, _slots: &[u32], _out: &mut Vec<u8>) {}
+
+    /// Takes that back; `false` when it is another aggregate's.
+    fn load(&mut self, _slots: &[u32], _reader: &mut Reader<'_>) -> Result<bool> {
+        Ok(true)
+    }
 
     /// An independent copy.
     fn fork(&self) -> Box<dyn Accumulator>;
@@ -197,11 +205,6 @@ struct Words<'a> {
 }
 
 impl Words<'_> {
-    #[inline]
-    fn one(&self, slot: u32) -> u64 {
-        self.all[slot as usize * self.stride + self.at]
-    }
-
     #[inline]
     fn many(&self, slot: u32, count: usize) -> &[u64] {
         let from = slot as usize * self.stride + self.at;

@@ -1,6 +1,7 @@
 //! The aggregates of one operator side by side: one slot a key and window, some words an aggregate.
 
 mod part;
+mod state;
 
 pub use part::Part;
 
@@ -12,7 +13,6 @@ use super::{Accumulator, AggregateCall, Trail, Words, WordsMut, accumulator};
 use crate::batch::Batch;
 use crate::column::{from_values, take, value_at};
 use crate::schema::{DataType, Schema};
-use crate::value::Value;
 
 /// All aggregates of an operator over numbered slots.
 pub struct AggregateSet {
@@ -254,48 +254,5 @@ impl AggregateSet {
             });
         }
         columns
-    }
-
-    /// The state of a slot: how many rows, then for each aggregate how many it left out and what it has.
-    pub fn save(&self, slot: u32) -> Vec<Vec<Value>> {
-        let stride = self.empty.len();
-        let mut state = vec![vec![Value::BigInt(self.rows(slot) as i64)]];
-        for (i, accumulator) in self.accumulators.iter().enumerate() {
-            let skipped = self.skipped[i].get(slot as usize).copied().unwrap_or(0);
-            let mut one = vec![Value::BigInt(skipped.into())];
-            let words = Words { all: &self.words, stride, at: self.places[i] };
-            one.extend(accumulator.save(words, slot));
-            state.push(one);
-        }
-        state
-    }
-
-    /// Takes a saved state back into an empty slot; `false` when it is of other aggregates.
-    pub fn load(&mut self, slot: u32, state: &[Vec<Value>]) -> bool {
-        self.grow(slot as usize + 1);
-        let Some(([Value::BigInt(rows)], states)) =
-            state.split_first().map(|(rows, states)| (rows.as_slice(), states))
-        else {
-            return false;
-        };
-        let stride = self.empty.len();
-        self.words[slot as usize * stride] = *rows as u64;
-        states.len() == self.accumulators.len()
-            && states.iter().enumerate().all(|(i, state)| {
-                let Some((Value::BigInt(skipped), state)) = state.split_first() else {
-                    return false;
-                };
-                let (Ok(skipped), true) = (u32::try_from(*skipped), *skipped <= *rows) else {
-                    return false;
-                };
-                if skipped > 0 && self.skipped[i].is_empty() {
-                    self.skipped[i] = vec![0; self.words.len() / stride];
-                }
-                if let Some(count) = self.skipped[i].get_mut(slot as usize) {
-                    *count = skipped;
-                }
-                let words = WordsMut { all: &mut self.words, stride, at: self.places[i] };
-                self.accumulators[i].load(words, slot, state)
-            })
     }
 }

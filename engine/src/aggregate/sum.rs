@@ -28,8 +28,10 @@ trait Number: Copy + Send + 'static {
     fn join(self, other: Self) -> Self;
     fn sum(self, result: DataType) -> Value;
     fn average(self, count: i64, scale: u8, result: DataType) -> Value;
-    fn save(self) -> Value;
-    fn load(value: &Value) -> Option<Self>;
+    /// Whether these are words that [`Number::write`] writes.
+    fn valid(_words: &[u64]) -> bool {
+        true
+    }
 }
 
 /// The accumulators of `SUM` or, with `average`, `AVG`.
@@ -122,7 +124,7 @@ impl<N: Number> Accumulator for Sum<N> {
                 let sums = kernels::gather_words(words.all, words.stride, words.at, slots);
                 return Arc::new(Int64Array::from(sums));
             }
-            let one = |(sum, count): (N, i64)| match (count, sum.save()) {
+            let one = |(sum, count): (N, i64)| match (count, sum.sum(self.result)) {
                 (0, _) => None,
                 (_, Value::BigInt(v)) => Some(v),
                 (_, other) => unreachable!("a BIGINT sum is kept as one, not as {other:?}"),
@@ -155,15 +157,8 @@ impl<N: Number> Accumulator for Sum<N> {
         Some(Trail::of(before, after, values))
     }
 
-    fn save(&self, words: Words<'_>, slot: u32) -> Vec<Value> {
-        vec![N::read(words.many(slot, N::WORDS)).save()]
-    }
-
-    fn load(&mut self, mut words: WordsMut<'_>, slot: u32, state: &[Value]) -> bool {
-        let [sum] = state else { return false };
-        let Some(sum) = N::load(sum) else { return false };
-        Self::change(&mut words, slot, |_| sum);
-        true
+    fn valid(&self, words: &[u64]) -> bool {
+        N::valid(words)
     }
 
     fn fork(&self) -> Box<dyn Accumulator> {
@@ -206,12 +201,6 @@ impl Number for Narrow {
     fn average(self, count: i64, _: u8, _: DataType) -> Value {
         Value::Int(self.0.wrapping_div(count) as i32)
     }
-    fn save(self) -> Value {
-        Value::BigInt(self.0)
-    }
-    fn load(value: &Value) -> Option<Narrow> {
-        if let Value::BigInt(v) = value { Some(Narrow(*v)) } else { None }
-    }
 }
 
 /// BIGINT: wraps at 64 bits.
@@ -232,12 +221,6 @@ impl Number for Wide {
     }
     fn average(self, count: i64, _: u8, _: DataType) -> Value {
         Value::BigInt(self.0.wrapping_div(count))
-    }
-    fn save(self) -> Value {
-        Value::BigInt(self.0)
-    }
-    fn load(value: &Value) -> Option<Wide> {
-        if let Value::BigInt(v) = value { Some(Wide(*v)) } else { None }
     }
 }
 
@@ -260,12 +243,6 @@ impl Number for Single {
     fn average(self, count: i64, _: u8, _: DataType) -> Value {
         Value::Float((self.0 / count as f64) as f32)
     }
-    fn save(self) -> Value {
-        Value::Double(self.0)
-    }
-    fn load(value: &Value) -> Option<Single> {
-        if let Value::Double(v) = value { Some(Single(*v)) } else { None }
-    }
 }
 
 /// DOUBLE
@@ -286,12 +263,6 @@ impl Number for Double {
     }
     fn average(self, count: i64, _: u8, _: DataType) -> Value {
         Value::Double(self.0 / count as f64)
-    }
-    fn save(self) -> Value {
-        Value::Double(self.0)
-    }
-    fn load(value: &Value) -> Option<Double> {
-        if let Value::Double(v) = value { Some(Double(*v)) } else { None }
     }
 }
 
@@ -318,6 +289,12 @@ impl Number for Exact {
         let value = self.0.unwrap_or(0) as u128;
         words.copy_from_slice(&[value as u64, (value >> 64) as u64, self.0.is_none().into()]);
     }
+    fn valid(words: &[u64]) -> bool {
+        let sum = Exact::read(words);
+        let mut written = [0; 3];
+        sum.write(&mut written);
+        written == words && (sum.0.is_none() || within(sum.0).is_some())
+    }
     fn add(self, value: i128) -> Exact {
         Exact(within(self.0.and_then(|s| s.checked_add(value))))
     }
@@ -341,15 +318,5 @@ impl Number for Exact {
         let (quotient, rest) = (widened / count, widened % count);
         let up = i128::from(rest.abs() * 2 >= count) * widened.signum();
         Value::Decimal(quotient + up, to)
-    }
-    fn save(self) -> Value {
-        self.0.map_or(Value::Null, |v| Value::Decimal(v, 0))
-    }
-    fn load(value: &Value) -> Option<Exact> {
-        match value {
-            Value::Null => Some(Exact(None)),
-            Value::Decimal(v, 0) => Some(Exact(Some(*v))),
-            _ => None,
-        }
     }
 }

@@ -6,6 +6,8 @@ use crate::batch::Batch;
 use crate::column::{from_values, value_at};
 use crate::numbers::Numbers;
 use crate::schema::{Field, Schema};
+use crate::snapshot::bytes::Reader;
+use crate::value::Value;
 
 fn batch(data_type: DataType, values: &[Value]) -> Batch {
     let fields = [("x", data_type), ("wanted", DataType::Boolean)]
@@ -23,6 +25,12 @@ fn set(function: Function, batch: &Batch, filter: Option<usize>) -> AggregateSet
     AggregateSet::new(&[call], &batch.schema)
 }
 
+fn saved(set: &AggregateSet) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    set.save(&[0], &mut bytes);
+    bytes
+}
+
 /// The result over all values, half of them through another slot, a merge and a saved state.
 fn one_of(
     function: Function,
@@ -36,9 +44,11 @@ fn one_of(
     let slots: Vec<u32> = (0..values.len() as u32).map(|i| i % 2).collect();
     set.update(&slots, 0, &batch);
     set.merge(&[(0, 1)]);
-    let saved = set.save(0);
+    let saved = saved(&set);
     set.clear(0, 3);
-    assert!(set.load(2, &saved));
+    let mut reader = Reader::new(&saved);
+    assert!(set.load(&[2], &mut reader).expect("whole"));
+    reader.end().expect("all is read");
     assert_eq!((set.rows(0), set.rows(2)), (0, values.len() as u64));
     let result = function.result_type(Some(data_type)).expect("applies");
     value_at(&set.results(&[2])[0], result, 0).to_text()
@@ -119,11 +129,43 @@ fn state_of_other_aggregates_is_refused() {
     let mut sum = set(Function::Sum, &batch, None);
     sum.grow(1);
     sum.update(&[0], 0, &batch);
-    let saved = sum.save(0);
+    let bytes = saved(&sum);
     for (function, fits) in [(Function::Sum, true), (Function::Count, false), (Function::Max, true)]
     {
-        assert_eq!(set(function, &batch, None).load(0, &saved), fits, "{function:?}");
+        let mut other = set(function, &batch, None);
+        let taken = other.load(&[0], &mut Reader::new(&bytes)).expect("whole");
+        assert_eq!(taken, fits, "{function:?}");
     }
-    assert!(!sum.load(0, &[]));
-    assert!(!sum.load(0, &saved[..1]));
+    for cut in 0..bytes.len() {
+        let mut fresh = set(Function::Sum, &batch, None);
+        assert!(fresh.load(&[0], &mut Reader::new(&bytes[..cut])).is_err(), "cut at {cut}");
+    }
+    // The slot has its rows already.
+    assert!(!sum.load(&[0], &mut Reader::new(&bytes)).expect("whole"));
+}
+
+/// Words that no value makes: of an INT beyond its range, of a zero below zero, of a decimal with too many digits.
+#[test]
+fn words_that_nothing_writes_are_refused() {
+    let lists = [
+        (Function::Max, DataType::Int, Value::Int(7), vec![1 << 40]),
+        (Function::Max, DataType::Double, Value::Double(1.0), vec![u64::MAX]),
+        (Function::Sum, DataType::Decimal(9, 2), Value::Decimal(7, 2), vec![0, u64::MAX >> 1, 0]),
+        (Function::Sum, DataType::Decimal(9, 2), Value::Decimal(7, 2), vec![0, 0, 2]),
+    ];
+    for (function, data_type, value, words) in lists {
+        let batch = batch(data_type, &[value]);
+        let mut full = set(function, &batch, None);
+        full.grow(1);
+        full.update(&[0], 0, &batch);
+        let mut bytes = saved(&full);
+        let load = |bytes: &[u8]| {
+            set(function, &batch, None).load(&[0], &mut Reader::new(bytes)).expect("whole")
+        };
+        assert!(load(&bytes), "{function:?} {data_type}");
+        for (i, word) in words.iter().enumerate() {
+            bytes[16 + 8 * i..24 + 8 * i].copy_from_slice(&u64::to_le_bytes(*word));
+        }
+        assert!(!load(&bytes), "{function:?} {data_type} {words:?}");
+    }
 }

@@ -18,6 +18,7 @@ use crate::error::Result;
 use crate::key::{self, KeyColumns};
 use crate::operator::{Operator, Output, row_error, wrong_state};
 use crate::schema::SchemaRef;
+use crate::snapshot::bytes::Pieces;
 use crate::snapshot::{Cell, cells, values};
 use crate::time::EventTime;
 use crate::trace::What;
@@ -254,7 +255,7 @@ impl Operator for GuestJoin {
         Ok(())
     }
 
-    fn snapshot(&self) -> Vec<u8> {
+    fn save(&mut self) -> Pieces {
         let side = |buffer: &Buffer| {
             let held = buffer.values().flatten();
             held.map(|(&(time, seq), record)| (time, seq, cells(record))).collect()
@@ -264,6 +265,7 @@ impl Operator for GuestJoin {
             watermark: self.watermark.0,
             sides: self.buffers.iter().map(side).collect(),
         })
+        .into()
     }
 
     fn restore(&mut self, bytes: &[u8]) -> Result<()> {

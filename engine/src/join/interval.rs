@@ -7,27 +7,26 @@
 //! block at the front of its ring, with the whole batch it came in, and with everything else once the rings have
 //! doubled. Only the trace tells the exact step of the watermark that frees it.
 
+mod state;
+
 use std::sync::Arc;
 
 use arrow_array::Array;
 use highwater_kernels::at_least;
-use rkyv::{Archive, Deserialize, Serialize};
 
 use super::bounds::Bounds;
 use super::buffers::Buffers;
 use super::rings::{Delta, Entry, Rings};
 use super::rows::Rows;
 use crate::batch::{Batch, Seq, Stair};
-use crate::column::{from_values, millis};
+use crate::column::millis;
 use crate::error::Result;
-use crate::key::{self, KeyColumns, KeyOrder, KeyTable};
+use crate::key::{KeyColumns, KeyOrder, KeyTable};
 use crate::operator::{Merged, Operator, Output, Run, wrong_state};
-use crate::schema::{DataType, SchemaRef};
-use crate::snapshot::{Cell, cells, values};
+use crate::schema::SchemaRef;
+use crate::snapshot::bytes::Pieces;
 use crate::time::EventTime;
 use crate::trace::What;
-use crate::value::Value;
-use crate::{archive, unarchive};
 
 /// Joined rows that leave in one batch, about.
 const OUTPUT_ROWS: usize = 1 << 15;
@@ -88,13 +87,6 @@ struct Now<'a> {
     piece: &'a Piece,
     /// Those that are not late.
     on_time: &'a [u32],
-}
-
-#[derive(Archive, Serialize, Deserialize)]
-struct State {
-    watermark: i64,
-    /// For each side, place in the stream and values of each row that is needed: by key, then as they came.
-    sides: Vec<Vec<(u64, Vec<Cell>)>>,
 }
 
 impl IntervalJoin {
@@ -366,83 +358,18 @@ impl Operator for IntervalJoin {
         Ok(())
     }
 
-    fn snapshot(&self) -> Vec<u8> {
-        let side = |side: usize| {
-            let dead = self.bounds.dead(side, self.watermark);
-            let mut held: Vec<(Vec<u8>, Vec<u32>)> = Vec::new();
-            let mut last = None;
-            for (id, _, row) in self.rings.rows(side).filter(|&(_, time, _)| time >= dead) {
-                if last.replace(id) != Some(id) {
-                    held.push((key::encode(&self.keys.key(id)), Vec::new()));
-                }
-                held.last_mut().expect("just pushed").1.push(row);
-            }
-            held.sort_by(|a, b| a.0.cmp(&b.0));
-            let saved = held.iter().flat_map(|(_, rows)| rows).map(|&row| {
-                let (batch, at) = self.rows[side].get(row);
-                (batch.seqs.at(at), cells(&batch.row(at)))
-            });
-            saved.collect()
-        };
-        archive!(&State { watermark: self.watermark.0, sides: vec![side(0), side(1)] })
+    fn save(&mut self) -> Pieces {
+        self.encode().into()
     }
 
     fn restore(&mut self, bytes: &[u8]) -> Result<()> {
-        let state = unarchive!(State, bytes)?;
-        if state.sides.len() != 2 {
-            return Err(wrong_state(&self.name));
+        match self.decode(bytes)? {
+            true => Ok(()),
+            false => Err(wrong_state(&self.name)),
         }
-        self.keys = KeyTable::new(&self.columns[0].types, KeyOrder::Value);
-        self.rings = Buffers::Narrow(0, Default::default());
-        self.rows = [0, 1].map(|side| Rows::new(&self.inputs[side]));
-        (self.made, self.swept) = (Made::default(), 0);
-        for (side, held) in state.sides.iter().enumerate() {
-            let batch = rows_of(held, &self.inputs[side]).ok_or_else(|| wrong_state(&self.name))?;
-            let piece = self.piece(side, &batch);
-            if piece.place.is_some() {
-                return Err(wrong_state(&self.name));
-            }
-            let times = millis(&piece.batch.columns[self.times[side]]);
-            for (row, (&time, &id)) in (piece.first..).zip(times.iter().zip(&piece.ids)) {
-                self.rings.put(side, id, (time, row));
-            }
-            if let Some(&newest) = times.iter().max() {
-                self.rows[side].need(piece.first, newest);
-            }
-        }
-        self.watermark = EventTime(state.watermark);
-        self.swept = self.rings.used();
-        Ok(())
     }
 
     fn fork(&self) -> Box<dyn Operator> {
         Box::new(self.clone())
-    }
-}
-
-/// The batch that saved rows were; `None` when they are of another schema.
-fn rows_of(held: &[(u64, Vec<Cell>)], schema: &SchemaRef) -> Option<Batch> {
-    let records: Vec<Vec<Value>> = held.iter().map(|(_, cells)| values(cells)).collect();
-    let whole = |record: &Vec<Value>| {
-        let mut types = record.iter().zip(&schema.fields);
-        record.len() == schema.fields.len() && types.all(|(v, f)| fits(v, f.data_type))
-    };
-    if !records.iter().all(whole) {
-        return None;
-    }
-    let columns = schema.fields.iter().enumerate().map(|(c, field)| {
-        let column: Vec<Value> = records.iter().map(|r| r[c].clone()).collect();
-        from_values(&column, field.data_type)
-    });
-    let seqs: Vec<Seq> = held.iter().map(|(seq, _)| *seq).collect();
-    Some(Batch::new(schema.clone(), columns.collect(), seqs.into()))
-}
-
-/// Whether a value may stand in a column of a type.
-fn fits(value: &Value, data_type: DataType) -> bool {
-    match (value, data_type) {
-        (Value::Null, _) => true,
-        (Value::Decimal(_, scale), DataType::Decimal(_, s)) => *scale == s,
-        _ => value.data_type() == data_type,
     }
 }

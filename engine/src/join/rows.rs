@@ -101,10 +101,14 @@ impl Rows {
         self.chunks[chunk as usize].batch.seqs.at(row as usize)
     }
 
-    /// The batch that holds a row that is kept, and the row in it.
-    pub(super) fn get(&self, row: u32) -> (&Batch, usize) {
-        let (chunk, row) = self.locate(row);
-        (&self.chunks[chunk as usize].batch, row as usize)
+    /// Whole rows that are kept, in that order.
+    pub(super) fn batch(&self, rows: &[u32]) -> Batch {
+        if rows.is_empty() {
+            return Batch::progress(self.schema.clone(), Vec::new(), 0);
+        }
+        let all: Vec<usize> = (0..self.schema.fields.len()).collect();
+        let seqs: Vec<Seq> = rows.iter().map(|&row| self.seq(row)).collect();
+        Batch::new(self.schema.clone(), self.gather(&all, rows), seqs.into())
     }
 
     /// Some columns of rows that are kept, in that order.

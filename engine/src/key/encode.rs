@@ -13,7 +13,7 @@ use crate::schema::DataType;
 use crate::value::{Value, canonical_f32, canonical_f64};
 
 /// The bytes of one value: shorter comparisons than values, same order as [`Value::total_cmp`].
-fn encode_value(value: &Value, out: &mut Vec<u8>) {
+pub(crate) fn encode_value(value: &Value, out: &mut Vec<u8>) {
     if value.is_null() {
         out.push(0);
         return;
@@ -255,8 +255,55 @@ fn decode_value(bytes: Option<&[u8]>, data_type: DataType) -> Value {
     }
 }
 
+/// How many bytes from the first on are a key of these types, exactly as [`encode`] makes one; `None` when
+/// they are none.
+pub(crate) fn measure(bytes: &[u8], types: &[DataType]) -> Option<usize> {
+    let mut rest = bytes;
+    for &data_type in types {
+        let (&there, after) = rest.split_first()?;
+        let length = match (there, data_type) {
+            (0, _) => 0,
+            (1, DataType::Boolean) => after.first().filter(|b| **b < 2).map(|_| 1)?,
+            (1, DataType::Int | DataType::Date) => 4,
+            (1, DataType::BigInt | DataType::Timestamp | DataType::TimestampLtz) => 8,
+            (1, DataType::Decimal(..)) => 16,
+            (1, DataType::Float | DataType::Double) => {
+                let length = if data_type == DataType::Float { 4 } else { 8 };
+                let bytes = after.get(..length)?;
+                let mut again = Vec::new();
+                encode_value(&decode_value(Some(bytes), data_type), &mut again);
+                Some(length).filter(|_| again[1..] == *bytes)?
+            }
+            (1, DataType::String | DataType::Bytes) => measure_bytes(after, data_type)?,
+            _ => return None,
+        };
+        rest = after.get(length..)?;
+    }
+    Some(bytes.len() - rest.len())
+}
+
+/// The length of escaped bytes, their end included.
+fn measure_bytes(bytes: &[u8], data_type: DataType) -> Option<usize> {
+    let mut end = 0;
+    let mut escaped = false;
+    loop {
+        end += bytes.get(end..)?.iter().position(|&b| b == 0)?;
+        match bytes.get(end + 1)? {
+            0 => break,
+            0xFF => (end, escaped) = (end + 2, true),
+            _ => return None,
+        }
+    }
+    let content = &bytes[..end];
+    let text = || match escaped {
+        true => std::str::from_utf8(&plain(content)).is_ok(),
+        false => std::str::from_utf8(content).is_ok(),
+    };
+    (data_type == DataType::Bytes || text()).then_some(end + 2)
+}
+
 /// The values of a key.
-pub(super) fn decode(mut key: &[u8], types: &[DataType]) -> Vec<Value> {
+pub(crate) fn decode(mut key: &[u8], types: &[DataType]) -> Vec<Value> {
     let one = |&t: &DataType| {
         let (value, rest) = split(key, t);
         key = rest;
@@ -360,6 +407,34 @@ mod tests {
             }
         }
         assert_eq!(encode(&[Value::Double(-0.0)]), encode(&[Value::Double(0.0)]));
+    }
+
+    /// Whatever is not exactly a key is none.
+    #[test]
+    fn keys_are_measured_and_others_refused() {
+        for (data_type, list) in samples() {
+            let types = [data_type, DataType::Int];
+            for value in list.iter().chain([&Value::Null]) {
+                let mut bytes = encode(&[value.clone(), Value::Int(5)]);
+                let length = bytes.len();
+                bytes.extend([1, 2, 3]);
+                assert_eq!(measure(&bytes, &types), Some(length), "{value:?}");
+                for cut in 0..length {
+                    assert_eq!(measure(&bytes[..cut], &types), None, "{value:?} cut at {cut}");
+                }
+                // What is taken for a key decodes to values that encode to it again.
+                for bit in 0..length * 8 {
+                    let mut bad = bytes.clone();
+                    bad[bit / 8] ^= 1 << (bit % 8);
+                    if let Some(length) = measure(&bad, &types) {
+                        assert_eq!(encode(&decode(&bad[..length], &types)), bad[..length]);
+                    }
+                }
+            }
+        }
+        assert_eq!(measure(b"\x01\xc3\0\0", &[DataType::String]), None, "no UTF-8");
+        assert_eq!(measure(b"\x01\xc3\0\0", &[DataType::Bytes]), Some(4));
+        assert_eq!(measure(b"\x01\0", &[DataType::Null]), None);
     }
 
     /// Columns encode as their values do, and read back as what they were.

@@ -14,6 +14,7 @@ use crate::schema::DataType;
 use crate::value::Value;
 
 pub use encode::{Encoded, encode};
+pub(crate) use encode::{decode, encode_value, measure};
 pub use table::{KeyOrder, KeyTable};
 
 /// How many key groups there are: the most subtasks a keyed operator can have, and the unit in which

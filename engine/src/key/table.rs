@@ -1,5 +1,7 @@
 //! The keys of an operator, numbered: every other piece of its state is an array indexed by key number.
 
+mod state;
+
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int32Array, Int64Array};

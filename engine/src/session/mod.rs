@@ -3,6 +3,7 @@
 mod check;
 mod live;
 mod prepare;
+mod running;
 mod table;
 
 use std::rc::Rc;
@@ -24,6 +25,7 @@ pub use crate::source::Files;
 pub use crate::sql::{Need, NeedKind};
 pub use check::{Block, CheckReport, check};
 pub use live::{Live, Port};
+pub use running::Running;
 pub use table::{Rows, jsonl_row, text_table};
 
 use prepare::{Many, Prepared, duration, prepare};
@@ -425,6 +427,18 @@ impl Fast {
         let inputs = std::mem::take(&mut self.prepared.inputs).into_iter();
         self.prepared.inputs =
             inputs.map(|list| list.into_iter().map(&mut one).collect()).collect();
+    }
+
+    /// Gets ready to run step by step.
+    ///
+    /// # Errors
+    /// When the first records cannot be read.
+    pub fn begin(mut self) -> Result<Running> {
+        let batch_rows = self.prepared.batch_rows.unwrap_or(BATCH_ROWS);
+        let inlet = self.prepared.inlet(false).map_err(|e| e.in_source(&self.name))?;
+        let p = &self.prepared;
+        let tasks = p.graph.build(&p.partitions, &p.guests, &p.sandbox)?;
+        Ok(Running { runner: Runner::new(&p.graph, inlet, tasks), batch_rows, name: self.name })
     }
 
     /// The job taken apart for a driver with so many threads.

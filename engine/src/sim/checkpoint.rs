@@ -5,15 +5,10 @@ use std::collections::BTreeMap;
 use super::{Sim, State, Upcoming};
 use crate::archive;
 use crate::error::Result;
-use crate::snapshot::Snapshot;
+use crate::snapshot::bytes::Pieces;
+use crate::snapshot::{INLET, PLAN, Snapshot};
 use crate::source::inlet::Position;
 use crate::trace::{COORDINATOR, Event, What};
-
-/// The section that holds the sources' position.
-pub(super) const INLET: &str = "inlet";
-
-/// The section that holds what tells plans apart: accumulators of two functions may look alike.
-pub(super) const PLAN: &str = "plan";
 
 /// The coordinator: at most one checkpoint is under way.
 #[derive(Clone, Default)]
@@ -29,7 +24,7 @@ pub(super) struct Coordinator {
 struct UnderWay {
     checkpoint: u64,
     position: Position,
-    parts: BTreeMap<u16, Vec<u8>>,
+    parts: BTreeMap<u16, Pieces>,
     bytes: Option<Vec<u8>>,
 }
 
@@ -91,7 +86,7 @@ impl Sim {
         &mut self,
         checkpoint: u64,
         task: u16,
-        bytes: Vec<u8>,
+        bytes: Pieces,
         trace: &mut Vec<Event>,
     ) {
         self.note(trace, task, What::Snapshot { checkpoint, bytes: bytes.len() as u64 });
@@ -105,8 +100,8 @@ impl Sim {
             return;
         }
         let mut sections = vec![
-            (INLET.to_owned(), archive!(&under_way.position)),
-            (PLAN.to_owned(), self.job.graph.fingerprint().to_vec()),
+            (INLET.to_owned(), archive!(&under_way.position).into()),
+            (PLAN.to_owned(), self.job.graph.fingerprint().to_vec().into()),
         ];
         for (task, bytes) in std::mem::take(&mut under_way.parts) {
             let name = self.job.graph.header.tasks[usize::from(task)].name.clone();

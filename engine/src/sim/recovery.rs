@@ -1,11 +1,10 @@
 //! Crash and recovery: what was in memory is gone; the newest checkpoint and a replay bring it back.
 
-use super::checkpoint::{INLET, PLAN};
 use super::fault::{Fault, What as FaultKind};
 use super::{Sim, State, Upcoming};
 use crate::error::Result;
 use crate::operator::wrong_state;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{INLET, Opened, PLAN};
 use crate::source::inlet::Position;
 use crate::trace::{COORDINATOR, Event, What};
 use crate::unarchive;
@@ -46,7 +45,7 @@ impl Sim {
     /// # Errors
     /// When the snapshot is damaged or of another pipeline.
     pub fn restore(&mut self, bytes: &[u8], trace: &mut Vec<Event>) -> Result<()> {
-        let checkpoint = Snapshot::decode(bytes)?.checkpoint;
+        let checkpoint = Opened::read(bytes)?.checkpoint;
         self.note(trace, COORDINATOR, What::Restore { checkpoint });
         self.upcoming.retain(|_, u| matches!(u, Upcoming::Fault(_)));
         self.store.push((checkpoint, bytes.into()));
@@ -61,7 +60,7 @@ impl Sim {
         self.state = State::Running;
         let mut position = self.inlet.beginning();
         if let Some(bytes) = bytes {
-            let snapshot = Snapshot::decode(bytes)?;
+            let snapshot = Opened::read(bytes)?;
             if snapshot.section(PLAN)? != job.graph.fingerprint() {
                 return Err(wrong_state("the plan"));
             }

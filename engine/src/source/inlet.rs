@@ -7,7 +7,7 @@ use rkyv::{Archive, Deserialize, Serialize};
 
 use super::arrivals::{Arrivals, Mark, Names};
 use super::{Bad, Chunk, Input};
-use crate::error::Result;
+use crate::error::{Diagnostic, Result};
 use crate::time::VirtualTime;
 
 /// How many records are decoded at a time.
@@ -167,7 +167,7 @@ impl Inlet {
         }
         self.position = to.clone();
         for (partition, to) in self.partitions.iter_mut().zip(&to.partitions) {
-            partition.seek(to.offset)?;
+            partition.seek(to.offset, self.retain)?;
         }
         Ok(())
     }
@@ -390,22 +390,37 @@ impl Partition {
         bad
     }
 
-    /// Goes to the record of that offset.
-    fn seek(&mut self, offset: u64) -> Result<()> {
+    /// Goes to the record of that offset; all before it must be there to be passed.
+    fn seek(&mut self, offset: u64, retain: bool) -> Result<()> {
         (self.chunk, self.row, self.bad) = (0, 0, 0);
+        let mut passed = 0;
         while let Some((_, kind)) = self.peek()? {
             let chunk = self.current().expect("peeked");
+            let last = |offsets: Option<u64>| offsets.map_or(0, |o| o.saturating_add(1));
+            let end = last(chunk.offsets.last()).max(last(chunk.bad.last().map(|b| b.offset)));
+            if end <= offset {
+                (self.row, self.bad, passed) = (chunk.rows, chunk.bad.len(), end);
+                self.settle(retain);
+                continue;
+            }
             let at = match kind {
                 Next::Bad => chunk.bad[self.bad].offset,
                 _ => chunk.offsets.at(self.row),
             };
             if at >= offset {
-                break;
+                return Ok(());
             }
             match kind {
                 Next::Bad => self.bad += 1,
                 _ => self.row += 1,
             }
+        }
+        if passed < offset {
+            let number = self.number;
+            let message = format!("partition {number} ends before record {offset}");
+            return Err(Diagnostic::new("source.shorter", message).hint(
+                "the input is shorter than when the snapshot was made: it cannot be continued",
+            ));
         }
         Ok(())
     }

@@ -4,12 +4,11 @@ mod gate;
 mod loose;
 mod route;
 
-use rkyv::{Archive, Deserialize, Serialize};
-
 use crate::batch::{Batch, Stair};
 use crate::error::Result;
 use crate::operator::{Merged, Operator, Output, wrong_state};
 use crate::sink::Sink;
+use crate::snapshot::bytes::{Pieces, Reader, put, put_bytes};
 use crate::source::arrivals::Arrivals;
 use crate::source::ingest::Ingest;
 use crate::time::EventTime;
@@ -87,20 +86,13 @@ pub struct Effects {
     /// Elements for channels, in order.
     pub sends: Vec<(u16, Element)>,
     /// The checkpoint whose barrier has come on all channels, and the state at that moment.
-    pub snapshot: Option<(u64, Vec<u8>)>,
+    pub snapshot: Option<(u64, Pieces)>,
     /// What happened, when somebody looks.
     pub trace: Option<Vec<What>>,
     /// Fuel that guests used.
     pub fuel: u64,
     /// Records left out as late.
     pub late: u64,
-}
-
-#[derive(Archive, Serialize, Deserialize)]
-struct State {
-    head: Vec<u8>,
-    operators: Vec<Vec<u8>>,
-    tail: Vec<u8>,
 }
 
 impl Task {
@@ -280,14 +272,24 @@ impl Task {
             // At a barrier all parts have been merged.
             Head::Merge(_) => Vec::new(),
         };
-        let operators = self.operators.iter().map(|o| o.snapshot()).collect();
+        // The head, the operators in the order of the chain, the tail: each behind its length.
+        let mut bytes = Vec::new();
+        put_bytes(&mut bytes, &head);
+        put(&mut bytes, self.operators.len() as u64);
+        let mut pieces = Pieces::from(bytes);
+        for operator in &mut self.operators {
+            let state = operator.save();
+            pieces.push((state.len() as u64).to_le_bytes().to_vec());
+            pieces.append(state);
+        }
         let tail = match &mut self.tail {
-            Tail::Edges => Vec::new(),
-            Tail::Sink(sink) => sink.pre_commit(checkpoint),
-            Tail::Parts(windows) => windows.snapshot(),
+            Tail::Edges => Pieces::default(),
+            Tail::Sink(sink) => sink.pre_commit(checkpoint).into(),
+            Tail::Parts(windows) => windows.save(),
         };
-        let bytes = archive!(&State { head, operators, tail });
-        fx.snapshot = Some((checkpoint, bytes));
+        pieces.push((tail.len() as u64).to_le_bytes().to_vec());
+        pieces.append(tail);
+        fx.snapshot = Some((checkpoint, pieces));
         for channel in self.edges.iter().flat_map(|e| &e.channels) {
             fx.sends.push((*channel, Element::Barrier(checkpoint)));
         }
@@ -298,33 +300,35 @@ impl Task {
     /// # Errors
     /// When the bytes are damaged or another task's.
     pub fn restore(&mut self, bytes: &[u8]) -> Result<()> {
-        let state = unarchive!(State, bytes)?;
-        if state.operators.len() != self.operators.len() {
+        let mut reader = Reader::new(bytes);
+        let head = reader.bytes()?;
+        if reader.count()? != self.operators.len() {
             return Err(wrong_state(&self.name));
         }
         match &mut self.head {
-            Head::Source(ingest) => ingest.restore(&state.head)?,
+            Head::Source(ingest) => ingest.restore(head)?,
             Head::Gate(gate) => {
-                if !gate.restore(unarchive!(GateState, &state.head)?) {
+                if !gate.restore(unarchive!(GateState, head)?) {
                     return Err(wrong_state(&self.name));
                 }
             }
             Head::Loose(gate) => {
-                if !gate.restore(&unarchive!(Vec<u64>, &state.head)?) {
+                if !gate.restore(&unarchive!(Vec<u64>, head)?) {
                     return Err(wrong_state(&self.name));
                 }
             }
             Head::Merge(_) => {}
         }
-        for (operator, bytes) in self.operators.iter_mut().zip(&state.operators) {
-            operator.restore(bytes)?;
+        for operator in &mut self.operators {
+            operator.restore(reader.bytes()?)?;
         }
+        let state = reader.bytes()?;
         match &mut self.tail {
             Tail::Edges => {}
-            Tail::Sink(sink) => _ = sink.restore(&state.tail)?,
-            Tail::Parts(windows) => windows.restore(&state.tail)?,
+            Tail::Sink(sink) => _ = sink.restore(state)?,
+            Tail::Parts(windows) => windows.restore(state)?,
         }
-        Ok(())
+        reader.end()
     }
 }
 

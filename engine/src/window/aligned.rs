@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rkyv::{Archive, Deserialize, Serialize};
-
 use super::panes::Panes;
 use super::{WindowBound, bound_columns, late, seqs};
 use crate::aggregate::AggregateCall;
@@ -14,10 +12,9 @@ use crate::error::Result;
 use crate::key::{self, KeyColumns, KeyOrder};
 use crate::operator::{Operator, Output, wrong_state};
 use crate::schema::SchemaRef;
-use crate::snapshot::{Cell, cells, values};
+use crate::snapshot::bytes::{Pieces, Reader, put, put_bytes, put_signed};
 use crate::time::{Alignment, EventTime};
 use crate::trace::What;
-use crate::{archive, unarchive};
 
 /// Aggregates per key and window of one length at every multiple of a step. Its rows: the key columns, the
 /// window's bounds, one column an aggregate.
@@ -41,20 +38,8 @@ pub struct AlignedAggregate {
     next_window: u64,
 }
 
-#[derive(Archive, Serialize, Deserialize)]
-struct State {
-    watermark: i64,
-    next_window: u64,
-    panes: Vec<PaneState>,
-    numbers: Vec<(i64, Vec<u8>, u64)>,
-}
-
-#[derive(Archive, Serialize, Deserialize)]
-pub(super) struct PaneState {
-    slice: i64,
-    /// Key, accumulators.
-    slots: Vec<(Vec<Cell>, Vec<Vec<Cell>>)>,
-}
+/// The first bytes of its state: what operator it is of.
+const MARK: u64 = u64::from_le_bytes(*b"aligned1");
 
 impl AlignedAggregate {
     /// Windows over the column `time` of `input`; `order` is that of the rows of one window.
@@ -217,51 +202,43 @@ impl Operator for AlignedAggregate {
         Ok(())
     }
 
-    fn snapshot(&self) -> Vec<u8> {
-        let numbers = self.numbers.iter().map(|((n, key), &number)| (*n, key.clone(), number));
-        archive!(&State {
-            watermark: self.watermark.0,
-            next_window: self.next_window,
-            panes: pane_states(&self.panes),
-            numbers: numbers.collect(),
-        })
+    fn save(&mut self) -> Pieces {
+        let mut head = Vec::new();
+        put(&mut head, MARK);
+        put_signed(&mut head, self.watermark.0);
+        put(&mut head, self.next_window);
+        put(&mut head, self.numbers.len() as u64);
+        for ((window, key), &number) in &self.numbers {
+            put_signed(&mut head, *window);
+            put_bytes(&mut head, key);
+            put(&mut head, number);
+        }
+        let mut pieces = Pieces::from(head);
+        pieces.append(self.panes.save());
+        pieces
     }
 
     fn restore(&mut self, bytes: &[u8]) -> Result<()> {
-        let state = unarchive!(State, bytes)?;
-        self.watermark = EventTime(state.watermark);
-        self.open = self.alignment.first_open(self.watermark);
-        self.next_window = state.next_window;
-        self.numbers = state.numbers.into_iter().map(|(n, key, w)| ((n, key), w)).collect();
-        self.panes.empty();
-        if load_panes(&mut self.panes, &state.panes) {
-            Ok(())
-        } else {
-            Err(wrong_state(&self.name))
+        let mut reader = Reader::new(bytes);
+        if reader.number()? != MARK {
+            return Err(wrong_state(&self.name));
         }
+        self.watermark = EventTime(reader.signed()?);
+        self.open = self.alignment.first_open(self.watermark);
+        self.next_window = reader.number()?;
+        self.numbers.clear();
+        for _ in 0..reader.count()? {
+            let window = reader.signed()?;
+            let key = reader.bytes()?.to_vec();
+            self.numbers.insert((window, key), reader.number()?);
+        }
+        if !self.panes.load(&mut reader)? {
+            return Err(wrong_state(&self.name));
+        }
+        reader.end()
     }
 
     fn fork(&self) -> Box<dyn Operator> {
         Box::new(self.clone())
     }
-}
-
-/// What panes hold, for a snapshot.
-pub(super) fn pane_states(panes: &Panes) -> Vec<PaneState> {
-    let state = |slice| {
-        let saved = panes.save(slice).into_iter();
-        let slots = saved.map(|(k, a)| (cells(&k), a.iter().map(|a| cells(a)).collect()));
-        PaneState { slice, slots: slots.collect() }
-    };
-    panes.slices().map(state).collect()
-}
-
-/// Takes it back into empty panes; `false` when it is of other aggregates.
-pub(super) fn load_panes(panes: &mut Panes, states: &[PaneState]) -> bool {
-    states.iter().all(|pane| {
-        pane.slots.iter().all(|(key, accumulators)| {
-            let states: Vec<_> = accumulators.iter().map(|a| values(a)).collect();
-            panes.load(pane.slice, &values(key), &states)
-        })
-    })
 }

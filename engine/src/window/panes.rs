@@ -9,8 +9,10 @@
 //! few keys takes little memory, and one that sees all of them is an array.
 
 mod part;
+mod state;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use highwater_kernels::{self as kernels, MISSING};
 
@@ -19,7 +21,6 @@ use crate::batch::Batch;
 use crate::key::{KeyColumns, KeyOrder, KeyTable};
 use crate::schema::Schema;
 use crate::time::Alignment;
-use crate::value::Value;
 
 /// Keys a block.
 const BLOCK: usize = kernels::Spread::BLOCK;
@@ -53,6 +54,8 @@ struct Pane {
     row: usize,
     /// Position in the table, and block.
     blocks: Vec<(u32, u32)>,
+    /// Its bytes in the last snapshot, as long as nothing has changed since.
+    saved: Option<Arc<Vec<u8>>>,
 }
 
 /// The result of one window: keys in the table's order, and the slots that hold their accumulators.
@@ -108,11 +111,6 @@ impl Panes {
         self.tables = [vec![0; self.stride], vec![MISSING; self.stride]].concat();
     }
 
-    /// The slices that have a pane.
-    pub(super) fn slices(&self) -> impl Iterator<Item = i64> + '_ {
-        self.panes.keys().copied()
-    }
-
     /// The first slice that has a pane, from slice `from` on.
     pub(super) fn first_slice(&self, from: i64) -> Option<i64> {
         self.panes.range(from..).next().map(|(&slice, _)| slice)
@@ -145,6 +143,8 @@ impl Panes {
             let run = &times[first..end];
             late += match spread(run, alignment, open) {
                 Spread::Near(slice, starts) => {
+                    let last = slice.saturating_add(starts.len() as i64);
+                    self.panes.range_mut(slice..=last).for_each(|(_, pane)| pane.saved = None);
                     self.slots_near(run, slice, &starts, alignment.start(open))
                 }
                 Spread::Far => self.slots_far(run, alignment, open),
@@ -230,6 +230,9 @@ impl Panes {
             let place = (slice & 63) as usize;
             if recent[place].0 != slice {
                 recent[place] = (slice, self.base(slice));
+                if let Some(pane) = self.panes.get_mut(&slice) {
+                    pane.saved = None;
+                }
             }
             let mut block = self.tables[recent[place].1 + id / BLOCK];
             if block == MISSING {
@@ -256,7 +259,7 @@ impl Panes {
                 self.tables.resize(self.tables.len() + stride, MISSING);
                 self.tables.len() / stride - 1
             });
-            Pane { row, blocks: Vec::new() }
+            Pane { row, blocks: Vec::new(), saved: None }
         });
         self.tables[pane.row * stride + place] = block;
         pane.blocks.push((place as u32, block));
@@ -348,41 +351,6 @@ impl Panes {
             self.free_rows.push(pane.row);
         }
         self.sweep();
-    }
-
-    /// What a pane holds, for a snapshot: keys and accumulators, by the keys' bytes.
-    pub(super) fn save(&self, slice: i64) -> Vec<(Vec<Value>, Vec<Vec<Value>>)> {
-        let Some(pane) = self.panes.get(&slice) else { return Vec::new() };
-        let mut entries = Vec::new();
-        for &(place, block) in &pane.blocks {
-            for i in 0..BLOCK as u32 {
-                let slot = block * BLOCK as u32 + i;
-                if self.set.rows(slot) > 0 {
-                    let key = self.keys.key(place * BLOCK as u32 + i);
-                    entries.push((crate::key::encode(&key), key, self.set.save(slot)));
-                }
-            }
-        }
-        entries.sort_by(|a, b| a.0.cmp(&b.0));
-        entries.into_iter().map(|(_, key, saved)| (key, saved)).collect()
-    }
-
-    /// Takes one key of a pane back; `false` when it is of other aggregates, or there already.
-    pub(super) fn load(&mut self, slice: i64, key: &[Value], saved: &[Vec<Value>]) -> bool {
-        if !self.columns.fit(key) {
-            return false;
-        }
-        let id = self.keys.id(key) as usize;
-        self.reach();
-        let mut block = self.tables[self.base(slice) + id / BLOCK];
-        if block == MISSING {
-            block = self.block(slice, id / BLOCK);
-        }
-        let slot = block * BLOCK as u32 + (id % BLOCK) as u32;
-        if self.set.rows(slot) > 0 || !self.set.load(slot, saved) || self.set.rows(slot) == 0 {
-            return false;
-        }
-        true
     }
 }
 

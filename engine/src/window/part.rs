@@ -4,9 +4,7 @@
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
-use rkyv::{Archive, Deserialize, Serialize};
 
-use super::aligned::{PaneState, load_panes, pane_states};
 use super::panes::Panes;
 use crate::aggregate::{AggregateCall, Part};
 use crate::batch::{Batch, Seq, Stair};
@@ -15,8 +13,8 @@ use crate::error::Result;
 use crate::key::{KeyColumns, KeyOrder};
 use crate::operator::{Output, wrong_state};
 use crate::schema::SchemaRef;
+use crate::snapshot::bytes::{Pieces, Reader, put, put_signed};
 use crate::time::{Alignment, EventTime};
-use crate::{archive, unarchive};
 
 /// What [`Batch::upto`] says on steps of the watermark whose rows went to another subtask.
 pub const ELSEWHERE: Seq = 0;
@@ -109,11 +107,8 @@ pub struct PartAggregate {
     sweeps: u64,
 }
 
-#[derive(Archive, Serialize, Deserialize)]
-struct State {
-    watermark: i64,
-    panes: Vec<PaneState>,
-}
+/// The first bytes of its state: what operator it is of.
+const MARK: u64 = u64::from_le_bytes(*b"aligpart");
 
 impl PartAggregate {
     /// Windows over the column `time` of `input`; the aggregates must [split](crate::aggregate::AggregateSet::splits).
@@ -209,8 +204,13 @@ impl PartAggregate {
     }
 
     /// The state as bytes.
-    pub fn snapshot(&self) -> Vec<u8> {
-        archive!(&State { watermark: self.watermark.0, panes: pane_states(&self.panes) })
+    pub fn save(&mut self) -> Pieces {
+        let mut head = Vec::new();
+        put(&mut head, MARK);
+        put_signed(&mut head, self.watermark.0);
+        let mut pieces = Pieces::from(head);
+        pieces.append(self.panes.save());
+        pieces
     }
 
     /// Takes state back. What was told before is void, on the other side too.
@@ -218,15 +218,18 @@ impl PartAggregate {
     /// # Errors
     /// When the bytes are not this operator's.
     pub fn restore(&mut self, bytes: &[u8]) -> Result<()> {
-        let state = unarchive!(State, bytes)?;
-        self.watermark = EventTime(state.watermark);
-        self.open = self.alignment.first_open(self.watermark);
-        self.panes.empty();
-        (self.told, self.sweeps) = (Vec::new(), self.panes.keys().sweeps());
-        if load_panes(&mut self.panes, &state.panes) {
-            return Ok(());
+        let mut reader = Reader::new(bytes);
+        if reader.number()? != MARK {
+            return Err(wrong_state(&self.name));
         }
-        Err(wrong_state(&self.name))
+        self.watermark = EventTime(reader.signed()?);
+        self.open = self.alignment.first_open(self.watermark);
+        let loaded = self.panes.load(&mut reader)?;
+        (self.told, self.sweeps) = (Vec::new(), self.panes.keys().sweeps());
+        if !loaded {
+            return Err(wrong_state(&self.name));
+        }
+        reader.end()
     }
 }
 

@@ -1,8 +1,8 @@
 //! Session aggregation: windows of a key that grow and merge while records stay within the gap.
 
-use std::sync::Arc;
+mod state;
 
-use rkyv::{Archive, Deserialize, Serialize};
+use std::sync::Arc;
 
 use super::timers::{Timer, Timers};
 use super::{WindowBound, bound_columns, closed, late};
@@ -13,10 +13,9 @@ use crate::error::Result;
 use crate::key::{self, KeyColumns, KeyOrder, KeyTable};
 use crate::operator::{Operator, Output, wrong_state};
 use crate::schema::SchemaRef;
-use crate::snapshot::{Cell, cells, values};
+use crate::snapshot::bytes::Pieces;
 use crate::time::EventTime;
 use crate::trace::What;
-use crate::{archive, unarchive};
 
 /// Aggregates per key and session. Two records exactly the gap apart are one session, as in Flink.
 ///
@@ -70,22 +69,6 @@ struct Fired {
     seq: Seq,
     key: u32,
     session: Session,
-}
-
-#[derive(Archive, Serialize, Deserialize)]
-struct State {
-    watermark: i64,
-    next_window: u64,
-    sessions: Vec<SessionState>,
-}
-
-#[derive(Archive, Serialize, Deserialize)]
-struct SessionState {
-    key: Vec<Cell>,
-    start: i64,
-    end: i64,
-    window: u64,
-    accumulators: Vec<Vec<Cell>>,
 }
 
 impl Sessions {
@@ -395,50 +378,15 @@ impl Operator for SessionAggregate {
         Ok(())
     }
 
-    fn snapshot(&self) -> Vec<u8> {
-        let mut sessions: Vec<(Vec<u8>, i64, SessionState)> = Vec::new();
-        for (id, open) in self.open.iter().enumerate() {
-            for s in open.all() {
-                let key = self.keys.key(id as u32);
-                let state = SessionState {
-                    key: cells(&key),
-                    start: s.start,
-                    end: s.end,
-                    window: self.windows[s.slot as usize],
-                    accumulators: self.aggregates.save(s.slot).iter().map(|a| cells(a)).collect(),
-                };
-                sessions.push((key::encode(&key), s.start, state));
-            }
-        }
-        sessions.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
-        archive!(&State {
-            watermark: self.watermark.0,
-            next_window: self.next_window,
-            sessions: sessions.into_iter().map(|(.., state)| state).collect(),
-        })
+    fn save(&mut self) -> Pieces {
+        self.encode().into()
     }
 
     fn restore(&mut self, bytes: &[u8]) -> Result<()> {
-        let state = unarchive!(State, bytes)?;
-        self.watermark = EventTime(state.watermark);
-        self.next_window = state.next_window;
-        self.empty();
-        for saved in state.sessions {
-            let (slot, key) = (self.new_slot(), values(&saved.key));
-            let accumulators: Vec<_> = saved.accumulators.iter().map(|a| values(a)).collect();
-            if !self.columns.fit(&key) || !self.aggregates.load(slot, &accumulators) {
-                return Err(wrong_state(&self.name));
-            }
-            let id = self.keys.id(&key);
-            self.open.resize_with(self.keys.numbers(), Sessions::default);
-            let open = &mut self.open[id as usize];
-            let at = open.all().len();
-            let session = Session { start: saved.start, end: saved.end, slot };
-            open.splice(at, 0, Some(session));
-            self.timers.set(Timer { end: saved.end, key: id, slot });
-            self.windows[slot as usize] = saved.window;
+        match self.decode(bytes)? {
+            true => Ok(()),
+            false => Err(wrong_state(&self.name)),
         }
-        Ok(())
     }
 
     fn fork(&self) -> Box<dyn Operator> {

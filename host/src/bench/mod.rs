@@ -1,11 +1,13 @@
 //! The benchmark: workloads over one stream, the engine beside a hand-written loop in the same run.
 
+pub mod checkpoint;
 mod clock;
 pub mod flights;
 pub mod ground;
 pub mod guests;
 pub mod module;
 pub mod readers;
+pub mod state;
 
 use std::path::Path;
 

@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 use super::bench_flights::{FlightsArgs, flights};
 use super::bench_readers::{ReadersArgs, readers};
 use super::console::Console;
-use super::{Done, Failure};
+use super::{Done, Failure, bench_state};
 
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -56,9 +56,11 @@ enum Other {
     Flights(FlightsArgs),
     /// The readers of files beside the bare libraries
     Readers(ReadersArgs),
+    #[command(flatten)]
+    State(bench_state::StateBench),
 }
 
-fn workload(name: &str) -> Result<Workload, String> {
+pub(super) fn workload(name: &str) -> Result<Workload, String> {
     let names = || workloads().iter().map(|w| w.name()).collect::<Vec<_>>().join(", ");
     Workload::named(name).ok_or_else(|| format!("the workloads are {}", names()))
 }
@@ -87,6 +89,7 @@ pub(super) fn bench(args: &BenchArgs, console: &mut Console) -> Done {
     match &args.other {
         Some(Other::Flights(args)) => return flights(args, console),
         Some(Other::Readers(args)) => return readers(args, console),
+        Some(Other::State(bench)) => return bench_state::bench(bench, console),
         None => {}
     }
     if args.here {

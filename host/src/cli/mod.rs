@@ -3,6 +3,7 @@
 mod bench;
 mod bench_flights;
 mod bench_readers;
+mod bench_state;
 mod check;
 mod console;
 mod explain;

@@ -1,11 +1,13 @@
 //! `highwater run`: rows out.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use highwater::checkpoint::{self, Checkpoints, Listener};
 use highwater::escape::visible_lines;
 use highwater::files::write_atomically;
-use highwater::job::{Job, Ran};
+use highwater::job::{EngineKind, Job, Progress as Far, Ran};
 use highwater::threads;
 
 use super::console::Console;
@@ -36,6 +38,17 @@ pub(super) struct RunArgs {
     /// Print the hash of the trace as the last line: `trace` and 32 hexadecimal digits
     #[arg(long)]
     hash: bool,
+    /// Keep checkpoints in this folder, and go on from the newest one that is there. With it, every row of
+    /// a file sink counts exactly once, whatever happens to this process; rows for the terminal are
+    /// printed by the run that comes to the end. Only for `--driver runner`
+    #[arg(long, value_name = "DIR")]
+    checkpoint_dir: Option<PathBuf>,
+    /// The time from one checkpoint to the next, such as `500ms`
+    #[arg(
+        long, value_name = "TIME", default_value = "1s", value_parser = interval,
+        requires = "checkpoint_dir"
+    )]
+    checkpoint_interval: Duration,
     /// Write the rows to a file instead of stdout; an existing file is replaced as a whole
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -74,6 +87,13 @@ pub(super) fn run(args: &RunArgs, console: &mut Console) -> Done {
         console.say("error: the simulation has one thread; --threads needs `--driver runner`");
         return Err(Failure::Input);
     }
+    if let Some(folder) = &args.checkpoint_dir {
+        if args.threads.is_some_and(|threads| threads > 1) {
+            console.say("error: a job with --checkpoint-dir has one thread: leave --threads away");
+            return Err(Failure::Input);
+        }
+        return checkpointed(args, folder, driver, &input, console);
+    }
     let threads = args.threads.unwrap_or_else(threads::available);
     let ran = match driver {
         Driver::Sim => simulate(args, &input, console)?,
@@ -87,6 +107,49 @@ pub(super) fn run(args: &RunArgs, console: &mut Console) -> Done {
         }
     };
     deliver(args, &input, &ran, console)
+}
+
+pub(super) fn interval(text: &str) -> Result<Duration, String> {
+    let micros = highwater_engine::time::parse_duration_micros(text);
+    micros.map(Duration::from_micros).ok_or_else(|| "a duration, such as `1s` or `500 ms`".into())
+}
+
+/// The terminal, as a job with checkpoints sees it.
+struct Told<'a>(Progress, &'a mut Console);
+
+impl Listener for Told<'_> {
+    fn at(&mut self, far: Far, share: Option<f64>) {
+        self.0.at(far, share);
+    }
+
+    fn note(&mut self, text: &str) {
+        self.1.say(text);
+    }
+}
+
+/// Runs with checkpoints; they go once the rows have been delivered.
+fn checkpointed(
+    args: &RunArgs,
+    folder: &Path,
+    driver: Driver,
+    input: &Input,
+    console: &mut Console,
+) -> Done {
+    if driver == Driver::Sim || args.job.engine() != EngineKind::Native {
+        console.say(
+            "error: --checkpoint-dir is for `--driver runner --engine native`; a simulated job keeps its \
+             checkpoints to itself",
+        );
+        return Err(Failure::Input);
+    }
+    let checkpoints = Checkpoints { folder: folder.to_owned(), interval: args.checkpoint_interval };
+    let mut told = Told(Progress::new("records", args.progress), console);
+    let ran = checkpoint::run(&input.script, &args.job.options(), &checkpoints, &mut told);
+    drop(told);
+    let (ran, completed) = ran.map_err(|e| console.errors(&e, &input.sources))?;
+    deliver(args, input, &ran, console)?;
+    console.flush()?;
+    completed.map_or(Ok(()), |c| c.remove()).map_err(|e| console.error(&e, &input.sources))
 }
 
 fn simulate(args: &RunArgs, input: &Input, console: &mut Console) -> Done<Ran> {

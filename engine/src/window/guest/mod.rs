@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::key::{self, KeyColumns, KeyOrder};
 use crate::operator::{Operator, Output, row_error, wrong_state};
 use crate::schema::SchemaRef;
+use crate::snapshot::bytes::Pieces;
 use crate::snapshot::{Cell, cells, values};
 use crate::time::EventTime;
 use crate::trace::What;
@@ -451,7 +452,7 @@ impl Operator for GuestWindow {
         Ok(())
     }
 
-    fn snapshot(&self) -> Vec<u8> {
+    fn save(&mut self) -> Pieces {
         let windows = self.open.all().into_iter().map(|(key, w)| WindowState {
             key: cells(&key),
             start: w.start,
@@ -465,6 +466,7 @@ impl Operator for GuestWindow {
             next_window: self.next_window,
             windows: windows.collect(),
         })
+        .into()
     }
 
     fn restore(&mut self, bytes: &[u8]) -> Result<()> {

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
-use arrow_array::types::Int64Type;
+use arrow_array::types::{Int64Type, TimestampMillisecondType};
+use arrow_array::{ArrayRef, TimestampMillisecondArray};
 use highwater_engine::batch::Batch;
 use highwater_engine::error::{Diagnostic, Result};
 use highwater_engine::expr::{self, Expr};
 use highwater_engine::graph::Graph;
 use highwater_engine::numbers::Numbers;
 use highwater_engine::plan::{Op, Plan};
+use highwater_engine::runner::Runner;
 use highwater_engine::schema::{DataType, Field, Schema};
 use highwater_engine::source::inlet::Inlet;
 use highwater_engine::source::{Chunk, Detached, Input, Reader};
@@ -20,26 +22,51 @@ use highwater_engine::udf::{Guests, Instance, Sandbox};
 use super::{Columns, Totals, Workload};
 use crate::threads::{self, Threads};
 
-/// Reads columns that are in memory already.
+/// Reads columns that are in memory already, as often as asked: each time, their times are later by as much
+/// as the stream is long.
 struct Memory {
     columns: Columns,
     next: usize,
+    /// How often they have been read, and how often they shall be.
+    round: u32,
+    rounds: u32,
+    /// Milliseconds from one round to the next.
+    span: i64,
+}
+
+impl Memory {
+    /// The rows `first..first + rows`, as they are in this round.
+    fn slice(&self, first: usize, rows: usize) -> Vec<ArrayRef> {
+        let later = i64::from(self.round) * self.span;
+        let column = |array: &ArrayRef| match array.as_primitive_opt::<TimestampMillisecondType>() {
+            Some(times) if later > 0 => {
+                let times = times.values()[first..first + rows].iter().map(|t| t + later);
+                Arc::new(TimestampMillisecondArray::from_iter_values(times)) as ArrayRef
+            }
+            _ => array.slice(first, rows),
+        };
+        self.columns.arrays.iter().map(column).collect()
+    }
 }
 
 impl Reader for Memory {
     fn read(&mut self, max_rows: usize) -> Result<Option<Chunk>> {
+        if self.next == self.columns.rows() && self.round + 1 < self.rounds {
+            (self.next, self.round) = (0, self.round + 1);
+        }
         let first = self.next;
         let rows = max_rows.min(self.columns.rows() - first);
         if rows == 0 {
             return Ok(None);
         }
         self.next += rows;
+        let number = u64::from(self.round) * self.columns.rows() as u64 + first as u64;
         Ok(Some(Chunk {
-            columns: self.columns.arrays.iter().map(|a| a.slice(first, rows)).collect(),
+            columns: self.slice(first, rows),
             rows,
-            offsets: Numbers::run(first as u64, rows),
+            offsets: Numbers::run(number, rows),
             lines: Numbers::same(0, rows),
-            arrivals: Numbers::run(first as u64, rows),
+            arrivals: Numbers::run(number, rows),
             bad: Vec::new(),
         }))
     }
@@ -51,6 +78,14 @@ impl Reader for Memory {
     fn relative(&self) -> bool {
         true
     }
+}
+
+/// The stream's pace.
+const RECORDS_PER_MS: i64 = 10;
+
+fn memory(columns: &Columns, rounds: u32) -> Memory {
+    let span = columns.rows() as i64 / RECORDS_PER_MS;
+    Memory { columns: columns.clone(), next: 0, round: 0, rounds, span }
 }
 
 /// The guests a workload calls, and what runs them.
@@ -116,11 +151,8 @@ pub fn run_with(
     let graph = Graph::threaded(plan(sql, host)?, threads, 1)?;
     let sources = graph.sources().len();
     // A table may be read in several places.
-    let input = || Input {
-        partition: 0,
-        name: "events".into(),
-        reader: Box::new(Memory { columns: columns.clone(), next: 0 }),
-    };
+    let input =
+        || Input { partition: 0, name: "events".into(), reader: Box::new(memory(columns, 1)) };
     let inlet = Inlet::new((0..sources).map(|_| vec![input()]).collect(), None, false)?;
     let tasks = graph.build(&vec![vec![0]; sources], &host.guests, &host.sandbox)?;
     let mut totals = Totals::default();
@@ -138,6 +170,21 @@ pub fn run_with(
     )?;
     totals.late = report.late;
     Ok(totals)
+}
+
+/// A job over columns that are read so many times, before its first step.
+///
+/// # Errors
+/// When the engine refuses the job.
+pub fn runner(sql: &str, columns: &Columns, rounds: u32, host: &Host) -> Result<Runner> {
+    let graph = Graph::new(plan(sql, host)?, 1, 1)?;
+    let sources = graph.sources().len();
+    // A table may be read in several places.
+    let input =
+        || Input { partition: 0, name: "events".into(), reader: Box::new(memory(columns, rounds)) };
+    let inlet = Inlet::new((0..sources).map(|_| vec![input()]).collect(), None, false)?;
+    let tasks = graph.build(&vec![vec![0]; sources], &host.guests, &host.sandbox)?;
+    Ok(Runner::new(&graph, inlet, tasks))
 }
 
 /// The one expression that a script computes of its table's columns, with its guest.
