@@ -335,12 +335,15 @@ fn the_benchmark_prints_a_line_a_measurement() {
 }
 
 #[test]
-fn the_benchmark_says_what_it_cannot_measure() {
-    let (lines, output) =
-        bench(&["W1", "--records", "100", "--engine", "native", "--threads", "3"]);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(lines[0]["error"].as_str().is_some_and(|e| e.contains("one thread")), "{lines:?}");
-    for wrong in [&["W9"][..], &["--engine", "abacus"], &["--batch-rows", "0"]] {
+fn the_benchmark_counts_threads_and_says_what_it_cannot_measure() {
+    let few = ["W1", "--records", "30000", "--repeats", "1", "--engine", "native"];
+    let (lines, output) = bench(&[&few[..], &["--threads", "1,3"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert_eq!([&lines[0]["threads"], &lines[1]["threads"]], [1, 3]);
+    assert_eq!(lines[0]["rows"], lines[1]["rows"]);
+    for wrong in
+        [&["W9"][..], &["--engine", "abacus"], &["--batch-rows", "0"], &["W1", "--threads", "0"]]
+    {
         assert_eq!(bench(wrong).1.status.code(), Some(2), "{wrong:?}");
     }
 }
