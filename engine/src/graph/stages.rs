@@ -3,6 +3,7 @@
 use crate::aggregate::AggregateSet;
 use crate::key::KeyColumns;
 use crate::plan::{NodeId, Op, Plan, WindowSpec};
+use crate::schema::DataType;
 use crate::task::{Blocks, Route};
 use crate::time::Alignment;
 
@@ -96,12 +97,12 @@ pub(super) fn stages(plan: &Plan, parallelism: u32, threaded: bool) -> Vec<Stage
         };
         if threaded
             && let Some(alignment) = shareable(plan, id)
-            && stages[upstream[0]].parallelism == 1
-        {
-            let input = node.inputs[0];
-            let from = upstream[0];
+            && let (input, from) = (node.inputs[0], upstream[0])
             // What is computed a row at a time behind the source is shared along.
-            let own = stages[from].nodes.len() > 1 && consumers(input) == 1;
+            && let own = stages[from].nodes.len() > 1 && consumers(input) == 1
+            && stages[from].parallelism == 1
+            && (own || !is_light(plan, id))
+        {
             let mut nodes = if own { stages[from].nodes.split_off(1) } else { Vec::new() };
             nodes.iter().for_each(|&n| stage_of[n] = stages.len());
             nodes.push(id);
@@ -162,6 +163,16 @@ fn shareable(plan: &Plan, id: NodeId) -> Option<Alignment> {
     // Where windows overlap, every subtask would have to put most of them together from its slices.
     let apart = alignment.overlap() == 1;
     (apart && AggregateSet::new(aggregates, input).splits()).then_some(*alignment)
+}
+
+/// Whether a window has next to nothing to do a record: a key that is one integer is found faster than
+/// a share of the records is handed over and its parts are put together again.
+fn is_light(plan: &Plan, id: NodeId) -> bool {
+    let node = &plan.nodes[id];
+    let Op::WindowAggregate { keys, .. } = &node.op else { return false };
+    let types = keys.iter().map(|&key| plan.nodes[node.inputs[0]].schema.fields[key].data_type);
+    let integer = |t| matches!(t, DataType::Int | DataType::BigInt) || t.is_timestamp();
+    keys.len() < 2 && types.into_iter().all(integer)
 }
 
 /// A stage that merges channels must hear how far each has come, and so must all before it, which pass
