@@ -64,6 +64,24 @@ impl From<u64> for Progress {
     }
 }
 
+impl Report {
+    /// What so many records have become, and rows given to sinks.
+    pub fn of<'a>(
+        (records, rows): (u64, u64),
+        fx: &Effects,
+        sources: impl Iterator<Item = &'a Ingest> + Clone,
+    ) -> Report {
+        Report {
+            records,
+            bad: sources.clone().map(|ingest| ingest.bad).sum(),
+            late: fx.late,
+            rows,
+            fuel: fx.fuel,
+            described: sources.flat_map(|ingest| ingest.described.clone()).collect(),
+        }
+    }
+}
+
 /// Runs a job as far as its input goes.
 pub struct Runner {
     inlet: Inlet,
@@ -233,15 +251,8 @@ impl Runner {
 
     /// What the job has done so far.
     pub fn report(&self) -> Report {
-        let sources = || self.tasks.iter().filter_map(Task::source);
-        Report {
-            records: self.records,
-            bad: sources().map(|ingest| ingest.bad).sum(),
-            late: self.fx.late,
-            rows: self.rows,
-            fuel: self.fx.fuel,
-            described: sources().flat_map(|i| i.described.clone()).collect(),
-        }
+        let sources = self.tasks.iter().filter_map(Task::source);
+        Report::of((self.records, self.rows), &self.fx, sources)
     }
 
     /// Delivers elements until none is under way.

@@ -340,23 +340,29 @@ impl Job {
     }
 }
 
+/// A job for this program's fast runner, and what is known before it runs: warnings, and the plan of a
+/// script that asks for no more.
+pub(crate) fn open_fast(script: &Script, options: &Options) -> Outcome<(Fast, Ran)> {
+    let (files, sandbox) = (files(script)?, Arc::new(WasmtimeSandbox::default()));
+    let job = Fast::open(script.short_name(), &script.text, &files, sandbox, options)?;
+    let explanation = job.explain_only().then(|| job.explain());
+    let ran = Ran { warnings: job.warnings().to_vec(), explanation, ..Ran::default() };
+    Ok((job, ran))
+}
+
 fn run_native(
     script: &Script,
     options: &Options,
     threads: u32,
     progress: &mut dyn FnMut(Progress, Option<f64>),
 ) -> Outcome<Ran> {
-    let files = files(script)?;
-    let sandbox = Arc::new(WasmtimeSandbox::default());
-    let mut job = Fast::open(script.short_name(), &script.text, &files, sandbox, options)?;
-    let warnings = job.warnings().to_vec();
-    if job.explain_only() {
-        return Ok(Ran { warnings, explanation: Some(job.explain()), ..Ran::default() });
+    let (mut job, mut ran) = open_fast(script, options)?;
+    if ran.explanation.is_some() {
+        return Ok(ran);
     }
     let mut ahead = ReadAhead::default();
     job.wrap_readers(&mut |reader| ahead.wrap(reader));
     let mut tables: Vec<Table> = job.sinks().iter().map(Table::from_rows).collect();
-    let mut ran = Ran { warnings, ..Ran::default() };
     let mut emit = |sink: usize, batch| {
         // Nobody looks at what a black hole takes in.
         if tables[sink].connector != "blackhole" {

@@ -101,7 +101,7 @@ pub(super) fn stages(plan: &Plan, parallelism: u32, threaded: bool) -> Vec<Stage
             // What is computed a row at a time behind the source is shared along.
             && let own = stages[from].nodes.len() > 1 && consumers(input) == 1
             && stages[from].parallelism == 1
-            && (own || !is_light(plan, id))
+            && (own || !has_cheap_key(plan, id))
         {
             let mut nodes = if own { stages[from].nodes.split_off(1) } else { Vec::new() };
             nodes.iter().for_each(|&n| stage_of[n] = stages.len());
@@ -167,7 +167,7 @@ fn shareable(plan: &Plan, id: NodeId) -> Option<Alignment> {
 
 /// Whether a window has next to nothing to do a record: a key that is one integer is found faster than
 /// a share of the records is handed over and its parts are put together again.
-fn is_light(plan: &Plan, id: NodeId) -> bool {
+fn has_cheap_key(plan: &Plan, id: NodeId) -> bool {
     let node = &plan.nodes[id];
     let Op::WindowAggregate { keys, .. } = &node.op else { return false };
     let types = keys.iter().map(|&key| plan.nodes[node.inputs[0]].schema.fields[key].data_type);

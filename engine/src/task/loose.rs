@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::Element;
+use super::{Element, Passed};
 use crate::batch::{Batch, Seq};
 
 /// Lets rows through once all channels have come as far; aligns barriers.
@@ -23,14 +23,6 @@ struct Channel {
     upto: Seq,
 }
 
-/// What a loose gate lets through.
-pub enum Loose {
-    /// Rows, and how far all channels have come.
-    Batch(Batch),
-    /// A barrier has come on every channel.
-    Barrier(u64),
-}
-
 impl LooseGate {
     /// A gate of so many channels; `ordered` false when whoever is behind it sorts.
     pub fn new(channels: usize, ordered: bool) -> LooseGate {
@@ -43,7 +35,7 @@ impl LooseGate {
     }
 
     /// The next thing to let through.
-    pub fn release(&mut self) -> Option<Loose> {
+    pub fn release(&mut self) -> Option<Passed> {
         for channel in &mut self.channels {
             while let Some(Element::Batch(_)) = channel.queue.front()
                 && let Some(Element::Batch(batch)) = channel.queue.pop_front()
@@ -58,7 +50,7 @@ impl LooseGate {
         if upto > self.upto {
             self.upto = upto;
             if let Some(batch) = self.complete() {
-                return Some(Loose::Batch(batch));
+                return Some(Passed::Batch(0, batch));
             }
         }
         if self.channels.iter().any(|c| c.queue.is_empty()) {
@@ -66,7 +58,7 @@ impl LooseGate {
         }
         let mut fronts = self.channels.iter_mut().filter_map(|c| c.queue.pop_front());
         match fronts.by_ref().last() {
-            Some(Element::Barrier(id)) => Some(Loose::Barrier(id)),
+            Some(Element::Barrier(id)) => Some(Passed::Barrier(id)),
             _ => None,
         }
     }

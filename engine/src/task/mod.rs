@@ -18,7 +18,7 @@ use crate::{archive, unarchive};
 use crate::window::{HandOver, MergeAggregate, Merging, PartAggregate};
 
 pub use gate::{Gate, GateState, Passed};
-pub use loose::{Loose, LooseGate};
+pub use loose::LooseGate;
 pub use route::{Blocks, Edge, Route};
 
 use route::send;
@@ -198,10 +198,7 @@ impl Task {
         match &mut self.head {
             Head::Source(_) => None,
             Head::Gate(gate) => gate.release(),
-            Head::Loose(gate) => gate.release().map(|passed| match passed {
-                Loose::Batch(batch) => Passed::Batch(0, batch),
-                Loose::Barrier(id) => Passed::Barrier(id),
-            }),
+            Head::Loose(gate) => gate.release(),
             Head::Merge(merge) => merge.release().map(|passed| match passed {
                 Merging::Batch(batch) => Passed::Batch(0, batch),
                 Merging::Barrier(id) => Passed::Barrier(id),

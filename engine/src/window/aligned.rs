@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::panes::Panes;
-use super::{WindowBound, bound_columns, late, seqs};
+use super::{WindowBound, bound_columns, interleave, late, seqs};
 use crate::aggregate::AggregateCall;
 use crate::batch::{Batch, Seq, Stair};
 use crate::column::millis;
@@ -109,12 +109,7 @@ impl AlignedAggregate {
         let (from, open) = (self.open, self.alignment.first_open(stair.watermark));
         let mut fired = Vec::new();
         let mut next = from;
-        // Windows without a record do not fire: from one pane to the next.
-        while let Some(slice) = self.panes.first_slice(next) {
-            let window = next.max(slice.saturating_sub(self.alignment.overlap() - 1));
-            if window >= open {
-                break;
-            }
+        while let Some(window) = self.panes.next_window((next, open), self.alignment.overlap()) {
             fired.push(self.fire(window, stair, out));
             next = window + 1;
         }
@@ -122,15 +117,12 @@ impl AlignedAggregate {
         self.panes.drop_below(open);
         self.numbers = self.numbers.split_off(&(open, Vec::new()));
         let mut stairs = std::mem::take(pending);
-        let mut batch = match fired.len() {
-            0 => {
-                stairs.push(Stair { row: 0, ..stair });
-                *pending = stairs;
-                return;
-            }
-            1 => fired.remove(0),
-            _ => self.interleave(&fired),
-        };
+        if fired.is_empty() {
+            stairs.push(Stair { row: 0, ..stair });
+            *pending = stairs;
+            return;
+        }
+        let mut batch = interleave(&fired, &self.keys, self.order);
         stairs.push(Stair { row: batch.rows as u32, ..stair });
         batch.stairs = stairs;
         // The rest of this input batch is still to come.
@@ -157,23 +149,6 @@ impl AlignedAggregate {
         columns.extend(self.panes.set().results(&merged.slots));
         self.panes.release(merged);
         Batch::new(Arc::clone(&self.output), columns, seqs(stair.seq, rows))
-    }
-
-    /// Rows of several windows. By key group, then window, where an operator follows: the one order that
-    /// does not depend on how many subtasks share the key groups. A sink puts them in its own.
-    fn interleave(&self, fired: &[Batch]) -> Batch {
-        let joined = Batch::concat(fired);
-        if self.order == KeyOrder::Value {
-            return joined;
-        }
-        let groups = KeyColumns {
-            columns: (0..self.keys.types.len()).collect(),
-            types: self.keys.types.clone(),
-        }
-        .groups(&joined);
-        let mut order: Vec<u32> = (0..joined.rows as u32).collect();
-        order.sort_by_key(|&row| groups[row as usize]);
-        joined.gather(&order)
     }
 }
 

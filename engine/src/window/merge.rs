@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::part::{Closed, HandOver, Turns};
-use super::{WindowBound, bound_columns, seqs};
+use super::{WindowBound, bound_columns, interleave, seqs};
 use crate::aggregate::{AggregateCall, AggregateSet};
 use crate::batch::{Batch, Seq, Stair};
 use crate::key::{KeyColumns, KeyOrder, KeyTable};
@@ -190,7 +190,7 @@ impl MergeAggregate {
             self.pending.push(Stair { row: 0, ..stair });
             return None;
         }
-        let mut batch = self.interleave(&fired);
+        let mut batch = interleave(&fired, &self.columns, self.keys.order());
         batch.stairs = std::mem::take(&mut self.pending);
         batch.stairs.push(Stair { row: batch.rows as u32, ..stair });
         // The rest of the block is still to come.
@@ -262,17 +262,5 @@ impl MergeAggregate {
         slots.iter_mut().for_each(|slot| *slot -= FIRST);
         self.keys.sort_by_key(&mut slots, |&id| id);
         slots
-    }
-
-    /// Rows of several windows: by key group, then window, where an operator follows.
-    fn interleave(&self, fired: &[Batch]) -> Batch {
-        let joined = Batch::concat(fired);
-        if fired.len() == 1 || self.keys.order() == KeyOrder::Value {
-            return joined;
-        }
-        let groups = self.columns.groups(&joined);
-        let mut order: Vec<u32> = (0..joined.rows as u32).collect();
-        order.sort_by_key(|&row| groups[row as usize]);
-        joined.gather(&order)
     }
 }

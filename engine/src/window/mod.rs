@@ -21,7 +21,7 @@ use arrow_array::ArrayRef;
 
 use crate::batch::{Batch, Seq};
 use crate::column::timestamps;
-use crate::key;
+use crate::key::{self, KeyColumns, KeyOrder};
 use crate::numbers::Numbers;
 use crate::schema::{Field, SchemaRef};
 use crate::time::{Alignment, EventTime};
@@ -78,6 +78,20 @@ fn bound_columns(
         timestamps(times, field.data_type)
     };
     bounds.iter().zip(&output.fields[keys..]).map(column).collect()
+}
+
+/// Rows of several windows, their keys in front. By key group, then window, where an operator follows: the
+/// one order that does not depend on how many subtasks share the key groups. A sink puts them in its own.
+fn interleave(fired: &[Batch], keys: &KeyColumns, order: KeyOrder) -> Batch {
+    let joined = Batch::concat(fired);
+    if fired.len() == 1 || order == KeyOrder::Value {
+        return joined;
+    }
+    let columns = (0..keys.types.len()).collect();
+    let groups = KeyColumns { columns, types: keys.types.clone() }.groups(&joined);
+    let mut order: Vec<u32> = (0..joined.rows as u32).collect();
+    order.sort_by_key(|&row| groups[row as usize]);
+    joined.gather(&order)
 }
 
 /// The event of a late record.

@@ -111,9 +111,11 @@ impl Panes {
         self.tables = [vec![0; self.stride], vec![MISSING; self.stride]].concat();
     }
 
-    /// The first slice that has a pane, from slice `from` on.
-    pub(super) fn first_slice(&self, from: i64) -> Option<i64> {
-        self.panes.range(from..).next().map(|(&slice, _)| slice)
+    /// The first window with a record from window `from` on and before `open`; windows are `overlap` slices
+    /// long. Those without one do not fire: it goes from one pane to the next.
+    pub(super) fn next_window(&self, (from, open): (i64, i64), overlap: i64) -> Option<i64> {
+        let (&slice, _) = self.panes.range(from..).next()?;
+        Some(from.max(slice.saturating_sub(overlap - 1))).filter(|window| *window < open)
     }
 
     /// The keys.

@@ -181,11 +181,7 @@ impl PartAggregate {
         let overlap = self.alignment.overlap();
         let mut windows = Vec::new();
         let mut next = self.open;
-        while let Some(slice) = self.panes.first_slice(next) {
-            let window = next.max(slice.saturating_sub(overlap - 1));
-            if window >= open {
-                break;
-            }
+        while let Some(window) = self.panes.next_window((next, open), overlap) {
             let (ids, part) = self.panes.part((window, window.saturating_add(overlap)));
             for &id in &ids {
                 if !std::mem::replace(&mut self.told[id as usize], true) {

@@ -18,19 +18,17 @@ pub(crate) mod store;
 pub(crate) mod writer;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use highwater_engine::error::{Diagnostic, Error, Result};
 use highwater_engine::runner::Report;
-use highwater_engine::session::{Fast, Options, Progress, Running};
+use highwater_engine::session::{Options, Progress, Running};
 use highwater_engine::snapshot::{Opened, Snapshot};
 use serde_json::{Value as Json, json};
 
 use crate::files::Script;
-use crate::job::{Ran, files};
+use crate::job::{Ran, open_fast};
 use crate::read_ahead::ReadAhead;
-use crate::sandbox::WasmtimeSandbox;
 use crate::wasm_engine::Outcome;
 
 use identity::Identity;
@@ -71,13 +69,9 @@ pub fn run(
     listener: &mut dyn Listener,
 ) -> Outcome<(Ran, Option<Completed>)> {
     let one = |e: Error| vec![*e];
-    let data = files(script)?;
-    let sandbox = Arc::new(WasmtimeSandbox::default());
-    let mut job = Fast::open(script.short_name(), &script.text, &data, sandbox, options)?;
-    let warnings = job.warnings().to_vec();
-    if job.explain_only() {
-        let explanation = Some(job.explain());
-        return Ok((Ran { warnings, explanation, ..Ran::default() }, None));
+    let (mut job, mut ran) = open_fast(script, options)?;
+    if ran.explanation.is_some() {
+        return Ok((ran, None));
     }
     let store = Store::open(&checkpoints.folder).map_err(one)?;
     let identity = Identity::of(script, options)?;
@@ -86,7 +80,6 @@ pub fn run(
     job.wrap_readers(&mut |reader| ahead.wrap(reader));
     let found = store.newest(&mut |text| listener.note(text)).map_err(one)?;
     let mut stages = Stages::plan(script, &sinks, &checkpoints.folder).map_err(one)?;
-    let mut ran = Ran { warnings, ..Ran::default() };
     let number = found.as_ref().map_or(0, |(number, _)| *number);
     let mut finished = None;
     let mut running = None;

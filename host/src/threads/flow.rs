@@ -190,14 +190,7 @@ impl<'a> Flow<'a> {
     }
 
     fn report(&self) -> Report {
-        let sources = || self.sources.iter().filter_map(|(task, _)| task.source());
-        Report {
-            records: self.records,
-            bad: sources().map(|ingest| ingest.bad).sum(),
-            late: self.fx.late,
-            rows: self.emitted,
-            fuel: self.fx.fuel,
-            described: sources().flat_map(|i| i.described.clone()).collect(),
-        }
+        let sources = self.sources.iter().filter_map(|(task, _)| task.source());
+        Report::of((self.records, self.emitted), &self.fx, sources)
     }
 }

@@ -16,6 +16,7 @@ use highwater_engine::schema::{DataType, Field, Schema};
 use highwater_engine::source::inlet::Inlet;
 use highwater_engine::source::{Chunk, Detached, Input, Reader};
 use highwater_engine::sql::{self, Catalog};
+use highwater_engine::task::Task;
 use highwater_engine::udf::manifest::Manifest;
 use highwater_engine::udf::{Guests, Instance, Sandbox};
 
@@ -123,6 +124,23 @@ fn plan(sql: &str, host: &Host) -> Result<Plan> {
     sql::plan(sql, host).map_err(|mut errors| Box::new(errors.swap_remove(0)))
 }
 
+/// A job over columns that are read so many times, cut for so many threads.
+fn job(
+    sql: &str,
+    columns: &Columns,
+    (rounds, threads): (u32, u32),
+    host: &Host,
+) -> Result<(Graph, Inlet, Vec<Task>)> {
+    let graph = Graph::threaded(plan(sql, host)?, threads, 1)?;
+    let sources = graph.sources().len();
+    // A table may be read in several places.
+    let input =
+        || Input { partition: 0, name: "events".into(), reader: Box::new(memory(columns, rounds)) };
+    let inlet = Inlet::new((0..sources).map(|_| vec![input()]).collect(), None, false)?;
+    let tasks = graph.build(&vec![vec![0]; sources], &host.guests, &host.sandbox)?;
+    Ok((graph, inlet, tasks))
+}
+
 /// Runs a workload in the engine compiled in, `batch_rows` records at a time, on so many threads.
 ///
 /// # Errors
@@ -148,13 +166,7 @@ pub fn run_with(
     (batch_rows, threads): (usize, u32),
     host: &Host,
 ) -> Result<Totals> {
-    let graph = Graph::threaded(plan(sql, host)?, threads, 1)?;
-    let sources = graph.sources().len();
-    // A table may be read in several places.
-    let input =
-        || Input { partition: 0, name: "events".into(), reader: Box::new(memory(columns, 1)) };
-    let inlet = Inlet::new((0..sources).map(|_| vec![input()]).collect(), None, false)?;
-    let tasks = graph.build(&vec![vec![0]; sources], &host.guests, &host.sandbox)?;
+    let (graph, inlet, tasks) = job(sql, columns, (1, threads), host)?;
     let mut totals = Totals::default();
     let report = threads::run(
         &graph,
@@ -177,13 +189,7 @@ pub fn run_with(
 /// # Errors
 /// When the engine refuses the job.
 pub fn runner(sql: &str, columns: &Columns, rounds: u32, host: &Host) -> Result<Runner> {
-    let graph = Graph::new(plan(sql, host)?, 1, 1)?;
-    let sources = graph.sources().len();
-    // A table may be read in several places.
-    let input =
-        || Input { partition: 0, name: "events".into(), reader: Box::new(memory(columns, rounds)) };
-    let inlet = Inlet::new((0..sources).map(|_| vec![input()]).collect(), None, false)?;
-    let tasks = graph.build(&vec![vec![0]; sources], &host.guests, &host.sandbox)?;
+    let (graph, inlet, tasks) = job(sql, columns, (rounds, 1), host)?;
     Ok(Runner::new(&graph, inlet, tasks))
 }
 
