@@ -26,10 +26,10 @@ pub extern "C" fn hw_abi() -> i32 {
     1
 }
 
-/// Room for the caller's bytes.
+/// Room for the caller's bytes, to be written whole: what it holds before that is nothing in particular.
 #[unsafe(no_mangle)]
 pub extern "C" fn hw_alloc(len: u32) -> *mut u8 {
-    Box::into_raw(vec![0_u8; len as usize].into_boxed_slice()).cast()
+    Box::into_raw(Box::<[u8]>::new_uninit_slice(len as usize)).cast()
 }
 
 /// Gives room back.

@@ -1,4 +1,4 @@
-//! The one wasmtime engine of the process: its configuration, its clock, its compiled modules.
+//! The wasmtime engines of the process: their configuration, the guests' clock, compiled modules.
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -17,19 +17,38 @@ pub(crate) const TICK: Duration = Duration::from_millis(250);
 /// well before this, at the same call on every host.
 const STACK_BYTES: usize = 1 << 20;
 
-/// The process's engine, made at first use together with the thread that advances its epoch.
+/// Whose code a module is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Code {
+    /// A user's: it is ended when it runs too long.
+    Guest,
+    /// `engine.wasm`: it may compute as long as the user likes, so its loops look at no clock.
+    Own,
+}
+
+/// The process's engine for such code, made at first use; the guests' with the thread that advances its epoch.
 ///
 /// # Errors
 /// When wasmtime cannot work on this machine.
-pub(crate) fn engine() -> Result<&'static Engine> {
-    static ENGINE: OnceLock<std::result::Result<Engine, String>> = OnceLock::new();
-    ENGINE.get_or_init(start).as_ref().map_err(|reason| {
+pub(crate) fn engine(code: Code) -> Result<&'static Engine> {
+    type Started = OnceLock<std::result::Result<Engine, String>>;
+    static GUESTS: Started = OnceLock::new();
+    static OWN: Started = OnceLock::new();
+    let engine = match code {
+        Code::Guest => GUESTS.get_or_init(start_for_guests),
+        Code::Own => OWN.get_or_init(|| new(&config(Code::Own))),
+    };
+    engine.as_ref().map_err(|reason| {
         Diagnostic::new("host.no-wasm", format!("wasmtime does not work on this machine: {reason}"))
     })
 }
 
-fn start() -> std::result::Result<Engine, String> {
-    let engine = Engine::new(&config()).map_err(|e| format!("{e:#}"))?;
+fn new(config: &Config) -> std::result::Result<Engine, String> {
+    Engine::new(config).map_err(|e| format!("{e:#}"))
+}
+
+fn start_for_guests() -> std::result::Result<Engine, String> {
+    let engine = new(&config(Code::Guest))?;
     let weak = engine.weak();
     std::thread::Builder::new()
         .name("highwater-epoch".into())
@@ -47,13 +66,13 @@ fn start() -> std::result::Result<Engine, String> {
 /// Everything a guest does not need is off: what cannot be reached cannot be attacked. Fuel and
 /// canonical NaN are not wasmtime's business: the engine's meter writes both into the module, so that
 /// browsers count the same.
-fn config() -> Config {
+fn config(code: Code) -> Config {
     let mut c = Config::new();
     c.strategy(Strategy::Cranelift)
-        .epoch_interruption(true)
+        .epoch_interruption(code == Code::Guest)
         .max_wasm_stack(STACK_BYTES)
         .wasm_backtrace_max_frames(NonZeroUsize::new(16))
-        .wasm_simd(false)
+        .wasm_simd(code == Code::Own)
         .wasm_relaxed_simd(false)
         .wasm_tail_call(false)
         .wasm_memory64(false)
@@ -72,17 +91,17 @@ fn config() -> Config {
 ///
 /// # Errors
 /// When wasmtime refuses the bytes.
-pub(crate) fn compile(bytes: &[u8]) -> Result<Module> {
-    static MODULES: OnceLock<Mutex<HashMap<[u8; 32], Module>>> = OnceLock::new();
+pub(crate) fn compile(code: Code, bytes: &[u8]) -> Result<Module> {
+    static MODULES: OnceLock<Mutex<HashMap<(Code, [u8; 32]), Module>>> = OnceLock::new();
     /// Far more than one job's guests; a long-lived process that edits guests must not grow for ever.
     const KEPT: usize = 64;
 
-    let hash: [u8; 32] = Sha256::digest(bytes).into();
+    let hash = (code, Sha256::digest(bytes).into());
     let modules = MODULES.get_or_init(Mutex::default);
     if let Some(module) = modules.lock().unwrap_or_else(PoisonError::into_inner).get(&hash) {
         return Ok(module.clone());
     }
-    let module = Module::new(engine()?, bytes).map_err(|e| {
+    let module = Module::new(engine(code)?, bytes).map_err(|e| {
         Diagnostic::new("host.refused-module", format!("wasmtime refuses the module: {e:#}"))
     })?;
     let mut modules = modules.lock().unwrap_or_else(PoisonError::into_inner);

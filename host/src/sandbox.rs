@@ -11,7 +11,7 @@ use wasmtime::{
     ValType,
 };
 
-use crate::runtime::{TICK, compile, engine};
+use crate::runtime::{Code, TICK, compile, engine};
 
 /// The most memory an instance may have, in bytes. The meter's own cap, lower and equal on all hosts,
 /// is what guests meet; this one holds should the meter ever fail.
@@ -53,7 +53,7 @@ impl WasmtimeSandbox {
 
 impl Sandbox for WasmtimeSandbox {
     fn instantiate(&self, metered: &[u8]) -> Result<Box<dyn Instance>> {
-        let module = compile(metered)?;
+        let module = compile(Code::Guest, metered)?;
         let limits = StoreLimitsBuilder::new()
             .memory_size(MEMORY_BYTES)
             .table_elements(TABLE_ELEMENTS)
@@ -62,7 +62,7 @@ impl Sandbox for WasmtimeSandbox {
             .memories(1)
             .trap_on_grow_failure(true)
             .build();
-        let mut store = Store::new(engine()?, GuestState { limits, log: Vec::new() });
+        let mut store = Store::new(engine(Code::Guest)?, GuestState { limits, log: Vec::new() });
         store.limiter(|state| &mut state.limits);
         store.set_epoch_deadline(self.ticks());
         let instance = linker()?.instantiate(&mut store, &module).map_err(refused)?;
@@ -96,7 +96,7 @@ impl GuestState {
 /// The imports of every guest, defined once.
 fn linker() -> Result<&'static Linker<GuestState>> {
     static LINKER: OnceLock<std::result::Result<Linker<GuestState>, String>> = OnceLock::new();
-    let engine = engine()?;
+    let engine = engine(Code::Guest)?;
     let linker = LINKER.get_or_init(|| {
         let mut linker = Linker::new(engine);
         define(&mut linker).map_err(|e| format!("{e:#}"))?;

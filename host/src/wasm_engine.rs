@@ -15,7 +15,7 @@ use highwater_engine::udf::Sandbox;
 use serde_json::Value as Json;
 use wasmtime::{Linker, Memory, Store, StoreLimitsBuilder, TypedFunc, WasmParams, WasmResults};
 
-use crate::runtime::{compile, engine};
+use crate::runtime::{Code, compile, engine};
 use crate::table::Table;
 use imports::State;
 pub use live::Started;
@@ -86,18 +86,16 @@ impl WasmEngine {
     }
 
     fn start(bytes: &[u8], sandbox: Arc<dyn Sandbox>) -> Result<WasmEngine, Error> {
-        let module = compile(bytes)?;
+        let module = compile(Code::Own, bytes)?;
         let limits = StoreLimitsBuilder::new()
             .memory_size(MEMORY_BYTES)
             .instances(1)
             .tables(4)
             .memories(1)
             .build();
-        let mut store = Store::new(engine()?, State::new(sandbox, limits));
+        let mut store = Store::new(engine(Code::Own)?, State::new(sandbox, limits));
         store.limiter(|state| state.limits());
-        // The engine is ours and may compute as long as the user likes; only guests have deadlines.
-        store.set_epoch_deadline(u64::MAX >> 1);
-        let mut linker = Linker::new(engine()?);
+        let mut linker = Linker::new(engine(Code::Own)?);
         imports::define(&mut linker).map_err(|e| refused(&e))?;
         let instance = linker.instantiate(&mut store, &module).map_err(|e| refused(&e))?;
         let memory = instance
