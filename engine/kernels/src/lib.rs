@@ -13,5 +13,5 @@ pub use routes::deal;
 pub use rows::{MISSING, Spread, at_least, gather_i64, record_highs};
 pub use words::{
     count_rows, fill, gather_words, largest, merge_largest, merge_runs, merge_smallest, merge_sums,
-    smallest, sum_i64,
+    scatter_slots, smallest, sum_i64,
 };

@@ -105,6 +105,33 @@ pub fn gather_words(words: &[u64], stride: usize, at: usize, slots: &[u32]) -> V
     slots.iter().map(|&slot| words[slot as usize * stride + at] as i64).collect()
 }
 
+/// Writes slot after slot of `from` over the slots beside them.
+#[inline(never)]
+pub fn scatter_slots(words: &mut [u64], stride: usize, slots: &[u32], from: &[u64]) {
+    // A slot has a handful of words: a call that copies any number takes longer to begin than they do.
+    match stride {
+        1 => scatter::<1>(words, slots, from),
+        2 => scatter::<2>(words, slots, from),
+        3 => scatter::<3>(words, slots, from),
+        4 => scatter::<4>(words, slots, from),
+        5 => scatter::<5>(words, slots, from),
+        6 => scatter::<6>(words, slots, from),
+        _ => {
+            for (&slot, from) in slots.iter().zip(from.chunks_exact(stride)) {
+                words[slot as usize * stride..][..stride].copy_from_slice(from);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn scatter<const STRIDE: usize>(words: &mut [u64], slots: &[u32], from: &[u64]) {
+    let own = words.as_chunks_mut::<STRIDE>().0;
+    for (&slot, from) in slots.iter().zip(from.as_chunks::<STRIDE>().0) {
+        own[slot as usize] = *from;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,6 +158,8 @@ mod tests {
         assert_eq!(gather_words(&words, 4, 1, &[0]), [sum.wrapping_sub(7)]);
         assert_eq!(gather_words(&words, 4, 2, &[0]), [i64::MAX]);
         assert_eq!(gather_words(&words, 4, 3, &[1]), [-7]);
+        scatter_slots(&mut words, 4, &[1, 0], &[1, 2, 3, 4, 5, 6, 7, 8]);
+        assert_eq!(words, [5, 6, 7, 8, 1, 2, 3, 4]);
         fill(&mut words[2..6], &[8, 9]);
         assert_eq!(words[2..6], [8, 9, 8, 9]);
         let mut runs = [1, 2, 3, 10, 20, 30, u64::MAX, 0, 0];

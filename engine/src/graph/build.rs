@@ -76,18 +76,19 @@ impl Graph {
     /// The part of a subtask in windows that are shared.
     fn sharing(&self, id: NodeId) -> PartAggregate {
         let node = &self.plan.nodes[id];
-        let input = &self.plan.nodes[node.inputs[0]].schema;
+        let schemas = (&self.plan.nodes[node.inputs[0]].schema, &node.schema);
         let Op::WindowAggregate {
             window: WindowSpec::Aligned(alignment),
             time,
             keys,
+            bounds,
             aggregates,
-            ..
         } = &node.op
         else {
             unreachable!("only aligned windows are shared")
         };
-        PartAggregate::new(&node.name, *alignment, *time, keys, aggregates, input)
+        let keys = (keys.as_slice(), self.order_after(id));
+        PartAggregate::new(&node.name, *alignment, *time, keys, (bounds, aggregates), schemas)
     }
 
     /// The end at which they are merged.

@@ -1,9 +1,9 @@
 //! Stages: where a plan is cut.
 
 use crate::aggregate::AggregateSet;
+use crate::expr::ExprKind;
 use crate::key::KeyColumns;
 use crate::plan::{NodeId, Op, Plan, WindowSpec};
-use crate::schema::DataType;
 use crate::task::{Blocks, Route};
 use crate::time::Alignment;
 
@@ -101,8 +101,9 @@ pub(super) fn stages(plan: &Plan, parallelism: u32, threaded: bool) -> Vec<Stage
             // What is computed a row at a time behind the source is shared along.
             && let own = stages[from].nodes.len() > 1 && consumers(input) == 1
             && stages[from].parallelism == 1
-            && (own || !has_cheap_key(plan, id))
         {
+            let from_here = if own { stages[from].nodes[0] } else { input };
+            let timed = is_timed_by(plan, id, from_here);
             let mut nodes = if own { stages[from].nodes.split_off(1) } else { Vec::new() };
             nodes.iter().for_each(|&n| stage_of[n] = stages.len());
             nodes.push(id);
@@ -112,7 +113,7 @@ pub(super) fn stages(plan: &Plan, parallelism: u32, threaded: bool) -> Vec<Stage
                 nodes,
                 parallelism,
                 inputs: vec![(from, 0)],
-                routes: vec![Route::Blocks(Blocks::new(alignment, parallelism as usize))],
+                routes: vec![Route::Blocks(Blocks::new(alignment, timed, parallelism as usize))],
                 progress: false,
                 share: Share::Part,
             });
@@ -165,14 +166,28 @@ fn shareable(plan: &Plan, id: NodeId) -> Option<Alignment> {
     (apart && AggregateSet::new(aggregates, input).splits()).then_some(*alignment)
 }
 
-/// Whether a window has next to nothing to do a record: a key that is one integer is found faster than
-/// a share of the records is handed over and its parts are put together again.
-fn has_cheap_key(plan: &Plan, id: NodeId) -> bool {
-    let node = &plan.nodes[id];
-    let Op::WindowAggregate { keys, .. } = &node.op else { return false };
-    let types = keys.iter().map(|&key| plan.nodes[node.inputs[0]].schema.fields[key].data_type);
-    let integer = |t| matches!(t, DataType::Int | DataType::BigInt) || t.is_timestamp();
-    keys.len() < 2 && types.into_iter().all(integer)
+/// Whether the windows of node `id` are over the event time that the source `from` declares, which comes
+/// before it in a chain.
+fn is_timed_by(plan: &Plan, id: NodeId, from: NodeId) -> bool {
+    let Op::WindowAggregate { time, .. } = &plan.nodes[id].op else { return false };
+    let (mut column, mut at) = (*time, plan.nodes[id].inputs[0]);
+    while at != from {
+        let node = &plan.nodes[at];
+        let input = node.inputs[0];
+        column = match &node.op {
+            Op::Filter { .. } => column,
+            Op::Project { exprs } => match exprs[column].kind {
+                ExprKind::Column(column) => column,
+                _ => return false,
+            },
+            // The window's bounds stand behind the columns of the row.
+            _ if column < plan.nodes[input].schema.fields.len() => column,
+            _ => return false,
+        };
+        at = input;
+    }
+    let Op::Source(source) = &plan.nodes[from].op else { return false };
+    source.watermark.as_ref().is_some_and(|watermark| watermark.column == column)
 }
 
 /// A stage that merges channels must hear how far each has come, and so must all before it, which pass

@@ -177,8 +177,9 @@ impl Ingest {
         let Some((column, _)) = &self.watermark else { return Some((part, 0)) };
         let delay = self.delay.filter(|&d| d >= 0)?;
         // Where the subtraction would fail, the expression says so with its place.
-        let lowest = millis(&batch.columns[*column]).iter().min()?;
-        lowest.checked_sub(delay).map(|_| (part, delay))
+        let times = millis(&batch.columns[*column]);
+        let fails = times.iter().fold(false, |fails, &time| fails | (time < i64::MIN + delay));
+        (!times.is_empty() && !fails).then_some((part, delay))
     }
 
     /// Rows of the only partition: the watermark is the greatest event time so far less the delay.

@@ -30,6 +30,8 @@ pub enum Element {
     Batch(Batch),
     /// The cut of a checkpoint.
     Barrier(u64),
+    /// Blocks come to this subtask from here on; the newest event time of all before, milliseconds.
+    Turn(i64),
     /// What a subtask has of windows that it shares with others.
     Parts(Box<HandOver>),
 }
@@ -170,11 +172,20 @@ impl Task {
     /// What stops the job.
     pub fn receive(&mut self, channel: usize, element: Element, fx: &mut Effects) -> Result<()> {
         match (&mut self.head, element) {
+            // Its gate has one channel and keeps nothing back.
+            (Head::Gate(_), Element::Turn(newest)) => {
+                let Tail::Parts(windows) = &mut self.tail else {
+                    unreachable!("only who shares windows takes turns")
+                };
+                windows.turn(newest);
+            }
             (Head::Gate(gate), element) => gate.push(channel, element),
             (Head::Loose(gate), element) => gate.push(channel, element),
             (Head::Merge(merge), Element::Parts(parts)) => merge.push(channel, *parts),
             (Head::Merge(merge), Element::Barrier(id)) => merge.barrier(channel, id),
-            (Head::Merge(_), Element::Batch(_)) => unreachable!("windows are merged from parts"),
+            (Head::Merge(_), Element::Batch(_) | Element::Turn(_)) => {
+                unreachable!("windows are merged from parts")
+            }
             (Head::Source(_), _) => unreachable!("sources have no channels"),
         }
         while let Some(passed) = self.release() {
@@ -240,11 +251,12 @@ impl Task {
         mut out: Output,
         fx: &mut Effects,
     ) -> Result<()> {
+        let newest = self.source().and_then(Ingest::newest);
         let result = result.and_then(|batches| {
             for batch in batches {
                 match &mut self.tail {
                     Tail::Sink(sink) => sink.take(batch, &mut out)?,
-                    Tail::Edges => send(&mut self.edges, batch, fx),
+                    Tail::Edges => send(&mut self.edges, batch, newest, fx),
                     Tail::Parts(windows) => {
                         if let Some(parts) = windows.take(batch, &mut out) {
                             let channel = self.edges[0].channels[0];
@@ -299,6 +311,11 @@ impl Task {
     pub fn restore(&mut self, bytes: &[u8]) -> Result<()> {
         let mut reader = Reader::new(bytes);
         let head = reader.bytes()?;
+        for edge in &mut self.edges {
+            if let Route::Blocks(blocks) = &mut edge.route {
+                blocks.forget();
+            }
+        }
         if reader.count()? != self.operators.len() {
             return Err(wrong_state(&self.name));
         }

@@ -3,7 +3,7 @@
 use super::{Effects, Element};
 use crate::batch::{Batch, Stair};
 use crate::key::KeyColumns;
-use crate::time::Alignment;
+use crate::time::{Alignment, EventTime};
 use crate::window::{ELSEWHERE, Turns, closes_at};
 
 /// Where a task's rows go: one edge of the graph, seen from one subtask.
@@ -35,13 +35,23 @@ pub struct Blocks {
     /// The first window that is open for everybody.
     open: i64,
     turns: Turns,
+    /// Whether the windows are over the event time of the source here.
+    timed: bool,
+    /// The newest event time so far, if that is known.
+    newest: Option<i64>,
 }
 
 impl Blocks {
-    /// For windows of this alignment that so many subtasks share.
-    pub fn new(alignment: Alignment, subtasks: usize) -> Blocks {
-        let open = alignment.first_open(crate::time::EventTime::MIN);
-        Blocks { alignment, open, turns: Turns::new(subtasks) }
+    /// For windows of this alignment that so many subtasks share; `timed` says that they are over the event
+    /// time of the source whose rows are dealt out. Else no window is known to be of one subtask alone.
+    pub fn new(alignment: Alignment, timed: bool, subtasks: usize) -> Blocks {
+        let open = alignment.first_open(EventTime::MIN);
+        Blocks { alignment, open, turns: Turns::new(subtasks), timed, newest: Some(i64::MIN) }
+    }
+
+    /// After a restart nobody knows what has gone to whom.
+    pub(super) fn forget(&mut self) {
+        self.timed = false;
     }
 
     /// The steps that close a window.
@@ -58,9 +68,14 @@ impl Blocks {
         found
     }
 
-    fn send(&mut self, channels: &[u16], batch: Batch, fx: &mut Effects) {
+    fn send(&mut self, channels: &[u16], batch: Batch, newest: Option<i64>, fx: &mut Effects) {
         let closing = self.closing(&batch.stairs);
         let turn = self.turns.current();
+        if self.timed && self.turns.begins() {
+            let before = self.newest.unwrap_or(i64::MAX);
+            fx.sends.push((channels[turn], Element::Turn(before)));
+        }
+        self.newest = newest;
         self.turns.advance();
         if !closing.is_empty() {
             for channel in channels.iter().enumerate().filter(|(i, _)| *i != turn).map(|(_, c)| c) {
@@ -72,8 +87,9 @@ impl Blocks {
     }
 }
 
-/// Sends a batch along every edge.
-pub(super) fn send(edges: &mut [Edge], batch: Batch, fx: &mut Effects) {
+/// Sends a batch along every edge; `newest` is the newest event time so far where the batch leaves a source
+/// that knows it.
+pub(super) fn send(edges: &mut [Edge], batch: Batch, newest: Option<i64>, fx: &mut Effects) {
     let quiet = batch.rows == 0 && batch.stairs.is_empty();
     for edge in edges {
         if quiet && !edge.progress {
@@ -88,7 +104,7 @@ pub(super) fn send(edges: &mut [Edge], batch: Batch, fx: &mut Effects) {
                     }
                 }
             }
-            Route::Blocks(blocks) => blocks.send(&edge.channels, batch.clone(), fx),
+            Route::Blocks(blocks) => blocks.send(&edge.channels, batch.clone(), newest, fx),
             Route::Only | Route::Key(_) => {
                 fx.sends.push((edge.channels[0], Element::Batch(batch.clone())));
             }
@@ -130,7 +146,6 @@ mod tests {
     use crate::key::subtask_of;
     use crate::numbers::Numbers;
     use crate::schema::{DataType, Field, Schema};
-    use crate::time::EventTime;
     use crate::value::Value;
 
     /// What each subtask gets, found a row at a time, with NULLs among the keys and without.

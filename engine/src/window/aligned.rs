@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::panes::Panes;
-use super::{WindowBound, bound_columns, interleave, late, seqs};
+use super::{WindowBound, interleave, late};
 use crate::aggregate::AggregateCall;
 use crate::batch::{Batch, Seq, Stair};
 use crate::column::millis;
@@ -141,14 +141,9 @@ impl AlignedAggregate {
                 out.note(|| What::WindowFire { window: number, key, start, end, rows: 1 });
             }
         }
-        let (n_keys, rows) = (self.keys.columns.len(), merged.ids.len());
-        let mut columns =
-            if n_keys == 0 { Vec::new() } else { self.panes.keys().columns(&merged.ids) };
-        let windows = std::iter::repeat_n((start, end), rows);
-        columns.extend(bound_columns(windows, &self.bounds, (&self.output, n_keys)));
-        columns.extend(self.panes.set().results(&merged.slots));
+        let rows = self.panes.rows(&merged, (start, end), (&self.bounds, &self.output), stair.seq);
         self.panes.release(merged);
-        Batch::new(Arc::clone(&self.output), columns, seqs(stair.seq, rows))
+        rows
     }
 }
 

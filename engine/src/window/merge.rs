@@ -1,7 +1,7 @@
 //! The other end of pre-aggregation: parts of windows become windows again, and leave as rows in the one
 //! order in which a single subtask would have let them go.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::part::{Closed, HandOver, Turns};
@@ -174,16 +174,26 @@ impl MergeAggregate {
 
     /// Merges the windows that a step closes; the rows carry the steps that wait.
     fn close(&mut self, stair: Stair, upto: Seq) -> Option<Batch> {
-        let closed: Vec<Closed> =
+        let mut closed: Vec<Closed> =
             self.parts.iter_mut().filter_map(|s| s.closed.pop_front()).collect();
         debug_assert!(closed.iter().all(|c| c.seq == stair.seq), "one step closes for everybody");
         for (sender, closed) in closed.iter().enumerate() {
             self.learn(sender, closed);
         }
-        let numbers: BTreeSet<i64> =
-            closed.iter().flat_map(|c| c.windows.iter().map(|w| w.0)).collect();
-        let fired: Vec<Batch> =
-            numbers.into_iter().map(|window| self.window(window, &closed, stair.seq)).collect();
+        let mut whole: BTreeMap<i64, Option<Batch>> = closed
+            .iter_mut()
+            .flat_map(|c| c.whole.drain(..))
+            .map(|(n, rows)| (n, Some(rows)))
+            .collect();
+        for (window, ..) in closed.iter().flat_map(|c| &c.windows) {
+            let other = whole.insert(*window, None);
+            debug_assert!(other.flatten().is_none(), "a window is one subtask's own or it is not");
+        }
+        let rows = |(window, rows): (i64, Option<Batch>)| match rows {
+            Some(rows) => rows,
+            None => self.window(window, &closed, stair.seq),
+        };
+        let fired: Vec<Batch> = whole.into_iter().map(rows).collect();
         let held = self.parts.iter().flat_map(|s| &s.held);
         self.keys.sweep(|live| held.for_each(|&id| live[id as usize] = true));
         if fired.is_empty() {

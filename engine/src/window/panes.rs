@@ -16,10 +16,11 @@ use std::sync::Arc;
 
 use highwater_kernels::{self as kernels, MISSING};
 
+use super::{WindowBound, bound_columns, seqs};
 use crate::aggregate::{AggregateCall, AggregateSet};
-use crate::batch::Batch;
+use crate::batch::{Batch, Seq};
 use crate::key::{KeyColumns, KeyOrder, KeyTable};
-use crate::schema::Schema;
+use crate::schema::{Schema, SchemaRef};
 use crate::time::Alignment;
 
 /// Keys a block.
@@ -121,11 +122,6 @@ impl Panes {
     /// The keys.
     pub(super) fn keys(&self) -> &KeyTable {
         &self.keys
-    }
-
-    /// The accumulators.
-    pub(super) fn set(&self) -> &AggregateSet {
-        &self.set
     }
 
     /// Takes in rows `from..to` of a batch with these event times; answers how many were late.
@@ -328,6 +324,23 @@ impl Panes {
         self.keys.sort_by_key(&mut pairs, |pair| pair.0);
         (merged.ids, merged.slots) = pairs.into_iter().unzip();
         merged
+    }
+
+    /// The rows of a window whose panes are merged: the key columns, the window's bounds, the aggregates'
+    /// results.
+    pub(super) fn rows(
+        &self,
+        merged: &Merged,
+        window: (i64, i64),
+        (bounds, output): (&[WindowBound], &SchemaRef),
+        seq: Seq,
+    ) -> Batch {
+        let (n_keys, rows) = (self.columns.types.len(), merged.ids.len());
+        let mut columns = if n_keys == 0 { Vec::new() } else { self.keys.columns(&merged.ids) };
+        let windows = std::iter::repeat_n(window, rows);
+        columns.extend(bound_columns(windows, bounds, (output, n_keys)));
+        columns.extend(self.set.results(&merged.slots));
+        Batch::new(Arc::clone(output), columns, seqs(seq, rows))
     }
 
     /// Gives back what [`Panes::merge`] made.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 
+use super::WindowBound;
 use super::panes::Panes;
 use crate::aggregate::{AggregateCall, Part};
 use crate::batch::{Batch, Seq, Stair};
@@ -25,11 +26,12 @@ pub fn closes_at(alignment: &Alignment, open: i64) -> EventTime {
     EventTime(end.saturating_sub(1))
 }
 
-/// The most blocks that a subtask is given in a row. Few windows then lie in the blocks of several, and
-/// what is merged is little more than what leaves.
-pub const TURN: u32 = 32;
+/// The most blocks that a subtask is given in a row. The more, the fewer windows lie in the blocks of
+/// several; and the more of the stream is under way.
+pub const TURN: u32 = 48;
 
-/// Whose turn it is to be given a block: of one, then of two, four, and so on in a row.
+/// Whose turn it is to be given a block: of one, then of two, four, and so on in a row. The first subtask's
+/// turns are a little shorter: the thread that runs it has the input to read.
 #[derive(Clone, Copy, Debug)]
 pub struct Turns {
     subtasks: usize,
@@ -57,8 +59,13 @@ impl Turns {
             if self.at == 0 {
                 self.length = TURN.min(2 * self.length);
             }
-            self.left = self.length;
+            self.left = if self.at == 0 { self.length - self.length / 8 } else { self.length };
         }
+    }
+
+    /// Whether the next block is the first of a turn.
+    pub fn begins(&self) -> bool {
+        self.left == if self.at == 0 { self.length - self.length / 8 } else { self.length }
     }
 }
 
@@ -79,6 +86,8 @@ pub(super) struct Closed {
     pub told: Told,
     /// Number of the window, keys by the subtask's numbers, accumulators; by number.
     pub windows: Vec<(i64, Vec<u32>, Part)>,
+    /// Number and rows of windows that no other subtask has a record of; by number.
+    pub whole: Vec<(i64, Batch)>,
 }
 
 /// Keys behind a subtask's numbers that have not been told before.
@@ -99,7 +108,11 @@ pub struct PartAggregate {
     open: i64,
     time: usize,
     keyed: bool,
+    bounds: Vec<WindowBound>,
+    output: SchemaRef,
     watermark: EventTime,
+    /// The first window that no block before this subtask's turn has a record of.
+    alone: i64,
     panes: Panes,
     /// By key number, whether the other side knows the key.
     told: Vec<bool>,
@@ -111,14 +124,15 @@ pub struct PartAggregate {
 const MARK: u64 = u64::from_le_bytes(*b"aligpart");
 
 impl PartAggregate {
-    /// Windows over the column `time` of `input`; the aggregates must [split](crate::aggregate::AggregateSet::splits).
+    /// Windows over the column `time` of `input`, none of which overlap; the aggregates must
+    /// [split](crate::aggregate::AggregateSet::splits). `order` is that of the rows of one window.
     pub fn new(
         name: &str,
         alignment: Alignment,
         time: usize,
-        keys: &[usize],
-        calls: &[AggregateCall],
-        input: &SchemaRef,
+        (keys, order): (&[usize], KeyOrder),
+        (bounds, calls): (&[WindowBound], &[AggregateCall]),
+        (input, output): (&SchemaRef, &SchemaRef),
     ) -> PartAggregate {
         let columns = KeyColumns::new(input, keys);
         PartAggregate {
@@ -127,11 +141,20 @@ impl PartAggregate {
             open: alignment.first_open(EventTime::MIN),
             time,
             keyed: !keys.is_empty(),
+            bounds: bounds.to_vec(),
+            output: Arc::clone(output),
             watermark: EventTime::MIN,
-            panes: Panes::new(columns, KeyOrder::Value, calls, input),
+            alone: i64::MAX,
+            panes: Panes::new(columns, order, calls, input),
             told: Vec::new(),
             sweeps: 0,
         }
+    }
+
+    /// Blocks come to this subtask from here on. No record before has an event time after `newest`: windows
+    /// that begin later, and end while its turn lasts, are its own.
+    pub fn turn(&mut self, newest: i64) {
+        self.alone = self.alignment.slice(newest).saturating_add(1);
     }
 
     /// Takes a block in, or the steps of one that went elsewhere.
@@ -139,6 +162,9 @@ impl PartAggregate {
         // A row without event time is in no window.
         let mut batch = batch.having(self.time);
         let stairs = std::mem::take(&mut batch.stairs);
+        let elsewhere = batch.upto == ELSEWHERE;
+        // Later blocks are others': they may have records of any window that is open now.
+        let alone = if elsewhere { i64::MAX } else { self.alone };
         let (mut from, mut closed) = (0, Vec::new());
         let mut closes = closes_at(&self.alignment, self.open);
         for stair in stairs.iter().filter(|s| !s.idle) {
@@ -150,7 +176,7 @@ impl PartAggregate {
                 let to = stair.row as usize;
                 self.add(&batch, (from, to), out);
                 from = to;
-                closed.push(self.close(open, stair.seq));
+                closed.push(self.close((open, alone), stair.seq));
                 closes = closes_at(&self.alignment, self.open);
             }
         }
@@ -158,7 +184,7 @@ impl PartAggregate {
         if let Some(last) = stairs.last() {
             self.watermark = last.watermark;
         }
-        let block = (batch.upto != ELSEWHERE).then_some((stairs, batch.upto));
+        let block = (!elsewhere).then_some((stairs, batch.upto));
         (block.is_some() || !closed.is_empty()).then_some(HandOver { block, closed })
     }
 
@@ -169,8 +195,8 @@ impl PartAggregate {
         }
     }
 
-    /// Closes the windows before `open`.
-    fn close(&mut self, open: i64, seq: Seq) -> Closed {
+    /// Closes the windows before `open`; those from `alone` on are this subtask's own.
+    fn close(&mut self, (open, alone): (i64, i64), seq: Seq) -> Closed {
         let mut told = Told::default();
         if self.panes.keys().sweeps() != self.sweeps {
             self.sweeps = self.panes.keys().sweeps();
@@ -178,25 +204,32 @@ impl PartAggregate {
             told.afresh = true;
         }
         self.told.resize(self.panes.keys().numbers(), false);
-        let overlap = self.alignment.overlap();
-        let mut windows = Vec::new();
+        let (mut windows, mut whole) = (Vec::new(), Vec::new());
         let mut next = self.open;
-        while let Some(window) = self.panes.next_window((next, open), overlap) {
-            let (ids, part) = self.panes.part((window, window.saturating_add(overlap)));
+        while let Some(window) = self.panes.next_window((next, open), 1) {
+            next = window + 1;
+            if window >= alone {
+                let merged = self.panes.merge((window, next));
+                let (shape, bounds) =
+                    ((&self.bounds[..], &self.output), self.alignment.bounds(window));
+                whole.push((window, self.panes.rows(&merged, bounds, shape, seq)));
+                self.panes.release(merged);
+                continue;
+            }
+            let (ids, part) = self.panes.part((window, next));
             for &id in &ids {
                 if !std::mem::replace(&mut self.told[id as usize], true) {
                     told.ids.push(id);
                 }
             }
             windows.push((window, ids, part));
-            next = window + 1;
         }
         if self.keyed {
             told.columns = self.panes.keys().columns(&told.ids);
         }
         self.open = open;
         self.panes.drop_below(open);
-        Closed { seq, told, windows }
+        Closed { seq, told, windows, whole }
     }
 
     /// The state as bytes.
@@ -221,6 +254,7 @@ impl PartAggregate {
         self.watermark = EventTime(reader.signed()?);
         self.open = self.alignment.first_open(self.watermark);
         let loaded = self.panes.load(&mut reader)?;
+        self.alone = i64::MAX;
         (self.told, self.sweeps) = (Vec::new(), self.panes.keys().sweeps());
         if !loaded {
             return Err(wrong_state(&self.name));

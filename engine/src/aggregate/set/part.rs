@@ -1,5 +1,7 @@
 //! Accumulators taken out of one set and merged into another: how several subtasks share a window.
 
+use highwater_kernels as kernels;
+
 use super::AggregateSet;
 
 /// The accumulators of some slots, apart from any set.
@@ -37,9 +39,7 @@ impl AggregateSet {
     /// Puts a part into the empty slots beside it.
     pub fn place(&mut self, slots: &[u32], part: &Part) {
         let stride = self.empty.len();
-        for (&slot, words) in slots.iter().zip(part.words.chunks_exact(stride)) {
-            self.words[slot as usize * stride..][..stride].copy_from_slice(words);
-        }
+        kernels::scatter_slots(&mut self.words, stride, slots, &part.words);
         let all = self.words.len() / stride;
         for (own, part) in self.skipped.iter_mut().zip(&part.skipped).filter(|p| !p.1.is_empty()) {
             own.resize(all, 0);
