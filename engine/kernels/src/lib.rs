@@ -3,11 +3,13 @@
 //! Each is a function that is called once a batch, so that a profile names it. Nothing here knows what a
 //! stream is.
 
+mod bytes;
 mod index;
 mod routes;
 mod rows;
 mod words;
 
+pub use bytes::{copy_short, same_bytes};
 pub use index::{IntIndex, NONE};
 pub use routes::deal;
 pub use rows::{MISSING, Spread, at_least, gather_i64, record_highs};

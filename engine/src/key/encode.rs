@@ -3,12 +3,9 @@
 use std::sync::Arc;
 
 use arrow_array::builder::{BinaryBuilder, StringBuilder};
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Int32Type, Int64Type, TimestampMillisecondType};
-use arrow_array::{Array, ArrayRef, BinaryArray, Int32Array, Int64Array, StringArray};
+use arrow_array::{ArrayRef, Int32Array, Int64Array};
 
-use crate::batch::Batch;
-use crate::column::{from_values, timestamps, value_at};
+use crate::column::{from_values, timestamps};
 use crate::schema::DataType;
 use crate::value::{Value, canonical_f32, canonical_f64};
 
@@ -64,106 +61,6 @@ pub fn encode(values: &[Value]) -> Vec<u8> {
         encode_value(v, &mut out);
     }
     out
-}
-
-/// Keys of rows, or whole rows, as bytes that sort as they do, side by side in one piece of memory.
-#[derive(Clone, Debug, Default)]
-pub struct Encoded {
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
-}
-
-/// A key column, its type looked at once a batch.
-enum Column<'a> {
-    Int(&'a [i32]),
-    Long(&'a [i64]),
-    Text(&'a StringArray),
-    Binary(&'a BinaryArray),
-    Other(&'a ArrayRef, DataType),
-}
-
-impl Encoded {
-    /// Encodes rows `from..to` of key columns.
-    pub(super) fn fill(&mut self, columns: &[(&ArrayRef, DataType)], from: usize, to: usize) {
-        self.bytes.clear();
-        self.ends.clear();
-        let columns: Vec<(Column<'_>, &ArrayRef, bool)> =
-            columns.iter().map(|&(a, t)| (Column::new(a, t), a, a.null_count() > 0)).collect();
-        for row in from..to {
-            for (column, array, nulls) in &columns {
-                if *nulls && array.is_null(row) {
-                    self.bytes.push(0);
-                } else {
-                    column.encode(row, &mut self.bytes);
-                }
-            }
-            self.ends.push(self.bytes.len());
-        }
-    }
-
-    /// All columns of a batch's rows.
-    pub fn rows(batch: &Batch) -> Encoded {
-        let types = batch.schema.fields.iter().map(|f| f.data_type);
-        let columns: Vec<(&ArrayRef, DataType)> = batch.columns.iter().zip(types).collect();
-        let mut encoded = Encoded::default();
-        encoded.fill(&columns, 0, batch.rows);
-        encoded
-    }
-
-    /// The bytes of row `i` of those encoded.
-    pub fn get(&self, i: usize) -> &[u8] {
-        let from = i.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.bytes[from..self.ends[i]]
-    }
-
-    /// Key after key.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(from, &to)| &self.bytes[from..to])
-    }
-}
-
-impl<'a> Column<'a> {
-    fn new(array: &'a ArrayRef, data_type: DataType) -> Column<'a> {
-        match data_type {
-            DataType::Int => Column::Int(array.as_primitive::<Int32Type>().values()),
-            DataType::BigInt => Column::Long(array.as_primitive::<Int64Type>().values()),
-            DataType::Timestamp | DataType::TimestampLtz => {
-                Column::Long(array.as_primitive::<TimestampMillisecondType>().values())
-            }
-            DataType::String => Column::Text(array.as_string::<i32>()),
-            DataType::Bytes => Column::Binary(array.as_binary::<i32>()),
-            other => Column::Other(array, other),
-        }
-    }
-
-    /// The bytes of a value that is not NULL, the same as [`encode_value`] makes.
-    #[inline]
-    fn encode(&self, row: usize, out: &mut Vec<u8>) {
-        let long = |v: u64, out: &mut Vec<u8>| {
-            let mut nine = [1; 9];
-            nine[1..].copy_from_slice(&(v ^ (1 << 63)).to_be_bytes());
-            out.extend_from_slice(&nine);
-        };
-        match self {
-            Column::Int(values) => {
-                out.push(1);
-                out.extend_from_slice(&((values[row] as u32) ^ (1 << 31)).to_be_bytes());
-            }
-            Column::Long(values) => long(values[row] as u64, out),
-            Column::Text(array) => {
-                out.push(1);
-                encode_bytes(array.value(row).as_bytes(), out);
-            }
-            Column::Binary(array) => {
-                out.push(1);
-                encode_bytes(array.value(row), out);
-            }
-            Column::Other(array, data_type) => {
-                encode_value(&value_at(array, *data_type, row), out);
-            }
-        }
-    }
 }
 
 /// What is left of a key's bytes, and the next value's without the byte that says it is there; `None`
@@ -372,6 +269,7 @@ fn decode_column(keys: &mut [&[u8]], data_type: DataType) -> ArrayRef {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::key::Encoded;
     use std::cmp::Ordering;
 
     fn samples() -> Vec<(DataType, Vec<Value>)> {

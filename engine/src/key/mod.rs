@@ -1,6 +1,7 @@
 //! Keys: rows' key columns as compact bytes, tables of them, and the key groups they fall in.
 
 mod encode;
+mod encoded;
 mod store;
 mod table;
 
@@ -13,8 +14,9 @@ use crate::column::value_at;
 use crate::schema::DataType;
 use crate::value::Value;
 
-pub use encode::{Encoded, encode};
+pub use encode::encode;
 pub(crate) use encode::{decode, encode_value, measure};
+pub use encoded::Encoded;
 pub use table::{KeyOrder, KeyTable};
 
 /// How many key groups there are: the most subtasks a keyed operator can have, and the unit in which

@@ -2,7 +2,7 @@
 
 use hashbrown::HashTable;
 
-use super::encode::Encoded;
+use super::Encoded;
 use super::hash_bytes;
 
 /// Keys of bytes, side by side in one piece of memory.

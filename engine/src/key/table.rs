@@ -9,7 +9,7 @@ use arrow_array::{ArrayRef, Int32Array, Int64Array};
 use super::encode::{decode, decode_columns, encode};
 use super::store::Bytes;
 use super::{IntColumn, KeyColumns, group_of_encoded, group_of_int, hash_bytes};
-use highwater_kernels::{IntIndex, NONE};
+use highwater_kernels::{IntIndex, NONE, same_bytes};
 
 use crate::batch::Batch;
 use crate::column::timestamps;
@@ -166,7 +166,10 @@ impl KeyTable {
     fn bytes_id(&mut self, key: &[u8]) -> u32 {
         let Store::Bytes(bytes) = &self.store else { unreachable!("checked by the caller") };
         let hash = hash_bytes(key);
-        match bytes.index.find(hash, |&(tag, id)| tag == hash as u32 && bytes.get(id) == key) {
+        match bytes
+            .index
+            .find(hash, |&(tag, id)| tag == hash as u32 && same_bytes(bytes.get(id), key))
+        {
             Some(&(_, id)) => id,
             None => self.add_bytes(key),
         }

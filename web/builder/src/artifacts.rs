@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use crate::failure::{Failure, Result};
-use crate::setup::{self, TARGET};
+use crate::setup::{self, Code, TARGET};
 use crate::workspace;
 
 /// A package that becomes one WebAssembly module.
@@ -31,7 +31,7 @@ pub fn guests() -> Result<PathBuf> {
         let folder = workspace::output().join("udfs");
         let modules = find_guests(&workspace::root().join("udfs"))?;
         let _lock = workspace::lock("build")?;
-        build("guests", &modules)?;
+        build("guests", Code::Guest, &modules)?;
         remove_others(&folder, &modules)?;
         Ok(folder)
     };
@@ -60,12 +60,12 @@ fn build_one(package: &str, library: &str, place: &str) -> Result<PathBuf> {
     let module =
         Module { package: package.into(), library: library.into(), place: PathBuf::from(place) };
     let _lock = workspace::lock("build")?;
-    build(place, std::slice::from_ref(&module))?;
+    build(place, Code::Own, std::slice::from_ref(&module))?;
     Ok(workspace::output().join(&module.place))
 }
 
 /// Lets cargo bring the modules up to date, then copies what changed to its place.
-fn build(what: &str, modules: &[Module]) -> Result<()> {
+fn build(what: &str, code: Code, modules: &[Module]) -> Result<()> {
     if modules.is_empty() {
         return fs::create_dir_all(workspace::output().join("udfs"))
             .map_err(Failure::file("make", &workspace::output()));
@@ -75,7 +75,7 @@ fn build(what: &str, modules: &[Module]) -> Result<()> {
     eprintln!("highwater: building {what} for {TARGET}: {}", names.join(", "));
     for name in names {
         // As a cdylib alone: a Rust library beside it would keep everything that Rust could call.
-        let mut cargo = toolchain.cargo();
+        let mut cargo = toolchain.cargo(code);
         cargo.args(["rustc", "--profile", "wasm", "--target", TARGET, "--lib"]);
         cargo.args(["--crate-type", "cdylib", "--package", name]);
         workspace::run(&mut cargo)?;

@@ -148,7 +148,7 @@ fn lint_page() -> Outcome {
     }
     // The profile of the build, so that both share the macros they need.
     let scope = ["clippy", "--package", "highwater-web", "--target", TARGET, "--profile", "wasm"];
-    let mut command = toolchain.cargo();
+    let mut command = toolchain.cargo(setup::Code::Own);
     workspace::run(command.args(scope).args(["--", "-D", "warnings"])).into()
 }
 

@@ -24,6 +24,15 @@ pub const SWITCH: &str = "HIGHWATER_WASM_TARGET";
 /// The least Rust the workspace builds with, as `rust-version` in `Cargo.toml` says.
 const LEAST: &str = env!("CARGO_PKG_RUST_VERSION");
 
+/// Whose code is built: what it may use of WebAssembly differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// Guests: what the engine's gate lets in.
+    Guest,
+    /// The engine and the page.
+    Own,
+}
+
 /// A compiler that can build for [`TARGET`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Toolchain {
@@ -39,13 +48,18 @@ impl Toolchain {
     }
 
     /// This toolchain's cargo, in the workspace's root, in the nested target folder.
-    pub fn cargo(&self) -> Command {
+    pub fn cargo(&self, code: Code) -> Command {
         let mut command = workspace::command(&self.cargo);
         if !self.own {
             command.env_remove("RUSTUP_TOOLCHAIN");
         }
         command.env("CARGO_TARGET_DIR", workspace::wasm_target());
-        command.env("CARGO_ENCODED_RUSTFLAGS", without_paths());
+        let mut flags = without_paths();
+        if code == Code::Own {
+            // Every browser of today has vectors; guests are refused with them.
+            flags.push("\u{1f}-Ctarget-feature=+simd128");
+        }
+        command.env("CARGO_ENCODED_RUSTFLAGS", flags);
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command
     }
