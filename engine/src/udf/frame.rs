@@ -267,8 +267,8 @@ impl<'a> FrameWriter<'a> {
     }
 
     /// A column of positions.
-    pub fn positions(&mut self, values: &[u32]) {
-        self.fixed(types::INT, 0, values.iter().map(|v| v.to_le_bytes()));
+    pub fn positions(&mut self, values: &'a [u32]) {
+        self.lent(types::INT, values.len(), values.to_byte_slice());
     }
 
     /// The selected rows of an array. NaN is made the one NaN.

@@ -237,9 +237,11 @@ impl Guest {
         self.halving(0..pairs.len(), calls, &mut |guest, range, calls| {
             let part = &pairs[range];
             let dense = Dense::new(part.iter().flat_map(|p| [p.0, p.1]));
+            let into = dense.positions(part.iter().map(|p| p.0));
+            let from = dense.positions(part.iter().map(|p| p.1));
             let mut writer = guest.writer(2, part.len() as u32);
-            writer.positions(&dense.positions(part.iter().map(|p| p.0)));
-            writer.positions(&dense.positions(part.iter().map(|p| p.1)));
+            writer.positions(&into);
+            writer.positions(&from);
             writer.state_of(&dense.used, slab, stride);
             let frame = writer.finish(room(0, 0));
             let done = guest.call(export::WIN_MERGE, frame, Want::State, calls)?;
@@ -300,6 +302,8 @@ impl Guest {
             let part = &pairs[range];
             let lefts = Dense::new(part.iter().map(|p| p.0));
             let rights = Dense::new(part.iter().map(|p| p.1));
+            let left_places = lefts.positions(part.iter().map(|p| p.0));
+            let right_places = rights.positions(part.iter().map(|p| p.1));
             let inputs = &guest.module.manifest().inputs;
             let columns = 4 + inputs[0].columns.len() + inputs[1].columns.len();
             let mut writer = guest.writer(columns as u16, part.len() as u32);
@@ -308,8 +312,8 @@ impl Guest {
                 let rows = used.select(side.rows);
                 write_rows(&mut writer, &input.columns, side.times, side.columns, &rows);
             }
-            writer.positions(&lefts.positions(part.iter().map(|p| p.0)));
-            writer.positions(&rights.positions(part.iter().map(|p| p.1)));
+            writer.positions(&left_places);
+            writer.positions(&right_places);
             let frame = writer.finish(room(1, part.len().div_ceil(8)));
             let want = Want::Columns(&[DataType::Boolean], part.len());
             let done = guest.call(export::JOIN_MATCH, frame, want, calls)?;

@@ -125,8 +125,13 @@ impl GuestWindow {
         }
         // The usual row is in one window, and nobody looks.
         let plain = !self.merges && !out.traced();
-        while let Some(&row) = input.assigned.rows.get(input.next).filter(|row| **row < to) {
-            let others = &input.assigned.rows[input.next + 1..];
+        loop {
+            if plain {
+                let into = (&mut self.rows, &mut self.slots);
+                input.next += self.open.find_run(&input.assigned, input.next, to, &input.ids, into);
+            }
+            let left = input.assigned.rows[input.next..].split_first();
+            let Some((&row, others)) = left.filter(|(row, _)| **row < to) else { break };
             let many = 1 + others.iter().take_while(|other| **other == row).count();
             match plain && many == 1 {
                 true => self.add_plainly(input, row, out)?,
@@ -154,13 +159,11 @@ impl GuestWindow {
             found = self.guest.assign(input.times, &input.columns, before, &mut calls);
         }
         out.calls(calls);
-        let found = found.unwrap_or_default();
-        input.assigned.append(found, first);
+        input.assigned.append(found.unwrap_or_default(), first);
         input.known = to;
     }
 
     /// Puts a row into its one window.
-    #[inline]
     fn add_plainly(&mut self, input: &Input<'_>, row: u32, out: &mut Output) -> Result<()> {
         let id = input.ids[row as usize];
         let (start, end) = (input.assigned.starts[input.next], input.assigned.ends[input.next]);
@@ -351,12 +354,10 @@ impl GuestWindow {
             &mut calls,
         );
         out.calls(calls);
-        let rows = std::mem::take(&mut self.rows);
-        done.map_err(|f| self.failure(f, input.batch, &rows))?;
-        self.rows = rows;
+        let done = done.map_err(|f| self.failure(f, input.batch, &self.rows));
         self.rows.clear();
         self.slots.clear();
-        Ok(())
+        done
     }
 
     /// Moves the watermark: fires the windows it closes, then passes the steps on.
@@ -434,9 +435,8 @@ impl Operator for GuestWindow {
             next: 0,
             failed: None,
         };
-        let mut from = 0;
         // Steps that close nothing wait here for the next batch that leaves.
-        let mut pending: Vec<Stair> = Vec::new();
+        let (mut from, mut pending) = (0, Vec::<Stair>::new());
         for stair in &batch.stairs {
             self.add(&mut input, from, stair.row, out)?;
             from = stair.row;
