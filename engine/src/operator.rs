@@ -42,7 +42,7 @@ impl Output {
         for call in calls {
             self.fuel += call.fuel;
             let (rows, fuel, pages) = (call.rows, call.fuel, call.pages);
-            self.note(|| What::GuestCall { export: call.export.clone(), rows, fuel, pages });
+            self.note(|| What::GuestCall { export: call.export.to_owned(), rows, fuel, pages });
             for line in call.log {
                 self.note(|| What::GuestLog { level: line.level, text: line.text.clone() });
             }

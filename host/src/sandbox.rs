@@ -180,7 +180,6 @@ struct WasmtimeInstance {
 }
 
 /// A callable export, its types checked once.
-#[derive(Clone)]
 enum Export {
     /// `() -> i32`
     Ask(TypedFunc<(), i32>),
@@ -188,15 +187,18 @@ enum Export {
     One(TypedFunc<i32, i32>),
     /// `(i32, i32) -> i32`
     Two(TypedFunc<(i32, i32), i32>),
+    /// `(i32, i32, i32) -> i32`
+    Three(TypedFunc<(i32, i32, i32), i32>),
     /// Any other number of `i32`s, and 0 or 1 result.
     Other(Func, usize),
 }
 
 impl WasmtimeInstance {
-    fn export(&mut self, name: &str) -> Option<Export> {
+    /// Where an export stands among those looked up.
+    fn position(&mut self, name: &str) -> usize {
         // A guest has a handful: going through them is quicker than any tree.
-        if let Some((_, found)) = self.exports.iter().find(|(known, _)| known == name) {
-            return found.clone();
+        if let Some(known) = self.exports.iter().position(|(known, _)| known == name) {
+            return known;
         }
         let found = self.instance.get_func(&mut self.store, name).and_then(|func| {
             let ty = func.ty(&self.store);
@@ -210,26 +212,29 @@ impl WasmtimeInstance {
                 (0, 1) => Export::Ask(func.typed(store).ok()?),
                 (1, 1) => Export::One(func.typed(store).ok()?),
                 (2, 1) => Export::Two(func.typed(store).ok()?),
+                (3, 1) => Export::Three(func.typed(store).ok()?),
                 _ => Export::Other(func, results),
             })
         });
-        self.exports.push((name.to_owned(), found.clone()));
-        found
+        self.exports.push((name.to_owned(), found));
+        self.exports.len() - 1
     }
 }
 
 impl Instance for WasmtimeInstance {
     fn call(&mut self, export: &str, args: &[i32]) -> std::result::Result<i32, Trap> {
-        let export = self.export(export).ok_or(Trap)?;
-        self.store.set_epoch_deadline(self.ticks);
+        let place = self.position(export);
+        let (store, export) = (&mut self.store, &self.exports[place].1);
+        store.set_epoch_deadline(self.ticks);
         let result = match (export, args) {
-            (Export::Ask(func), []) => func.call(&mut self.store, ()),
-            (Export::One(func), [a]) => func.call(&mut self.store, *a),
-            (Export::Two(func), [a, b]) => func.call(&mut self.store, (*a, *b)),
-            (Export::Other(func, count), args) => {
+            (Some(Export::Ask(func)), []) => func.call(store, ()),
+            (Some(Export::One(func)), [a]) => func.call(store, *a),
+            (Some(Export::Two(func)), [a, b]) => func.call(store, (*a, *b)),
+            (Some(Export::Three(func)), [a, b, c]) => func.call(store, (*a, *b, *c)),
+            (Some(Export::Other(func, count)), args) => {
                 let args: Vec<Val> = args.iter().map(|a| Val::I32(*a)).collect();
                 let mut results = [Val::I32(0)];
-                let called = func.call(&mut self.store, &args, &mut results[..count]);
+                let called = func.call(store, &args, &mut results[..*count]);
                 called.map(|()| results[0].unwrap_i32())
             }
             _ => return Err(Trap),

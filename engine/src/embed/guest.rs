@@ -68,12 +68,14 @@ impl Sandbox for Imported {
             return Err(Diagnostic::new("guest.host", "the embedder cannot run this guest")
                 .hint("it must compile and instantiate any module that the engine hands it"));
         }
-        Ok(Box::new(Handle { guest }))
+        Ok(Box::new(Handle { guest, log: Vec::new() }))
     }
 }
 
 struct Handle {
     guest: i32,
+    /// Where its log is put before it is read: asked for after each call, and mostly empty.
+    log: Vec<u8>,
 }
 
 impl Drop for Handle {
@@ -112,10 +114,10 @@ impl Instance for Handle {
     }
 
     fn take_log(&mut self) -> Vec<LogLine> {
-        let mut buffer = vec![0; LOG_BYTES];
-        // SAFETY: the pair describes `buffer`.
-        let len = unsafe { guest_log(self.guest, buffer.as_mut_ptr(), buffer.len() as u32) };
-        let mut rest = &buffer[..usize::try_from(len).unwrap_or(0).min(buffer.len())];
+        self.log.resize(LOG_BYTES, 0);
+        // SAFETY: the pair describes `log`.
+        let len = unsafe { guest_log(self.guest, self.log.as_mut_ptr(), LOG_BYTES as u32) };
+        let mut rest = &self.log[..usize::try_from(len).unwrap_or(0).min(LOG_BYTES)];
         let mut lines = Vec::new();
         while let [level, a, b, c, d, tail @ ..] = rest {
             let len = (u32::from_le_bytes([*a, *b, *c, *d]) as usize).min(tail.len());

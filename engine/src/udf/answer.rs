@@ -35,10 +35,24 @@ impl<'a> Answer<'a> {
         wanted: &[DataType],
         max_rows: usize,
     ) -> Result<(usize, Vec<ArrayRef>), Lie> {
+        let (rows, heads) = self.heads(wanted, max_rows)?;
+        let column = |(i, (head, data_type)): (usize, (&Column, &DataType))| {
+            self.column(head, *data_type, rows).map_err(|e| format!("column {i}: {e}"))
+        };
+        let columns = heads.iter().zip(wanted).enumerate().map(column);
+        Ok((rows, columns.collect::<Result<Vec<_>, _>>()?))
+    }
+
+    /// How many rows the answer has, and the descriptors of its columns: their types and numbers of rows are
+    /// right, nothing else is known of them.
+    ///
+    /// # Errors
+    /// Says which promise of the ABI the answer breaks.
+    pub fn heads(&self, wanted: &[DataType], max_rows: usize) -> Result<(usize, Vec<Column>), Lie> {
         let head = Output::read(self.region).ok_or("the answer has no header")?;
         if usize::from(head.columns) != wanted.len() {
             return Err(format!(
-                "the answer has {} columns, {} are promised",
+                "the answer has {} columns, not the {} promised",
                 head.columns,
                 wanted.len()
             ));
@@ -51,10 +65,11 @@ impl<'a> Answer<'a> {
             let at = Output::LEN + i * Column::LEN;
             let head = Column::read(self.region, at)
                 .ok_or_else(|| format!("the descriptor of column {i} is out of bounds"))?;
-            self.column(&head, *data_type, rows).map_err(|e| format!("column {i}: {e}"))
+            check(&head, *data_type, rows).map_err(|e| format!("column {i}: {e}"))?;
+            Ok::<_, Lie>(head)
         };
-        let columns = wanted.iter().enumerate().map(column).collect::<Result<Vec<_>, _>>()?;
-        Ok((rows, columns))
+        let heads = wanted.iter().enumerate().map(column).collect::<Result<Vec<_>, _>>()?;
+        Ok((rows, heads))
     }
 
     /// The guest's own error text, with what is not UTF-8 replaced.
@@ -76,22 +91,7 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// The descriptor of an answer's only column, which has to have so many rows.
-    pub fn head_of_column(&self, data_type: DataType, rows: usize) -> Result<Column, Lie> {
-        let head = Output::read(self.region).ok_or("the answer has no header")?;
-        if head.columns != 1 {
-            return Err(format!("the answer has {} columns, 1 is promised", head.columns));
-        }
-        if head.rows as usize != rows {
-            return Err(format!("the answer has {} rows for {rows}", head.rows));
-        }
-        let column = Column::read(self.region, Output::LEN).ok_or("the answer has no column")?;
-        check(&column, data_type, rows).map_err(|e| format!("column 0: {e}"))?;
-        Ok(column)
-    }
-
     fn column(&self, head: &Column, data_type: DataType, rows: usize) -> Result<ArrayRef, Lie> {
-        check(head, data_type, rows)?;
         let validity = match head.validity_off {
             0 => None,
             at => Some(self.slice("validity bits", at, (rows as u64).div_ceil(8))?),
@@ -102,8 +102,8 @@ impl<'a> Answer<'a> {
             DataType::String | DataType::Bytes => {
                 return self.variable(head, data, data_type, rows, nulls);
             }
-            DataType::Boolean => enough(data, rows.div_ceil(8))?,
-            _ => enough(data, rows * width(data_type))?,
+            DataType::Boolean => enough(data.len(), rows.div_ceil(8))?,
+            _ => enough(data.len(), rows * width(data_type))?,
         }
         Ok(fixed(data, data_type, rows, nulls))
     }
@@ -170,9 +170,10 @@ pub(super) fn width(data_type: DataType) -> usize {
     }
 }
 
-fn enough(data: &[u8], needed: usize) -> Result<(), Lie> {
-    match data.len() < needed {
-        true => Err(format!("its values take {needed} bytes, it has {}", data.len())),
+/// Whether so many bytes of values are as many as are needed.
+pub(super) fn enough(len: usize, needed: usize) -> Result<(), Lie> {
+    match len < needed {
+        true => Err(format!("its values take {needed} bytes, it has {len}")),
         false => Ok(()),
     }
 }
@@ -272,9 +273,10 @@ mod tests {
     }
 
     fn frame(rows: &[u32]) -> Vec<u8> {
+        let columns = columns();
         let mut writer = FrameWriter::new(TYPES.len() as u16, rows.len() as u32);
-        for (data_type, column) in TYPES.iter().zip(columns()) {
-            writer.array(*data_type, &column, Rows::of(rows));
+        for (data_type, column) in TYPES.iter().zip(&columns) {
+            writer.array(*data_type, column, Rows::of(rows));
         }
         let mut frame = writer.finish(16).expect("small").bytes();
         let head =
@@ -328,7 +330,7 @@ mod tests {
         let cases = [
             (40, 5, "it has 4 rows, not 5"),
             (40, 101, "101 rows, at most 100"),
-            (44, 8, "8 columns, 9 are promised"),
+            (44, 8, "8 columns, not the 9 promised"),
             (descriptor(1), 3, "type code"),
             (descriptor(1) + 4, u32::MAX, "validity bits"),
             (descriptor(2) + 8, u32::MAX - 7, "values"),

@@ -6,10 +6,11 @@ use arrow_array::ArrayRef;
 use arrow_buffer::MutableBuffer;
 use highwater_abi::{Column, Output, export, status};
 
-use super::answer::{self, Answer};
+use super::answer::{Answer, Lie};
 use super::frame::{Frame, FrameWriter};
 use super::meter::{Reason, helper};
 use super::module::GuestModule;
+use super::reply::Reply;
 use super::{Instance, LogLine, Sandbox, Trap};
 use crate::error::{Diagnostic, Error, Result};
 use crate::schema::DataType;
@@ -26,7 +27,7 @@ const MAX_ROUNDS: u32 = 4;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     /// The export.
-    pub export: String,
+    pub export: &'static str,
     /// Rows the call was about: records, slots, windows or pairs.
     pub rows: u32,
     /// Fuel used.
@@ -44,6 +45,10 @@ pub(super) struct Caller {
     pub parameters: Vec<Value>,
     pub traced: bool,
     live: Option<Live>,
+    /// Bytes of the frame before, to write the next one to.
+    own: Vec<u8>,
+    /// The accumulators of an earlier answer, to write over.
+    state: MutableBuffer,
 }
 
 impl Clone for Caller {
@@ -54,6 +59,8 @@ impl Clone for Caller {
             parameters: self.parameters.clone(),
             traced: self.traced,
             live: None,
+            own: Vec::new(),
+            state: MutableBuffer::default(),
         }
     }
 }
@@ -69,29 +76,21 @@ struct Live {
 
 /// What of an answer is wanted.
 #[derive(Clone, Copy)]
-pub(super) enum Want {
+pub(super) enum Want<'a> {
     /// The accumulators.
     State,
-    /// The output region.
-    Region,
-    /// The one column of the answer, as many rows as the call is about.
-    Column(DataType),
+    /// Columns of these types, of at most so many rows.
+    Columns(&'a [DataType], usize),
 }
 
 /// What a successful call leaves.
 #[derive(Default)]
 pub(super) struct Done {
-    pub state: Vec<u8>,
-    /// What [`Want::Column`] asked for.
-    pub column: Option<ArrayRef>,
-    region: Vec<u8>,
-    out_off: u32,
-}
-
-impl Done {
-    pub fn answer(&self) -> Answer<'_> {
-        Answer { region: &self.region, out_off: self.out_off }
-    }
+    /// What [`Want::State`] asked for.
+    pub state: MutableBuffer,
+    /// What [`Want::Columns`] asked for, and their rows.
+    pub columns: Vec<ArrayRef>,
+    pub rows: usize,
 }
 
 impl Caller {
@@ -100,15 +99,33 @@ impl Caller {
         sandbox: Arc<dyn Sandbox>,
         parameters: Vec<Value>,
     ) -> Caller {
-        Caller { module, sandbox, parameters, traced: true, live: None }
+        Caller {
+            module,
+            sandbox,
+            parameters,
+            traced: true,
+            live: None,
+            own: Vec::new(),
+            state: MutableBuffer::default(),
+        }
+    }
+
+    /// A frame for the next call.
+    pub fn writer<'a>(&mut self, columns: u16, rows: u32) -> FrameWriter<'a> {
+        FrameWriter::reusing(std::mem::take(&mut self.own), columns, rows)
+    }
+
+    /// Gives the accumulators of an answer back, for the next one.
+    pub fn recycle(&mut self, done: Done) {
+        self.state = done.state;
     }
 
     /// Calls an operator export. The call is noted even when it fails.
     pub fn call(
         &mut self,
-        export: &str,
-        frame: Option<Frame>,
-        want: Want,
+        export: &'static str,
+        frame: Option<Frame<'_>>,
+        want: Want<'_>,
         calls: &mut Vec<Call>,
     ) -> Result<Done> {
         let Some(mut frame) = frame else {
@@ -118,34 +135,32 @@ impl Caller {
             ));
         };
         let rows = frame.header.rows;
-        let mut call = Call { export: export.into(), rows, fuel: 0, pages: 0, log: Vec::new() };
+        let mut call = Call { rows, ..Call::of(export) };
         let budget = self.module.limits().fuel(rows);
+        let mut done = Err(bad(export, "it asks for more room again and again"));
         for _ in 0..MAX_ROUNDS {
-            let outcome = self.round(export, &frame, want, budget, &mut call);
-            if outcome.is_err() {
-                self.live = None;
-            }
-            match outcome {
-                Ok(Round::Done(done)) => {
-                    calls.push(call);
-                    return Ok(done);
-                }
+            match self.round(&frame, want, budget, &mut call) {
                 Ok(Round::More(cap)) => frame = frame.with_room(cap),
+                Ok(Round::Done(answer)) => {
+                    done = Ok(answer);
+                    break;
+                }
                 Err(error) => {
-                    calls.push(call);
-                    return Err(error);
+                    self.live = None;
+                    done = Err(error);
+                    break;
                 }
             }
         }
+        self.own = frame.into_own();
         calls.push(call);
-        Err(bad(export, "it asks for more room again and again"))
+        done
     }
 
     fn round(
         &mut self,
-        export: &str,
-        frame: &Frame,
-        want: Want,
+        frame: &Frame<'_>,
+        want: Want<'_>,
         budget: u64,
         call: &mut Call,
     ) -> Result<Round> {
@@ -153,13 +168,14 @@ impl Caller {
             Some(live) => live,
             None => self.start()?,
         };
-        let fuel_base = self.module.limits().fuel(0);
-        live.make_room(frame.len(), fuel_base)?;
-        let round = live.round(export, frame, want, budget, call)?;
+        live.make_room(frame.len(), self.module.limits().fuel(0))?;
+        let mut done = Done { state: std::mem::take(&mut self.state), ..Done::default() };
+        done.state.clear();
+        let more = live.round(frame, want, budget, call, &mut done)?;
         if !self.traced || call.pages == live.pages {
             self.live = Some(live);
         }
-        Ok(round)
+        Ok(more.map_or(Round::Done(done), Round::More))
     }
 
     /// A new instance, with its parameters.
@@ -248,17 +264,14 @@ impl Live {
         ))
     }
 
-    fn configure(&mut self, frame: &Frame, fuel: u64) -> Result<()> {
+    fn configure(&mut self, frame: &Frame<'_>, fuel: u64) -> Result<()> {
         let name = export::CONFIGURE;
-        self.put(name, frame, Want::Region)?;
+        self.put(name, frame)?;
         self.begin(fuel)?;
         let args = [self.arena as i32, frame.len() as i32];
         match self.instance.call(name, &args) {
             Ok(status::OK) => Ok(()),
-            Ok(code) if code >= status::ERROR => {
-                let region = self.region(name, frame)?;
-                Err(complaint(name, &region, frame.header.out_off, code))
-            }
+            Ok(code) if code >= status::ERROR => Err(self.complaint(name, frame, code)),
             Ok(code) => Err(bad(name, &format!("it returns the status {code}"))),
             Err(Trap) => {
                 let mut call = Call::of(name);
@@ -267,11 +280,11 @@ impl Live {
         }
     }
 
-    fn put(&mut self, export: &str, frame: &Frame, want: Want) -> Result<()> {
-        let zeroed = match want {
-            // A column is written whole: only what its head takes is cleared.
-            Want::Column(_) => Output::LEN + Column::LEN,
-            Want::State | Want::Region => frame.header.out_cap as usize,
+    fn put(&mut self, export: &str, frame: &Frame<'_>) -> Result<()> {
+        let zeroed = match export {
+            // Its column is written whole: only what its head takes is cleared.
+            export::FN_CALL => Output::LEN + Column::LEN,
+            _ => frame.header.out_cap as usize,
         };
         match frame.put(&mut *self.instance, self.arena, zeroed) {
             true => Ok(()),
@@ -279,114 +292,81 @@ impl Live {
         }
     }
 
-    fn get(&mut self, export: &str, offset: u32, len: usize) -> Result<Vec<u8>> {
-        let mut bytes = vec![0; len];
-        match self.instance.read(self.arena + offset, &mut bytes) {
-            true => Ok(bytes),
-            false => Err(bad(export, "its frame's address is out of memory")),
+    fn reply<'a>(&'a mut self, frame: &'a Frame<'_>) -> Reply<'a> {
+        Reply { instance: &mut *self.instance, arena: self.arena, header: &frame.header }
+    }
+
+    /// Calls an operator with the frame that stands in the arena, and notes what the call took.
+    fn run(&mut self, budget: u64, call: &mut Call) -> Result<i32> {
+        let run = helper::RUN.iter().find(|(export, _)| *export == call.export);
+        let (_, run) = run.ok_or_else(broken_host)?;
+        let args = [self.arena as i32, budget as u32 as i32, (budget >> 32) as u32 as i32];
+        let Ok(returned) = self.instance.call(run, &args) else {
+            return Err(self.trapped(call.export, budget, call));
+        };
+        // What the meter has left where the frame's head was: fuel and pages.
+        let mut told = [0; 12];
+        if !self.instance.read(self.arena, &mut told) {
+            return Err(broken_host());
         }
+        let [a, b, c, d, e, f, g, h, pages @ ..] = told;
+        let left = i64::from_le_bytes([a, b, c, d, e, f, g, h]);
+        call.fuel += (budget as i64).saturating_sub(left) as u64;
+        call.pages = u32::from_le_bytes(pages);
+        call.log.append(&mut self.instance.take_log());
+        Ok(returned)
     }
 
-    fn region(&mut self, export: &str, frame: &Frame) -> Result<Vec<u8>> {
-        self.get(export, frame.header.out_off, frame.header.out_cap as usize)
-    }
-
+    /// One call; how much room the answer needs when it has too little.
     fn round(
         &mut self,
-        export: &str,
-        frame: &Frame,
-        want: Want,
+        frame: &Frame<'_>,
+        want: Want<'_>,
         budget: u64,
         call: &mut Call,
-    ) -> Result<Round> {
-        self.put(export, frame, want)?;
-        self.begin(budget)?;
-        let returned = match self.instance.call(export, &[self.arena as i32]) {
-            Ok(returned) => returned,
-            Err(Trap) => return Err(self.trapped(export, budget, call)),
-        };
-        call.fuel += self.used(budget)?;
-        call.pages = self.helper(helper::PAGES)? as u32;
-        call.log.append(&mut self.instance.take_log());
-        let header = &frame.header;
+        done: &mut Done,
+    ) -> Result<Option<usize>> {
+        let export = call.export;
+        self.put(export, frame)?;
+        let returned = self.run(budget, call)?;
+        let lie = |lie: Lie| bad(export, &lie);
         match returned {
-            status::OK => self.done(export, frame, want).map(Round::Done),
+            status::OK => {
+                match want {
+                    Want::State => self.reply(frame).state(&mut done.state).map_err(lie)?,
+                    Want::Columns(types, most) => {
+                        let told = self.reply(frame).columns(types, most);
+                        (done.rows, done.columns) = told.map_err(lie)?;
+                    }
+                }
+                Ok(None)
+            }
             status::NEED_MORE => {
-                let head = self.get(export, header.out_off, Output::LEN)?;
+                let head = self.reply(frame).head(Output::LEN).map_err(lie)?;
                 let need = Output::read(&head).map_or(0, |head| head.need) as usize;
-                if need <= header.out_cap as usize || need > MAX_ANSWER {
+                let has = frame.header.out_cap;
+                if need <= has as usize || need > MAX_ANSWER {
                     let told = format!(
-                        "it wants {need} bytes for its answer, has {} and may have {MAX_ANSWER}",
-                        header.out_cap
+                        "it wants {need} bytes for its answer, has {has} and may have {MAX_ANSWER}"
                     );
                     return Err(bad(export, &told));
                 }
-                Ok(Round::More(need))
+                Ok(Some(need))
             }
-            code if code >= status::ERROR => {
-                let region = self.region(export, frame)?;
-                Err(complaint(export, &region, header.out_off, code))
-            }
+            code if code >= status::ERROR => Err(self.complaint(export, frame, code)),
             code => Err(bad(export, &format!("it returns the status {code}"))),
         }
     }
 
-    /// What the guest has left, as far as it is wanted.
-    fn done(&mut self, export: &str, frame: &Frame, want: Want) -> Result<Done> {
-        let header = &frame.header;
-        let mut done = Done { out_off: header.out_off, ..Done::default() };
-        match want {
-            Want::State => {
-                let len = header.slots as usize * header.state_stride as usize;
-                done.state = self.get(export, header.state_off, len)?;
-            }
-            Want::Region => done.region = self.region(export, frame)?,
-            Want::Column(DataType::String | DataType::Bytes) => {
-                done.region = self.region(export, frame)?;
-            }
-            Want::Column(data_type) => {
-                done.column = Some(self.column(export, frame, data_type)?);
-            }
-        }
-        Ok(done)
-    }
-
-    /// The one column of an answer, its values copied once.
-    fn column(&mut self, export: &str, frame: &Frame, data_type: DataType) -> Result<ArrayRef> {
-        let header = &frame.header;
-        let rows = header.rows as usize;
-        let head = self.get(export, header.out_off, Output::LEN + Column::LEN)?;
-        // The guest wrote what is read here: a region of its head alone tells what is wrong with it.
-        let told = Answer { region: &head, out_off: header.out_off };
-        let column = told.head_of_column(data_type, rows).map_err(|lie| bad(export, &lie))?;
-        let bits = rows.div_ceil(8);
-        let len = match data_type {
-            DataType::Boolean => bits,
-            _ => rows * answer::width(data_type),
+    /// The guest's own error.
+    fn complaint(&mut self, export: &str, frame: &Frame<'_>, code: i32) -> Error {
+        let region = match self.reply(frame).head(frame.header.out_cap as usize) {
+            Ok(region) => region,
+            Err(lie) => return bad(export, &lie),
         };
-        let mut part = |what: &str, at: u32, len: usize| {
-            let last = u64::from(at) + len as u64;
-            let end = u64::from(header.out_off) + u64::from(header.out_cap);
-            if at < header.out_off || last > end {
-                let told = format!("its {what} ({len} bytes at {at}) leave the output region");
-                return Err(bad(export, &format!("column 0: {told}")));
-            }
-            let mut bytes = MutableBuffer::with_capacity(len);
-            match self.instance.append(self.arena + at, len, &mut bytes) {
-                true => Ok(bytes),
-                false => Err(bad(export, "its frame's address is out of memory")),
-            }
-        };
-        if (column.data_len as usize) < len {
-            let told = format!("its values take {len} bytes, it has {}", column.data_len);
-            return Err(bad(export, &format!("column 0: {told}")));
-        }
-        let nulls = match column.validity_off {
-            0 => None,
-            at => answer::nulls_of(&part("validity bits", at, bits)?, rows),
-        };
-        let data = part("values", column.data_off, len)?;
-        Ok(answer::whole(data.into(), data_type, rows, nulls))
+        let len = Output::read(&region).map_or(0, |head| head.need);
+        let text = Answer { region: &region, out_off: frame.header.out_off }.text(len);
+        Diagnostic::new("guest.error", format!("`{export}` reports error {code}: {text}"))
     }
 
     /// Why a guest trapped, from the meter's own words.
@@ -437,20 +417,14 @@ impl Live {
 }
 
 impl Call {
-    fn of(export: &str) -> Call {
-        Call { export: export.into(), rows: 0, fuel: 0, pages: 0, log: Vec::new() }
+    fn of(export: &'static str) -> Call {
+        Call { export, rows: 0, fuel: 0, pages: 0, log: Vec::new() }
     }
 }
 
 /// The answer of an export breaks the ABI.
 pub(super) fn bad(export: &str, what: &str) -> Error {
     Diagnostic::new("guest.bad-output", format!("`{export}` breaks the operator ABI: {what}"))
-}
-
-fn complaint(export: &str, region: &[u8], out_off: u32, code: i32) -> Error {
-    let len = Output::read(region).map_or(0, |head| head.need);
-    let text = Answer { region, out_off }.text(len);
-    Diagnostic::new("guest.error", format!("`{export}` reports error {code}: {text}"))
 }
 
 /// The runtime under the sandbox failed; no fault of the guest's.

@@ -41,29 +41,66 @@ pub(super) fn check_positions(column: &ArrayRef, limit: usize, most: usize) -> C
     Ok(positions)
 }
 
+/// The windows of rows, one after the other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Assigned {
+    /// The row of each window; never falls.
+    pub rows: Vec<u32>,
+    /// Where each begins.
+    pub starts: Vec<i64>,
+    /// Where each ends.
+    pub ends: Vec<i64>,
+}
+
+impl Assigned {
+    /// How many windows.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Row, start and end of each.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, i64, i64)> {
+        let bounds = self.starts.iter().zip(&self.ends);
+        self.rows.iter().zip(bounds).map(|(row, (start, end))| (*row, *start, *end))
+    }
+
+    /// Adds windows whose rows are counted from `first`.
+    pub fn append(&mut self, more: Assigned, first: u32) {
+        if self.is_empty() && first == 0 {
+            *self = more;
+            return;
+        }
+        self.rows.extend(more.rows.iter().map(|row| first + row));
+        self.starts.extend(more.starts);
+        self.ends.extend(more.ends);
+    }
+}
+
 /// Windows that hold their rows' times.
 pub(super) fn check_windows(
-    n: usize,
     columns: &[ArrayRef],
     rows: usize,
     time: impl Fn(usize) -> i64,
-) -> Checked<Vec<(u32, i64, i64)>> {
+) -> Checked<Assigned> {
     let positions = check_positions(&columns[0], rows, MAX_WINDOWS_PER_ROW)?;
     let starts = columns[1].as_primitive::<TimestampMillisecondType>();
     let ends = columns[2].as_primitive::<TimestampMillisecondType>();
     if starts.null_count() + ends.null_count() > 0 {
         return Err("a window's start or end is NULL".into());
     }
-    let mut windows = Vec::with_capacity(n);
-    let bounds = starts.values().iter().zip(ends.values());
-    for (row, (&start, &end)) in positions.into_iter().zip(bounds) {
-        let at = time(row as usize);
+    let (starts, ends) = (starts.values().to_vec(), ends.values().to_vec());
+    for (row, (&start, &end)) in positions.iter().zip(starts.iter().zip(&ends)) {
+        let at = time(*row as usize);
         if start > at || at >= end {
             return Err(format!("the window [{start}, {end}) does not hold its row's time {at}"));
         }
-        windows.push((row, start, end));
     }
-    Ok(windows)
+    Ok(Assigned { rows: positions, starts, ends })
 }
 
 /// Groups from 0 without a gap, one a window.

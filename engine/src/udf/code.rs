@@ -30,6 +30,7 @@ pub(super) struct Indices {
     pub grow: u32,
     pub copy: u32,
     pub fill: u32,
+    pub begin: u32,
 }
 
 impl Indices {
@@ -45,6 +46,7 @@ impl Indices {
             grow: functions + 2,
             copy: functions + 3,
             fill: functions + 4,
+            begin: functions + 5,
         }
     }
 }

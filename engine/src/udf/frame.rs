@@ -7,11 +7,12 @@ use arrow_array::types::{
     Date32Type, Float32Type, Float64Type, Int32Type, Int64Type, TimestampMillisecondType,
 };
 use arrow_array::{Array, ArrayRef};
-use arrow_buffer::Buffer;
+use arrow_buffer::ToByteSlice;
 use highwater_abi::{Column, Header, Output, types};
 
 use super::Instance;
 use super::manifest::type_code;
+use super::slots::gather;
 use crate::schema::DataType;
 use crate::value::Value;
 
@@ -20,31 +21,34 @@ pub(super) const MAX_FRAME: usize = 64 << 20;
 
 /// Bytes of a cache line on the machines at hand.
 const CACHE_LINE: usize = 64;
+/// Processors of today take a load for one that waits for a store when their addresses differ by a multiple of
+/// this many bytes.
+const ALIAS: usize = 4096;
 
 /// A frame as it is copied into the guest: pieces at rising places, the output region not among them.
-pub(super) struct Frame {
+pub(super) struct Frame<'a> {
     /// Its head, as it stands in the first piece.
     pub header: Header,
     own: Vec<u8>,
-    pieces: Vec<Piece>,
+    pieces: Vec<Piece<'a>>,
 }
 
 /// Bytes of a frame and where they go.
-struct Piece {
+struct Piece<'a> {
     at: usize,
-    from: Source,
+    from: Source<'a>,
 }
 
-enum Source {
+enum Source<'a> {
     /// A range of the frame's own bytes.
     Own(Range<usize>),
-    /// A column's values as they lie in Arrow's memory.
-    Lent(Buffer),
+    /// Values as they lie in Arrow's memory.
+    Lent(&'a [u8]),
 }
 
-impl Frame {
+impl Frame<'_> {
     /// The same frame with room for `cap` bytes of answer.
-    pub fn with_room(mut self, cap: usize) -> Frame {
+    pub fn with_room(mut self, cap: usize) -> Self {
         self.header.out_cap = cap.next_multiple_of(8) as u32;
         self.header.total_len = self.header.out_off + self.header.out_cap;
         self.header.write(&mut self.own);
@@ -56,6 +60,11 @@ impl Frame {
         self.header.total_len as usize
     }
 
+    /// The bytes it was written to, for the next frame.
+    pub fn into_own(self) -> Vec<u8> {
+        self.own
+    }
+
     /// Copies it to an address; of the output region the first `zeroed` bytes are cleared. `false` when the
     /// guest's memory ends before.
     pub fn put(&self, guest: &mut dyn Instance, address: u32, zeroed: usize) -> bool {
@@ -63,7 +72,7 @@ impl Frame {
         let written = self.pieces.iter().all(|piece| {
             let bytes = match &piece.from {
                 Source::Own(range) => &self.own[range.clone()],
-                Source::Lent(buffer) => buffer.as_slice(),
+                Source::Lent(bytes) => bytes,
             };
             place(piece.at).is_some_and(|address| guest.write(address, bytes))
         });
@@ -79,7 +88,7 @@ impl Frame {
         for piece in &self.pieces {
             let from = match &piece.from {
                 Source::Own(range) => &self.own[range.clone()],
-                Source::Lent(buffer) => buffer.as_slice(),
+                Source::Lent(bytes) => bytes,
             };
             bytes[piece.at..piece.at + from.len()].copy_from_slice(from);
         }
@@ -125,21 +134,28 @@ impl<'a> Rows<'a> {
 }
 
 /// A frame being written. The number of columns is fixed at the start, as the descriptors come first.
-pub(super) struct FrameWriter {
+pub(super) struct FrameWriter<'a> {
     own: Vec<u8>,
-    pieces: Vec<Piece>,
+    pieces: Vec<Piece<'a>>,
     /// Where the next piece goes.
     end: usize,
     header: Header,
     written: u16,
 }
 
-impl FrameWriter {
+impl<'a> FrameWriter<'a> {
     /// A frame of so many columns about so many rows.
-    pub fn new(columns: u16, rows: u32) -> FrameWriter {
+    pub fn new(columns: u16, rows: u32) -> FrameWriter<'a> {
+        FrameWriter::reusing(Vec::new(), columns, rows)
+    }
+
+    /// The same, written to bytes that another frame was written to.
+    pub fn reusing(mut own: Vec<u8>, columns: u16, rows: u32) -> FrameWriter<'a> {
         let end = Header::LEN + usize::from(columns) * Column::LEN;
+        own.clear();
+        own.resize(end, 0);
         FrameWriter {
-            own: vec![0; end],
+            own,
             pieces: vec![Piece { at: 0, from: Source::Own(0..end) }],
             end,
             header: Header { rows, columns, ..Header::default() },
@@ -213,7 +229,7 @@ impl FrameWriter {
     }
 
     /// A column whose values are copied as they lie.
-    fn lent(&mut self, data_type: u8, rows: usize, values: Buffer) {
+    fn lent(&mut self, data_type: u8, rows: usize, values: &'a [u8]) {
         // Long copies between cache lines' beginnings are the quickest.
         let data_off = self.align_to(CACHE_LINE);
         let (at, len) = (self.end, values.len());
@@ -232,11 +248,11 @@ impl FrameWriter {
     }
 
     /// A column of event times: those of the selected rows.
-    pub fn times(&mut self, values: &[i64], rows: Rows<'_>) {
+    pub fn times(&mut self, values: &'a [i64], rows: Rows<'_>) {
         match rows {
             Rows::Run(first, rows) => {
-                let values = values[first..first + rows].iter().map(|v| v.to_le_bytes());
-                self.fixed(types::TIMESTAMP, 0, values);
+                let values = values[first..first + rows].to_byte_slice();
+                self.lent(types::TIMESTAMP, rows, values);
             }
             Rows::List(rows) => {
                 let values = rows.iter().map(|r| values[*r as usize].to_le_bytes());
@@ -251,15 +267,15 @@ impl FrameWriter {
     }
 
     /// A column of positions.
-    pub fn positions(&mut self, values: &[u32]) {
-        self.fixed(types::INT, 0, values.iter().map(|v| v.to_le_bytes()));
+    pub fn positions(&mut self, values: &'a [u32]) {
+        self.lent(types::INT, values.len(), values.to_byte_slice());
     }
 
     /// The selected rows of an array. NaN is made the one NaN.
     ///
     /// # Panics
     /// When the array does not hold the type: the planner has cast it.
-    pub fn array(&mut self, data_type: DataType, array: &ArrayRef, rows: Rows<'_>) {
+    pub fn array(&mut self, data_type: DataType, array: &'a ArrayRef, rows: Rows<'_>) {
         let code = type_code(data_type).expect("the manifest admits only types of the ABI");
         let n = rows.len();
         let validity_off = match array.null_count() {
@@ -274,9 +290,9 @@ impl FrameWriter {
                 let (odd, map) = ($odd, $map);
                 match rows {
                     Rows::Run(first, len) if array.null_count() == 0 => {
-                        let values = array.values().slice(first, len);
+                        let values = &array.values()[first..first + len];
                         if !values.iter().any(|v| odd(*v)) {
-                            return self.lent(code, n, values.into_inner());
+                            return self.lent(code, n, values.to_byte_slice());
                         }
                         self.fixed(code, 0, values.iter().map(|v| map(*v).to_le_bytes()))
                     }
@@ -331,12 +347,12 @@ impl FrameWriter {
         }
     }
 
-    fn variable<'a>(
+    fn variable<'b>(
         &mut self,
         data_type: u8,
         validity_off: u32,
         rows: usize,
-        value: impl Fn(usize) -> &'a [u8],
+        value: impl Fn(usize) -> &'b [u8],
     ) {
         let offsets_off = self.align();
         let offsets = self.room((rows + 1) * 4);
@@ -382,20 +398,35 @@ impl FrameWriter {
         }
     }
 
-    /// The accumulators.
-    pub fn state(&mut self, slab: &[u8], stride: u32, slots: u32) {
+    /// The accumulators of some slots of a slab, in this order.
+    pub fn state_of(&mut self, used: &[u32], slab: &[u8], stride: u32) {
         self.header.state_off = self.align();
         self.header.state_stride = stride;
-        self.header.slots = slots;
+        self.header.slots = used.len() as u32;
         let start = self.own.len();
-        self.own.extend_from_slice(slab);
+        gather(used, slab, stride, &mut self.own);
         self.appended(start);
     }
 
+    /// The accumulators.
+    pub fn state(&mut self, slab: &'a [u8], stride: u32, slots: u32) {
+        self.header.state_off = self.align();
+        self.header.state_stride = stride;
+        self.header.slots = slots;
+        self.pieces.push(Piece { at: self.end, from: Source::Lent(slab) });
+        self.end += slab.len();
+    }
+
     /// The finished frame with room for `cap` bytes of answer; `None` when it is too large.
-    pub fn finish(mut self, cap: usize) -> Option<Frame> {
+    pub fn finish(mut self, cap: usize) -> Option<Frame<'a>> {
         assert_eq!(self.written, self.header.columns, "all columns written");
-        self.header.out_off = self.align_to(CACHE_LINE);
+        let large = self.end >= 4 * ALIAS;
+        self.header.out_off = self.align_to(if large { ALIAS } else { CACHE_LINE });
+        if large {
+            // Long columns begin near one another's multiples: what a guest writes stays half way between.
+            self.room(ALIAS / 2);
+            self.header.out_off = self.end as u32;
+        }
         if self.end + cap > MAX_FRAME {
             return None;
         }

@@ -9,12 +9,12 @@ use highwater_abi::{Column, Output, export};
 
 use super::Sandbox;
 use super::call::{Call, Caller, Want, bad};
-use super::checks::{check_groups, check_positions, check_windows};
+use super::checks::{Assigned, check_groups, check_positions, check_windows};
 use super::concat::concat;
 use super::frame::{FrameWriter, Rows};
 use super::manifest::Typed;
 use super::module::GuestModule;
-use super::slots::{Dense, Touched, gather, scatter};
+use super::slots::{Dense, Touched, scatter};
 use crate::error::{Error, Result};
 use crate::schema::DataType;
 use crate::value::Value;
@@ -98,8 +98,8 @@ impl Guest {
         self.caller.module.manifest().state_layout().1
     }
 
-    /// The windows of each of the given rows: position in `rows`, start, end; positions never fall. A
-    /// window holds its row's event time. A row may be in no window.
+    /// The windows of each of the given rows, counted as positions in `rows`. A window holds its row's event
+    /// time. A row may be in no window.
     ///
     /// # Errors
     /// [`Failure`], `row` a position in `rows`.
@@ -109,27 +109,22 @@ impl Guest {
         columns: &[ArrayRef],
         rows: &[u32],
         calls: &mut Vec<Call>,
-    ) -> std::result::Result<Vec<(u32, i64, i64)>, Failure> {
-        let mut windows = Vec::new();
+    ) -> std::result::Result<Assigned, Failure> {
+        let mut windows = Assigned::default();
         self.halving(0..rows.len(), calls, &mut |guest, range, calls| {
             let part = &rows[range.clone()];
+            let columns_in = 1 + columns.len();
+            let mut writer = guest.writer(columns_in as u16, part.len() as u32);
             let inputs = &guest.module.manifest().inputs[0].columns;
-            let mut writer = FrameWriter::new(1 + inputs.len() as u16, part.len() as u32);
             write_rows(&mut writer, inputs, times, columns, part);
             // A window a row, eight bytes and a bit a cell: as the SDK lays its answers out.
             let frame = writer.finish(room(3, part.len() * 25));
-            let done = guest.call(export::WIN_ASSIGN, frame, Want::Region, calls)?;
             let types = [DataType::Int, DataType::Timestamp, DataType::Timestamp];
             let most = part.len().saturating_mul(MAX_WINDOWS_PER_ROW);
-            let told = done.answer().columns(&types, most).and_then(|(n, columns)| {
-                check_windows(n, &columns, part.len(), |row| times[part[row] as usize])
-            });
-            let first = range.start as u32;
+            let done = guest.call(export::WIN_ASSIGN, frame, Want::Columns(&types, most), calls)?;
+            let told = check_windows(&done.columns, part.len(), |row| times[part[row] as usize]);
             let found = told.map_err(|lie| bad(export::WIN_ASSIGN, &lie))?;
-            match windows.is_empty() && first == 0 {
-                true => windows = found,
-                false => windows.extend(found.into_iter().map(|(r, s, e)| (first + r, s, e))),
-            }
+            windows.append(found, range.start as u32);
             Ok(())
         })?;
         Ok(windows)
@@ -152,14 +147,14 @@ impl Guest {
         if !self.caller.module.has(export::WIN_MERGE_WINDOWS) {
             return Ok(overlapping(windows));
         }
-        let mut writer = FrameWriter::new(2, windows.len() as u32);
+        let mut writer = self.caller.writer(2, windows.len() as u32);
         writer.timestamps(windows.iter().map(|w| w.0));
         writer.timestamps(windows.iter().map(|w| w.1));
         let frame = writer.finish(room(1, windows.len() * 9));
-        let answer = self.caller.call(export::WIN_MERGE_WINDOWS, frame, Want::Region, calls);
+        let want = Want::Columns(&[DataType::Int], windows.len());
+        let answer = self.caller.call(export::WIN_MERGE_WINDOWS, frame, want, calls);
         let answer = answer.and_then(|done| {
-            let told = done.answer().columns(&[DataType::Int], windows.len());
-            let told = told.and_then(|(n, columns)| check_groups(n, &columns[0], windows.len()));
+            let told = check_groups(done.rows, &done.columns[0], windows.len());
             told.map_err(|lie| bad(export::WIN_MERGE_WINDOWS, &lie))
         });
         answer.map_err(|diagnostic| Failure { diagnostic, row: None })
@@ -179,11 +174,12 @@ impl Guest {
         if self.caller.module.has(export::WIN_INIT) {
             self.halving(0..slots as usize, calls, &mut |guest, range, calls| {
                 let part = bytes_of(&range, stride);
-                let mut writer = FrameWriter::new(0, range.len() as u32);
+                let mut writer = guest.writer(0, range.len() as u32);
                 writer.state(&slab[part.clone()], stride, range.len() as u32);
                 let done =
                     guest.call(export::WIN_INIT, writer.finish(room(0, 0)), Want::State, calls)?;
                 slab[part].copy_from_slice(&done.state);
+                guest.recycle(done);
                 Ok(())
             })?;
         }
@@ -210,15 +206,16 @@ impl Guest {
         let done = self.halving(0..rows.len(), calls, &mut |guest, range, calls| {
             let (part, slots) = (&rows[range.clone()], &slots[range]);
             touched.renumber(slots);
+            let mut writer = guest.writer(2 + columns.len() as u16, part.len() as u32);
             let inputs = &guest.module.manifest().inputs[0].columns;
-            let mut writer = FrameWriter::new(2 + inputs.len() as u16, part.len() as u32);
             write_rows(&mut writer, inputs, times, columns, part);
             writer.positions(&touched.places);
             let used = &touched.used;
-            writer.state(&gather(used, slab, stride), stride, used.len() as u32);
+            writer.state_of(used, slab, stride);
             let frame = writer.finish(room(0, 0));
             let done = guest.call(export::WIN_ACCUMULATE, frame, Want::State, calls)?;
             scatter(used, &done.state, slab, stride);
+            guest.recycle(done);
             Ok(())
         });
         self.touched = touched;
@@ -240,13 +237,16 @@ impl Guest {
         self.halving(0..pairs.len(), calls, &mut |guest, range, calls| {
             let part = &pairs[range];
             let dense = Dense::new(part.iter().flat_map(|p| [p.0, p.1]));
-            let mut writer = FrameWriter::new(2, part.len() as u32);
-            writer.positions(&dense.positions(part.iter().map(|p| p.0)));
-            writer.positions(&dense.positions(part.iter().map(|p| p.1)));
-            writer.state(&gather(&dense.used, slab, stride), stride, dense.used.len() as u32);
+            let into = dense.positions(part.iter().map(|p| p.0));
+            let from = dense.positions(part.iter().map(|p| p.1));
+            let mut writer = guest.writer(2, part.len() as u32);
+            writer.positions(&into);
+            writer.positions(&from);
+            writer.state_of(&dense.used, slab, stride);
             let frame = writer.finish(room(0, 0));
             let done = guest.call(export::WIN_MERGE, frame, Want::State, calls)?;
             scatter(&dense.used, &done.state, slab, stride);
+            guest.recycle(done);
             Ok(())
         })
     }
@@ -269,19 +269,16 @@ impl Guest {
         let (mut slots, mut parts) = (Vec::new(), Vec::new());
         self.halving(0..windows.len(), calls, &mut |guest, range, calls| {
             let part = &windows[range.clone()];
-            let mut writer = FrameWriter::new(2, part.len() as u32);
+            let mut writer = guest.writer(2, part.len() as u32);
             writer.timestamps(part.iter().map(|w| w.0));
             writer.timestamps(part.iter().map(|w| w.1));
             writer.state(&slab[bytes_of(&range, stride)], stride, part.len() as u32);
             let frame = writer.finish(room(types.len(), part.len() * 16 * types.len()));
-            let done = guest.call(export::WIN_RESULT, frame, Want::Region, calls)?;
             let most = part.len().saturating_mul(MAX_ROWS_PER_SLOT);
-            let told = done.answer().columns(&types, most);
-            let told = told.and_then(|(_, mut columns)| {
-                let rows = check_positions(&columns.remove(0), part.len(), MAX_ROWS_PER_SLOT)?;
-                Ok((rows, columns))
-            });
-            let (rows, columns) = told.map_err(|lie| bad(export::WIN_RESULT, &lie))?;
+            let want = Want::Columns(&types, most);
+            let mut columns = guest.call(export::WIN_RESULT, frame, want, calls)?.columns;
+            let told = check_positions(&columns.remove(0), part.len(), MAX_ROWS_PER_SLOT);
+            let rows = told.map_err(|lie| bad(export::WIN_RESULT, &lie))?;
             slots.extend(rows.into_iter().map(|row| range.start as u32 + row));
             parts.push(columns);
             Ok(())
@@ -305,24 +302,26 @@ impl Guest {
             let part = &pairs[range];
             let lefts = Dense::new(part.iter().map(|p| p.0));
             let rights = Dense::new(part.iter().map(|p| p.1));
+            let left_places = lefts.positions(part.iter().map(|p| p.0));
+            let right_places = rights.positions(part.iter().map(|p| p.1));
             let inputs = &guest.module.manifest().inputs;
             let columns = 4 + inputs[0].columns.len() + inputs[1].columns.len();
-            let mut writer = FrameWriter::new(columns as u16, part.len() as u32);
+            let mut writer = guest.writer(columns as u16, part.len() as u32);
+            let inputs = &guest.module.manifest().inputs;
             for (side, input, used) in [(left, &inputs[0], &lefts), (right, &inputs[1], &rights)] {
                 let rows = used.select(side.rows);
                 write_rows(&mut writer, &input.columns, side.times, side.columns, &rows);
             }
-            writer.positions(&lefts.positions(part.iter().map(|p| p.0)));
-            writer.positions(&rights.positions(part.iter().map(|p| p.1)));
+            writer.positions(&left_places);
+            writer.positions(&right_places);
             let frame = writer.finish(room(1, part.len().div_ceil(8)));
-            let done = guest.call(export::JOIN_MATCH, frame, Want::Region, calls)?;
-            let told = done.answer().columns(&[DataType::Boolean], part.len());
-            let told = told.and_then(|(n, columns)| match n == part.len() {
-                true => Ok(columns),
-                false => Err(format!("it answers {n} rows for {} pairs", part.len())),
-            });
-            let columns = told.map_err(|lie| bad(export::JOIN_MATCH, &lie))?;
-            matched.extend(columns[0].as_boolean().iter().map(|m| m == Some(true)));
+            let want = Want::Columns(&[DataType::Boolean], part.len());
+            let done = guest.call(export::JOIN_MATCH, frame, want, calls)?;
+            if done.rows != part.len() {
+                let lie = format!("it answers {} rows for {} pairs", done.rows, part.len());
+                return Err(bad(export::JOIN_MATCH, &lie));
+            }
+            matched.extend(done.columns[0].as_boolean().iter().map(|m| m == Some(true)));
             Ok(())
         })?;
         Ok(matched)
@@ -342,9 +341,9 @@ impl Guest {
         let result = self.caller.module.manifest().output[0].data_type;
         let mut parts = Vec::new();
         self.halving(0..rows, calls, &mut |guest, range, calls| {
+            let mut writer = guest.writer(columns.len() as u16, range.len() as u32);
             let arguments = &guest.module.manifest().inputs[0].columns;
             assert_eq!(arguments.len(), columns.len(), "one column an argument");
-            let mut writer = FrameWriter::new(arguments.len() as u16, range.len() as u32);
             for (argument, column) in arguments.iter().zip(columns) {
                 let rows = Rows::Run(range.start, range.len());
                 writer.array(argument.data_type, column, rows);
@@ -354,17 +353,13 @@ impl Guest {
                 _ => 9,
             };
             let frame = writer.finish(room(1, range.len() * a_row));
-            let mut done = guest.call(export::FN_CALL, frame, Want::Column(result), calls)?;
-            let told = match done.column.take() {
-                Some(column) => Ok((range.len(), vec![column])),
-                None => done.answer().columns(&[result], range.len()),
-            };
-            let (n, columns) = told.map_err(|lie| bad(export::FN_CALL, &lie))?;
-            if n != range.len() {
-                let lie = format!("the answer has {n} rows for {}", range.len());
+            let want = Want::Columns(&[result], range.len());
+            let done = guest.call(export::FN_CALL, frame, want, calls)?;
+            if done.rows != range.len() {
+                let lie = format!("the answer has {} rows for {}", done.rows, range.len());
                 return Err(bad(export::FN_CALL, &lie));
             }
-            parts.push(columns);
+            parts.push(done.columns);
             Ok(())
         })?;
         Ok(concat(&[result], parts).remove(0))
@@ -400,11 +395,11 @@ impl Guest {
 }
 
 /// The event time and the manifest's columns of the selected rows.
-fn write_rows(
-    writer: &mut FrameWriter,
+fn write_rows<'a>(
+    writer: &mut FrameWriter<'a>,
     inputs: &[Typed],
-    times: &[i64],
-    columns: &[ArrayRef],
+    times: &'a [i64],
+    columns: &'a [ArrayRef],
     rows: &[u32],
 ) {
     assert_eq!(inputs.len(), columns.len(), "one array a column of the manifest");

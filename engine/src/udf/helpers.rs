@@ -1,11 +1,11 @@
 //! The functions the meter adds to a module.
 
-use wasm_encoder::{BlockType, Function, InstructionSink, ValType};
+use wasm_encoder::{BlockType, Function, InstructionSink, MemArg, MemArgTarget, ValType};
 
 use super::Limits;
 use super::code::{Indices, Types};
 use super::meter::{Reason, helper};
-use super::shape::Shape;
+use super::shape::{Shape, is_i32s};
 
 /// One added function.
 pub(super) struct Helper {
@@ -43,7 +43,7 @@ pub(super) fn all(at: &Indices, types: &mut Types, shape: &Shape, limits: &Limit
         sink.i32_const(reason as i32).global_set(at.reason).unreachable();
     };
     let depth = i32::try_from(limits.call_depth).unwrap_or(i32::MAX);
-    vec![
+    let mut all = vec![
         helper(nothing, None, &[], &|i| trap(i, Reason::Fuel)),
         helper(nothing, None, &[], &|i| trap(i, Reason::Depth)),
         helper(one, None, &[(1, ValType::I32)], &|i| grow(i, at, cap)),
@@ -85,7 +85,34 @@ pub(super) fn all(at: &Indices, types: &mut Types, shape: &Shape, limits: &Limit
         helper(get, Some(helper::PAGES), &[], &|i| {
             i.memory_size(0);
         }),
-    ]
+    ];
+    let run = types.of(&i32x(3), &i32x(1));
+    for (export, name) in helper::RUN {
+        let known = shape.exported.iter().find(|(known, _)| known == export);
+        let is_operator = |index: u32| shape.type_of(index).is_some_and(|of| is_i32s(of, 1, 1));
+        if let Some((_, index)) = known.filter(|(_, index)| is_operator(*index)) {
+            all.push(helper(run, Some(name), &[], &|i| run_operator(i, at, *index)));
+        }
+    }
+    all
+}
+
+/// One call of an operator: wound up before, what is left told behind it, in place of the frame's head.
+fn run_operator(i: &mut InstructionSink<'_>, at: &Indices, operator: u32) {
+    let place =
+        |offset, align| MemArg { offset, align, target: MemArgTarget::Memory(0), ordering: None };
+    i.local_get(1)
+        .local_get(2)
+        .call(at.begin)
+        .drop()
+        .local_get(0)
+        .call(operator)
+        .local_get(0)
+        .global_get(at.fuel)
+        .i64_store(place(0, 3))
+        .local_get(0)
+        .memory_size(0)
+        .i32_store(place(8, 2));
 }
 
 /// `memory.grow`: refuses past the declared maximum and remembers it; a refusal below is the host's

@@ -24,6 +24,8 @@ pub const METER_VERSION: u32 = 2;
 
 /// Exports the meter adds.
 pub(super) mod helper {
+    use highwater_abi::export;
+
     /// `(fuel_lo, fuel_hi) -> 0`: sets the fuel, forgets everything else.
     pub const BEGIN: &str = "__hw_begin";
     /// Low half of the fuel left; negative when more was used than there was.
@@ -36,6 +38,19 @@ pub(super) mod helper {
     pub const GROW_REFUSED: &str = "__hw_grow_refused";
     /// The memory's size in pages.
     pub const PAGES: &str = "__hw_pages";
+    /// The operators' exports and what the meter adds for each: `(frame, fuel_lo, fuel_hi) -> status`, which
+    /// does what `BEGIN` does, calls the operator, and when that returns leaves at the frame's first bytes the
+    /// fuel left, 64 bits, and the memory's pages, 32 bits. So a call crosses into the guest once.
+    pub const RUN: [(&str, &str); 8] = [
+        (export::WIN_ASSIGN, "__hw_win_assign"),
+        (export::WIN_MERGE_WINDOWS, "__hw_win_merge_windows"),
+        (export::WIN_INIT, "__hw_win_init"),
+        (export::WIN_ACCUMULATE, "__hw_win_accumulate"),
+        (export::WIN_MERGE, "__hw_win_merge"),
+        (export::WIN_RESULT, "__hw_win_result"),
+        (export::JOIN_MATCH, "__hw_join_match"),
+        (export::FN_CALL, "__hw_fn_call"),
+    ];
 }
 
 /// Why the meter made a guest trap.

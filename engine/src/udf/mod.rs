@@ -15,10 +15,12 @@ mod manifest_json;
 mod meter;
 mod module;
 mod registry;
+mod reply;
 mod shape;
 mod slots;
 
 pub use call::Call;
+pub use checks::Assigned;
 pub use guest::{Failure, Guest, MAX_ROWS_PER_SLOT, MAX_WINDOWS_PER_ROW, Side};
 pub use manifest::pack;
 pub use meter::METER_VERSION;

@@ -170,8 +170,9 @@ fn lies_about_the_result_are_found() {
         )
     };
     for (at, value, message) in [
-        (8, 2, "2 rows for 1"),
-        (12, 2, "2 columns, 1 is promised"),
+        (8, 2, "2 rows, at most 1"),
+        (8, 0, "it has 1 rows, not 0"),
+        (12, 2, "2 columns, not the 1 promised"),
         (16, 2, "type code is 2, not 3"),
         (20, -4, "validity bits"),
         (24, 0, "values (8 bytes at 0) leave the output region"),

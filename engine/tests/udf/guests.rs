@@ -74,7 +74,7 @@ fn swarms_grow_with_the_magnitude_and_merge() {
         (2, 100 * minute, 130 * minute),
         (3, 400 * minute, 460 * minute),
     ];
-    assert_eq!(windows, wanted);
+    assert_eq!(windows.iter().collect::<Vec<_>>(), wanted);
     let bounds: Vec<(i64, i64)> = windows.iter().map(|w| (w.1, w.2)).collect();
     assert_eq!(guest.merge_windows(&bounds, &mut calls).expect("groups"), [0, 0, 1, 2]);
     assert_eq!(

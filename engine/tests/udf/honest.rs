@@ -20,7 +20,7 @@ fn windows_are_assigned_filled_and_read() {
     let times = [HOUR + 5, 7, -1, HOUR, i64::MIN / 2];
     let windows = guest.assign(&times, &[], &[0, 1, 2, 3], &mut calls).expect("windows");
     let wanted = [(0, HOUR, 2 * HOUR), (1, 0, HOUR), (2, -HOUR, 0), (3, HOUR, 2 * HOUR)];
-    assert_eq!(windows, wanted);
+    assert_eq!(windows.iter().collect::<Vec<_>>(), wanted);
 
     assert_eq!(guest.stride(), 8);
     let mut slab = guest.init(3, &mut calls).expect("zeros");
@@ -32,7 +32,7 @@ fn windows_are_assigned_filled_and_read() {
     let (slots, columns) = guest.result(&bounds, &slab, &mut calls).expect("rows");
     assert_eq!(slots, [0, 1, 2]);
     assert_eq!(counts(&columns), [3, 0, 2]);
-    let names: Vec<&str> = calls.iter().map(|c| c.export.as_str()).collect();
+    let names: Vec<&str> = calls.iter().map(|c| c.export).collect();
     assert_eq!(names, ["win_assign", "win_accumulate", "win_accumulate", "win_result"]);
     assert!(calls.iter().all(|c| c.fuel > 10 && c.pages == 2), "{calls:?}");
 }
@@ -81,7 +81,7 @@ fn a_frame_too_large_for_the_guest_is_split() {
     assert!(calls.len() > 1);
     let wanted: Vec<(u32, i64, i64)> =
         times.iter().zip(0..).map(|(t, row)| (row, t - t % HOUR, t - t % HOUR + HOUR)).collect();
-    assert_eq!(windows, wanted);
+    assert_eq!(windows.iter().collect::<Vec<_>>(), wanted);
 
     let slab: Vec<u8> = (0..100_000u64).flat_map(u64::to_le_bytes).collect();
     let bounds = vec![(0, HOUR); 100_000];

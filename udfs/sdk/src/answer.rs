@@ -131,6 +131,76 @@ impl<'a> Table<'a> {
     }
 }
 
+/// The windows of rows being written into an output region: three columns without NULL, so without a bitmap to
+/// keep. Those beyond its room are only counted, as a table's rows are.
+pub(crate) struct Windows<'a> {
+    head: &'a mut [u8],
+    starts: &'a mut [[u8; 8]],
+    ends: &'a mut [[u8; 8]],
+    rows: &'a mut [[u8; 4]],
+    out_off: u32,
+    len: usize,
+}
+
+impl<'a> Windows<'a> {
+    const HEAD: usize = (Output::LEN + 3 * Column::LEN).next_multiple_of(8);
+    /// Bytes of a window: its start, its end, its row.
+    const EACH: usize = 8 + 8 + 4;
+
+    /// None yet.
+    pub fn new(region: &'a mut [u8], out_off: u32) -> Windows<'a> {
+        let room = region.len().saturating_sub(Self::HEAD) / Self::EACH;
+        let (head, rest) = region.split_at_mut(Self::HEAD.min(region.len()));
+        let (starts, rest) = rest.split_at_mut(room * 8);
+        let (ends, rest) = rest.split_at_mut(room * 8);
+        let rows = &mut rest[..room * 4];
+        let (starts, ends) = (starts.as_chunks_mut().0, ends.as_chunks_mut().0);
+        Windows { head, starts, ends, rows: rows.as_chunks_mut().0, out_off, len: 0 }
+    }
+
+    /// Adds a window of a row.
+    #[inline(always)]
+    pub fn push(&mut self, row: u32, (start, end): (i64, i64)) {
+        let at = self.len;
+        self.len += 1;
+        let (starts, ends, rows) = (&mut *self.starts, &mut *self.ends, &mut *self.rows);
+        if let (Some(s), Some(e), Some(r)) =
+            (starts.get_mut(at), ends.get_mut(at), rows.get_mut(at))
+        {
+            *s = start.to_le_bytes();
+            *e = end.to_le_bytes();
+            *r = row.to_le_bytes();
+        }
+    }
+
+    /// Writes the heads; the status to return.
+    pub fn finish(self) -> i32 {
+        let room = self.rows.len();
+        if self.len > room || self.head.len() < Self::HEAD {
+            let need = (Self::HEAD + self.len * Self::EACH) as u32;
+            let head = Output { status: status::NEED_MORE, need, rows: 0, columns: 0 };
+            head.write(self.head);
+            return status::NEED_MORE;
+        }
+        let columns = [(types::INT, 16, 4), (types::TIMESTAMP, 0, 8), (types::TIMESTAMP, 8, 8)];
+        for (i, (data_type, before, width)) in columns.into_iter().enumerate() {
+            let column = Column {
+                data_type,
+                flags: 0,
+                validity_off: 0,
+                data_off: self.out_off + (Self::HEAD + before * room) as u32,
+                data_len: (self.len * width) as u32,
+                offsets_off: 0,
+                rows: self.len as u32,
+            };
+            column.write(self.head, Output::LEN + i * Column::LEN);
+        }
+        let head = Output { status: status::OK, need: 0, rows: self.len as u32, columns: 3 };
+        head.write(self.head);
+        status::OK
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,5 +245,31 @@ mod tests {
         assert_eq!(region[bits..bits + 2], [0b0001_0100, 0b01]);
         let last = at(column(2).data_off) + 8 * 9;
         assert_eq!(region[last..last + 8], 4.5f64.to_le_bytes());
+    }
+
+    #[test]
+    fn windows_too_many_say_how_much_they_need_and_that_is_enough() {
+        let fill = |region: &mut [u8], len: u32| {
+            let mut windows = Windows::new(region, 1000);
+            for i in 0..len {
+                windows.push(i / 2, (i64::from(i), i64::from(i) + 10));
+            }
+            windows.finish()
+        };
+        for len in [0, 1, 7, 64] {
+            let mut small = [0u8; 16];
+            assert_eq!(fill(&mut small, len), status::NEED_MORE);
+            let need = Output::read(&small).expect("a head").need as usize;
+            let mut region = [0u8; 4096];
+            assert_eq!(fill(&mut region[..need], len), status::OK, "{len} in {need} bytes");
+            for (i, wanted) in
+                [(0, 1), (1, 3), (2, 13)].into_iter().take(3 * (len as usize / 7).min(1))
+            {
+                let column = Column::read(&region, Output::LEN + i * Column::LEN).expect("one");
+                assert_eq!((column.rows, column.validity_off), (len, 0));
+                let width = column.data_len as usize / len as usize;
+                assert_eq!(region[column.data_off as usize - 1000 + 3 * width], wanted);
+            }
+        }
     }
 }

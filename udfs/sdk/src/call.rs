@@ -3,7 +3,7 @@
 use highwater_abi::{Column, Output, status};
 
 use crate::answer::bits;
-use crate::{Input, Parts};
+use crate::{BLOCK, Input, Parts};
 
 /// The status for a frame that is none.
 const NO_FRAME: i32 = status::ERROR;
@@ -24,8 +24,8 @@ pub trait Returned {
 pub trait Value: Copy + Default {
     /// Bytes of so many.
     fn len(rows: usize) -> usize;
-    /// Writes the values of rows `8 * block..`, one after the other.
-    fn put_eight(values: impl Fn(usize) -> Self, block: usize, out: &mut [u8]);
+    /// Writes the values of rows `BLOCK * block..`, one after the other; `None` when they have no place.
+    fn put_block(values: impl Fn(usize) -> Self, block: usize, out: &mut [u8]) -> Option<()>;
     /// Writes the value of a row.
     fn put(self, row: usize, out: &mut [u8]);
 }
@@ -38,12 +38,17 @@ macro_rules! numbers {
             }
 
             #[inline(always)]
-            fn put_eight(values: impl Fn(usize) -> Self, block: usize, out: &mut [u8]) {
-                let cells = out.as_chunks_mut::<{ size_of::<$type>() }>().0.as_chunks_mut::<8>().0;
-                let cells = &mut cells[block];
-                for i in 0..8 {
+            fn put_block(
+                values: impl Fn(usize) -> Self,
+                block: usize,
+                out: &mut [u8],
+            ) -> Option<()> {
+                let cells = out.as_chunks_mut::<{ size_of::<$type>() }>().0;
+                let cells = cells.as_chunks_mut::<BLOCK>().0.get_mut(block)?;
+                for i in 0..BLOCK {
                     cells[i] = values(i).to_le_bytes();
                 }
+                Some(())
             }
 
             #[inline(always)]
@@ -62,8 +67,9 @@ impl Value for bool {
     }
 
     #[inline(always)]
-    fn put_eight(values: impl Fn(usize) -> bool, block: usize, out: &mut [u8]) {
-        out[block] = byte(values);
+    fn put_block(values: impl Fn(usize) -> bool, block: usize, out: &mut [u8]) -> Option<()> {
+        *out.as_chunks_mut().0.get_mut(block)? = bits_of(values);
+        Some(())
     }
 
     #[inline(always)]
@@ -99,14 +105,34 @@ impl<T: Value> Returned for Option<T> {
 }
 
 #[inline(always)]
-fn byte(flags: impl Fn(usize) -> bool) -> u8 {
-    (0..8).fold(0, |byte, i| byte | u8::from(flags(i)) << i)
+fn bits_of(flags: impl Fn(usize) -> bool) -> [u8; BLOCK / 8] {
+    core::array::from_fn(|b| (0..8).fold(0, |byte, i| byte | u8::from(flags(b * 8 + i)) << i))
 }
 
 /// Sets a bit in bytes that may hold anything: the first of each byte clears the others.
 fn set(out: &mut [u8], row: usize, flag: bool) {
     let before = if row.is_multiple_of(8) { 0 } else { out[row / 8] };
     out[row / 8] = before | u8::from(flag) << (row % 8);
+}
+
+/// Writes the results of a block.
+#[inline(always)]
+fn put<V: Value, R: Returned<Value = V>>(
+    result: impl Fn(usize) -> R,
+    block: usize,
+    valid: &mut [u8],
+    data: &mut [u8],
+) -> Option<()> {
+    if !R::NULLS {
+        return V::put_block(|i| result(i).parts().0, block, data);
+    }
+    let mut results = [(V::default(), false); BLOCK];
+    for (i, place) in results.iter_mut().enumerate() {
+        *place = result(i).parts();
+    }
+    V::put_block(|i| results[i].0, block, data)?;
+    *valid.as_chunks_mut().0.get_mut(block)? = bits_of(|i| results[i].1);
+    Some(())
 }
 
 /// Says that the answer takes more room than there is.
@@ -122,14 +148,14 @@ fn finish(region: &mut [u8], column: Column) -> i32 {
     status::OK
 }
 
-/// `fn_call` of a function that gives a value of fixed size. Rows are computed by eight, so that little of a
+/// `fn_call` of a function that gives a value of fixed size. Rows are computed by blocks, so that little of a
 /// loop's own work and of the meter's is done a row.
 #[inline(always)]
 pub fn values<'a, V: Value, A, F: Fn(usize) -> R, R: Returned<Value = V>>(
     frame: &'a mut [u8],
     data_type: u8,
     readers: impl Fn(Input<'a>) -> A,
-    eight: impl Fn(&A, usize) -> Option<F>,
+    some: impl Fn(&A, usize) -> Option<F>,
     one: impl Fn(&A, usize) -> Option<R>,
 ) -> i32 {
     let Some(parts) = Parts::of(frame) else { return NO_FRAME };
@@ -141,21 +167,17 @@ pub fn values<'a, V: Value, A, F: Fn(usize) -> R, R: Returned<Value = V>>(
     }
     let (valid, data) = parts.output[HEAD..need].split_at_mut(validity);
     let readers = readers(parts.input);
-    #[allow(clippy::needless_range_loop, reason = "without NULLs there is no byte of validity")]
-    for block in 0..rows / 8 {
-        let Some(result) = eight(&readers, block) else { return NO_FRAME };
-        if R::NULLS {
-            let mut results = [(V::default(), false); 8];
-            for (i, place) in results.iter_mut().enumerate() {
-                *place = result(i).parts();
-            }
-            V::put_eight(|i| results[i].0, block, data);
-            valid[block] = byte(|i| results[i].1);
-        } else {
-            V::put_eight(|i| result(i).parts().0, block, data);
+    let mut block = 0;
+    while block < rows / BLOCK {
+        let Some(result) = some(&readers, block) else { return NO_FRAME };
+        if put(result, block, valid, data).is_none() {
+            return NO_FRAME;
         }
+        // An index that the optimiser sees through becomes 32-bit sums that may wrap, three a row; hidden, each
+        // column has one address a block and the rows are constant offsets from it.
+        block = core::hint::black_box(block) + 1;
     }
-    for row in rows / 8 * 8..rows {
+    for row in rows / BLOCK * BLOCK..rows {
         let Some(result) = one(&readers, row) else { return NO_FRAME };
         let (value, is) = result.parts();
         value.put(row, data);

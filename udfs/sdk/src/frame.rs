@@ -86,24 +86,28 @@ impl<'a, T: Cell<'a>> Reader<'a, T> {
         T::at(&self.values, row)
     }
 
-    /// The cells of rows `8 * block..` of a column without NULL; `None` where fewer than eight are left.
+    /// The cells of rows `BLOCK * block..` of a column without NULL; `None` where fewer are left.
     #[inline(always)]
-    pub fn eight(&self, block: usize) -> Option<Eight<'a, T>> {
-        Some(Eight { cells: T::eight(&self.values, block)? })
+    pub fn block(&self, block: usize) -> Option<Block<'a, T>> {
+        Some(Block { cells: T::block(&self.values, block)? })
     }
 }
 
-/// Eight cells that follow one another.
+/// How many rows a function computes at once: a loop's own work, the meter's and the host's clock are paid
+/// once for so many.
+pub const BLOCK: usize = 16;
+
+/// [`BLOCK`] cells that follow one another.
 #[derive(Clone, Copy)]
-pub struct Eight<'a, T: Cell<'a>> {
-    cells: T::Eight,
+pub struct Block<'a, T: Cell<'a>> {
+    cells: T::Block,
 }
 
-impl<'a, T: Cell<'a>> Eight<'a, T> {
-    /// The cell in a place below 8.
+impl<'a, T: Cell<'a>> Block<'a, T> {
+    /// The cell in a place below [`BLOCK`].
     #[inline(always)]
     pub fn get(&self, place: usize) -> T {
-        T::of_eight(&self.cells, place)
+        T::of_block(&self.cells, place)
     }
 }
 
@@ -111,16 +115,16 @@ impl<'a, T: Cell<'a>> Eight<'a, T> {
 pub trait Cell<'a>: Copy {
     /// Where cells are read from.
     type Values: Copy + Default;
-    /// Eight cells that follow one another.
-    type Eight: Copy;
+    /// [`BLOCK`] cells that follow one another.
+    type Block: Copy;
     /// The values of a column of a frame.
     fn values(frame: &'a [u8], column: &Column) -> Option<Self::Values>;
     /// Reads a cell that is not NULL.
     fn at(values: &Self::Values, row: usize) -> Option<Self>;
-    /// The cells of rows `8 * block..`, if there are eight.
-    fn eight(values: &Self::Values, block: usize) -> Option<Self::Eight>;
-    /// One of eight.
-    fn of_eight(cells: &Self::Eight, place: usize) -> Self;
+    /// The cells of rows `BLOCK * block..`, if there are so many.
+    fn block(values: &Self::Values, block: usize) -> Option<Self::Block>;
+    /// One of them.
+    fn of_block(cells: &Self::Block, place: usize) -> Self;
 }
 
 fn part(frame: &[u8], at: u32, len: usize) -> Option<&[u8]> {
@@ -131,7 +135,7 @@ macro_rules! numbers {
     ($($type:ty),*) => {$(
         impl<'a> Cell<'a> for $type {
             type Values = &'a [[u8; size_of::<$type>()]];
-            type Eight = &'a [[u8; size_of::<$type>()]; 8];
+            type Block = &'a [[u8; size_of::<$type>()]; BLOCK];
 
             #[inline]
             fn values(frame: &'a [u8], column: &Column) -> Option<Self::Values> {
@@ -145,12 +149,12 @@ macro_rules! numbers {
             }
 
             #[inline(always)]
-            fn eight(values: &Self::Values, block: usize) -> Option<Self::Eight> {
-                values.as_chunks::<8>().0.get(block)
+            fn block(values: &Self::Values, block: usize) -> Option<Self::Block> {
+                values.as_chunks().0.get(block)
             }
 
             #[inline(always)]
-            fn of_eight(cells: &Self::Eight, place: usize) -> Self {
+            fn of_block(cells: &Self::Block, place: usize) -> Self {
                 <$type>::from_le_bytes(cells[place])
             }
         }
@@ -161,7 +165,7 @@ numbers!(i32, i64, f32, f64);
 
 impl<'a> Cell<'a> for bool {
     type Values = (&'a [u8], u32);
-    type Eight = u8;
+    type Block = [u8; BLOCK / 8];
 
     #[inline]
     fn values(frame: &'a [u8], column: &Column) -> Option<Self::Values> {
@@ -176,21 +180,21 @@ impl<'a> Cell<'a> for bool {
     }
 
     #[inline(always)]
-    fn eight((bits, rows): &Self::Values, block: usize) -> Option<u8> {
-        (block * 8 + 8 <= *rows as usize).then_some(())?;
-        bits.get(block).copied()
+    fn block((bits, rows): &Self::Values, block: usize) -> Option<Self::Block> {
+        (block * BLOCK + BLOCK <= *rows as usize).then_some(())?;
+        bits.as_chunks().0.get(block).copied()
     }
 
     #[inline(always)]
-    fn of_eight(cells: &u8, place: usize) -> bool {
-        cells >> place & 1 == 1
+    fn of_block(cells: &Self::Block, place: usize) -> bool {
+        cells[place / 8] >> (place % 8) & 1 == 1
     }
 }
 
 impl<'a> Cell<'a> for &'a [u8] {
     /// Offsets and data.
     type Values = (&'a [[u8; 4]], &'a [u8]);
-    type Eight = (Self::Values, usize);
+    type Block = (Self::Values, usize);
 
     #[inline]
     fn values(frame: &'a [u8], column: &Column) -> Option<Self::Values> {
@@ -205,20 +209,20 @@ impl<'a> Cell<'a> for &'a [u8] {
     }
 
     #[inline]
-    fn eight(values: &Self::Values, block: usize) -> Option<Self::Eight> {
-        Self::at(values, block * 8 + 7)?;
-        Some((*values, block * 8))
+    fn block(values: &Self::Values, block: usize) -> Option<Self::Block> {
+        Self::at(values, block * BLOCK + BLOCK - 1)?;
+        Some((*values, block * BLOCK))
     }
 
     #[inline]
-    fn of_eight((values, first): &Self::Eight, place: usize) -> &'a [u8] {
+    fn of_block((values, first): &Self::Block, place: usize) -> &'a [u8] {
         Self::at(values, first + place).unwrap_or_default()
     }
 }
 
 impl<'a> Cell<'a> for &'a str {
     type Values = (&'a [[u8; 4]], &'a [u8]);
-    type Eight = (Self::Values, usize);
+    type Block = (Self::Values, usize);
 
     #[inline]
     fn values(frame: &'a [u8], column: &Column) -> Option<Self::Values> {
@@ -231,13 +235,13 @@ impl<'a> Cell<'a> for &'a str {
     }
 
     #[inline]
-    fn eight(values: &Self::Values, block: usize) -> Option<Self::Eight> {
-        Self::at(values, block * 8 + 7)?;
-        Some((*values, block * 8))
+    fn block(values: &Self::Values, block: usize) -> Option<Self::Block> {
+        Self::at(values, block * BLOCK + BLOCK - 1)?;
+        Some((*values, block * BLOCK))
     }
 
     #[inline]
-    fn of_eight((values, first): &Self::Eight, place: usize) -> &'a str {
+    fn of_block((values, first): &Self::Block, place: usize) -> &'a str {
         Self::at(values, first + place).unwrap_or_default()
     }
 }

@@ -78,7 +78,7 @@ macro_rules! __function {
             $crate::__readers!($($a : $at),*),
             #[allow(unused_variables)]
             |($($a,)*), block| {
-                $(let $a = $a.eight(block)?;)*
+                $(let $a = $a.block(block)?;)*
                 Some(move |i: usize| call($($a.get(i)),*))
             },
             #[allow(unused_variables)]
@@ -93,7 +93,7 @@ macro_rules! __function {
             #[allow(unused_variables)]
             |($($a,)*), block| {
                 $(let $a = *$a;)*
-                Some(move |i: usize| call($($a.get(block * 8 + i)),*))
+                Some(move |i: usize| call($($a.get(block * $crate::BLOCK + i)),*))
             },
             #[allow(unused_variables)]
             |($($a,)*), row| Some(call($($a.get(row)),*)),

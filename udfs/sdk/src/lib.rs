@@ -62,7 +62,7 @@ pub mod shim;
 
 pub use answer::{Fixed, Table};
 pub use call::Text;
-pub use frame::{Cell, Eight, Input, Parts, Reader};
+pub use frame::{BLOCK, Block, Cell, Input, Parts, Reader};
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 pub use guest::wasm;

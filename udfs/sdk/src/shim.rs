@@ -2,6 +2,7 @@
 
 use highwater_abi::{Output, status, types};
 
+use crate::answer::Windows;
 use crate::{Input, Parts, Table, Window};
 
 /// A record type the macros make.
@@ -54,18 +55,14 @@ pub fn assign<'a, R: Record<'a>, I: IntoIterator<Item = Window>>(
     windows: impl Fn(&R) -> I,
 ) -> i32 {
     let Some(parts) = Parts::of(frame) else { return NO_FRAME };
-    let types = [types::INT, types::TIMESTAMP, types::TIMESTAMP];
-    let mut table = Table::new(parts.output, parts.header.out_off, &types);
+    let mut found = Windows::new(parts.output, parts.header.out_off);
     let readers = R::readers(&parts.input, 0);
-    for row in 0..parts.header.rows as usize {
-        for (start, end) in windows(&R::read(&readers, row)) {
-            table.set(0, Some(row as i32));
-            table.set(1, Some(start));
-            table.set(2, Some(end));
-            table.end_row();
+    for row in 0..parts.header.rows {
+        for window in windows(&R::read(&readers, row as usize)) {
+            found.push(row, window);
         }
     }
-    table.finish()
+    found.finish()
 }
 
 /// `win_merge_windows`: whether a window joins the group before it, given the group's bounds so far.

@@ -18,7 +18,7 @@ use crate::snapshot::bytes::Pieces;
 use crate::snapshot::{Cell, cells, values};
 use crate::time::EventTime;
 use crate::trace::What;
-use crate::udf::{Failure, Guest};
+use crate::udf::{Assigned, Failure, Guest};
 use crate::{archive, unarchive};
 
 use open::{OpenWindows, Window};
@@ -73,8 +73,8 @@ struct Input<'a> {
     columns: Vec<ArrayRef>,
     /// The number of each row's key.
     ids: Vec<u32>,
-    /// Windows of rows: row, start, end; rows never fall.
-    assigned: Vec<(u32, i64, i64)>,
+    /// The windows of rows.
+    assigned: Assigned,
     /// How many rows the guest has assigned windows to.
     known: u32,
     /// The first of `assigned` that no row was put into.
@@ -123,10 +123,20 @@ impl GuestWindow {
             // Somebody who looks sees the calls for the rows under each watermark.
             self.assign(input, if out.traced() { to } else { input.batch.rows as u32 }, out);
         }
-        while let Some(&(row, ..)) = input.assigned.get(input.next).filter(|w| w.0 < to) {
-            let windows = &input.assigned[input.next..];
-            let many = windows.iter().take_while(|w| w.0 == row).count();
-            self.add_row(input, row, input.next..input.next + many, out)?;
+        // The usual row is in one window, and nobody looks.
+        let plain = !self.merges && !out.traced();
+        loop {
+            if plain {
+                let into = (&mut self.rows, &mut self.slots);
+                input.next += self.open.find_run(&input.assigned, input.next, to, &input.ids, into);
+            }
+            let left = input.assigned.rows[input.next..].split_first();
+            let Some((&row, others)) = left.filter(|(row, _)| **row < to) else { break };
+            let many = 1 + others.iter().take_while(|other| **other == row).count();
+            match plain && many == 1 {
+                true => self.add_plainly(input, row, out)?,
+                false => self.add_row(input, row, input.next..input.next + many, out)?,
+            }
             input.next += many;
         }
         // Rows before one that the guest cannot place come first, whatever they do.
@@ -149,15 +159,27 @@ impl GuestWindow {
             found = self.guest.assign(input.times, &input.columns, before, &mut calls);
         }
         out.calls(calls);
-        let found = found.unwrap_or_default();
-        match input.assigned.is_empty() && first == 0 {
-            true => input.assigned = found,
-            false => input.assigned.extend(found.into_iter().map(|(i, s, e)| (first + i, s, e))),
-        }
+        input.assigned.append(found.unwrap_or_default(), first);
         input.known = to;
     }
 
-    #[inline]
+    /// Puts a row into its one window.
+    fn add_plainly(&mut self, input: &Input<'_>, row: u32, out: &mut Output) -> Result<()> {
+        let id = input.ids[row as usize];
+        let (start, end) = (input.assigned.starts[input.next], input.assigned.ends[input.next]);
+        let slot = match self.open.find((start, end), id) {
+            Some(slot) => slot,
+            None if closed(end, self.watermark) => {
+                out.late += 1;
+                return Ok(());
+            }
+            None => self.open_window((start, end), id, out, input, row)?.slot,
+        };
+        self.rows.push(row);
+        self.slots.push(slot);
+        Ok(())
+    }
+
     fn add_row(
         &mut self,
         input: &Input<'_>,
@@ -166,26 +188,10 @@ impl GuestWindow {
         out: &mut Output,
     ) -> Result<()> {
         let id = input.ids[row as usize];
-        // The usual row is in one window, and nobody looks.
-        if let [(_, start, end)] = input.assigned[windows.clone()]
-            && !self.merges
-            && !out.traced()
-        {
-            let slot = match self.open.find((start, end), id) {
-                Some(slot) => slot,
-                None if closed(end, self.watermark) => {
-                    out.late += 1;
-                    return Ok(());
-                }
-                None => self.open_window((start, end), id, out, input, row)?.slot,
-            };
-            self.rows.push(row);
-            self.slots.push(slot);
-            return Ok(());
-        }
         let mut missed = None;
         let mut kept = false;
-        for &(_, start, end) in &input.assigned[windows] {
+        for window in windows {
+            let (start, end) = (input.assigned.starts[window], input.assigned.ends[window]);
             match self.place(input, id, (start, end), row, out)? {
                 Ok(number) => {
                     kept = true;
@@ -348,12 +354,10 @@ impl GuestWindow {
             &mut calls,
         );
         out.calls(calls);
-        let rows = std::mem::take(&mut self.rows);
-        done.map_err(|f| self.failure(f, input.batch, &rows))?;
-        self.rows = rows;
+        let done = done.map_err(|f| self.failure(f, input.batch, &self.rows));
         self.rows.clear();
         self.slots.clear();
-        Ok(())
+        done
     }
 
     /// Moves the watermark: fires the windows it closes, then passes the steps on.
@@ -426,14 +430,13 @@ impl Operator for GuestWindow {
             times: millis(&batch.columns[self.time]),
             columns: self.columns.iter().map(|&c| Arc::clone(&batch.columns[c])).collect(),
             ids,
-            assigned: Vec::new(),
+            assigned: Assigned::default(),
             known: 0,
             next: 0,
             failed: None,
         };
-        let mut from = 0;
         // Steps that close nothing wait here for the next batch that leaves.
-        let mut pending: Vec<Stair> = Vec::new();
+        let (mut from, mut pending) = (0, Vec::<Stair>::new());
         for stair in &batch.stairs {
             self.add(&mut input, from, stair.row, out)?;
             from = stair.row;

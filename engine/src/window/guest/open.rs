@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::batch::Batch;
 use crate::key::{self, KeyColumns, KeyOrder, KeyTable};
 use crate::time::EventTime;
+use crate::udf::Assigned;
 use crate::value::Value;
 
 use super::super::closed;
@@ -85,6 +86,35 @@ impl OpenWindows {
             Some(shared) => shared.slots.get(id as usize).copied().filter(|&slot| slot != NONE),
             None => self.find_slowly(bounds, id),
         }
+    }
+
+    /// Puts rows that follow one another, each in the same one window of its key, to the slots of those; how
+    /// many. It ends before row `to`, and before the first row whose window is another or not known.
+    pub(super) fn find_run(
+        &self,
+        assigned: &Assigned,
+        first: usize,
+        to: u32,
+        ids: &[u32],
+        (rows, slots): (&mut Vec<u32>, &mut Vec<u32>),
+    ) -> usize {
+        let starts = assigned.starts.get(first..).unwrap_or_default();
+        let ends = assigned.ends.get(first..).unwrap_or_default();
+        let (Some(&start), Some(&end)) = (starts.first(), ends.first()) else { return 0 };
+        let Some(shared) = self.shared.iter().find(|s| s.bounds == (start, end)) else { return 0 };
+        let known = &assigned.rows[first..];
+        // Rows never fall: one that is its follower's too has several windows.
+        let followers = known[1..].iter().copied().chain([u32::MAX]);
+        let before = rows.len();
+        for (((&row, follower), &s), &e) in known.iter().zip(followers).zip(starts).zip(ends) {
+            let slot = shared.slots.get(ids[row as usize] as usize).copied().unwrap_or(NONE);
+            if row >= to || row == follower || (s, e) != (start, end) || slot == NONE {
+                break;
+            }
+            rows.push(row);
+            slots.push(slot);
+        }
+        rows.len() - before
     }
 
     #[cold]
