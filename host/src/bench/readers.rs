@@ -25,7 +25,7 @@ use parquet::file::properties::WriterProperties;
 use serde::Deserialize;
 
 use super::ground::stream::Bid;
-use super::{clock::cpu_seconds, median};
+use super::{clock::Began, median};
 use crate::files::Script;
 use crate::job;
 use crate::sandbox::WasmtimeSandbox;
@@ -184,10 +184,9 @@ fn write_text(
 
 /// Seconds of processor time of this thread.
 fn timed<T>(run: impl FnOnce() -> Result<T>) -> Result<(T, f64)> {
-    let (began, wall) = (cpu_seconds(), std::time::Instant::now());
+    let began = Began::now();
     let done = run()?;
-    let cpu = cpu_seconds().zip(began).map(|(now, then)| now - then);
-    Ok((done, cpu.unwrap_or_else(|| wall.elapsed().as_secs_f64())))
+    Ok((done, began.took().cpu))
 }
 
 /// The bare library.
