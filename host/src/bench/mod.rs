@@ -4,6 +4,7 @@ pub mod checkpoint;
 mod clock;
 pub mod flights;
 pub mod ground;
+pub mod growth;
 pub mod guests;
 pub mod module;
 pub mod readers;

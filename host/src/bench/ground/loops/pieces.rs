@@ -13,7 +13,7 @@ pub struct Fed {
 
 enum Windows {
     Tumble(Tumble),
-    Hop(Hop),
+    Hop(Box<Hop>),
 }
 
 impl Fed {
@@ -21,7 +21,7 @@ impl Fed {
     pub fn new(workload: Workload, timing: &Timing) -> Option<Fed> {
         let windows = match workload {
             Workload::W1 => Windows::Tumble(Tumble::new(timing)),
-            Workload::W2 => Windows::Hop(Hop::new(timing)),
+            Workload::W2 => Windows::Hop(Box::new(Hop::new(timing))),
             _ => return None,
         };
         Some(Fed { keys: Long::new(&[]), windows })
