@@ -92,7 +92,8 @@ fn config(code: Code) -> Config {
 /// # Errors
 /// When wasmtime refuses the bytes.
 pub(crate) fn compile(code: Code, bytes: &[u8]) -> Result<Module> {
-    static MODULES: OnceLock<Mutex<HashMap<(Code, [u8; 32]), Module>>> = OnceLock::new();
+    type Modules = HashMap<(Code, [u8; 32]), Module>;
+    static MODULES: OnceLock<Mutex<Modules>> = OnceLock::new();
     /// Far more than one job's guests; a long-lived process that edits guests must not grow for ever.
     const KEPT: usize = 64;
 
