@@ -79,8 +79,12 @@ pub(super) fn growth(args: &GrowthArgs, console: &mut Console) -> Done {
     if let Some(path) = &args.chart {
         chart(path, &curves, &held).map_err(|e| failure(&e, console))?;
     }
-    let mut verdicts = curves.iter().filter_map(|(axis, pairs)| Verdict::of(*axis, pairs));
-    match args.strict && !verdicts.all(|verdict| verdict.met()) {
+    judged(args.strict, curves.iter().filter_map(|(axis, pairs)| Verdict::of(*axis, pairs)))
+}
+
+/// How the command ends: a limit that is missed is a failure only where that is asked for.
+fn judged(strict: bool, mut verdicts: impl Iterator<Item = Verdict>) -> Done {
+    match strict && !verdicts.all(|verdict| verdict.met()) {
         true => Err(Failure::Check),
         false => Ok(()),
     }
@@ -204,4 +208,19 @@ fn held_text(held: &[Held]) -> String {
             &format!("{:>15} {:>11} {snapshot:>11.1} {resident:>11.1}\n", held.panes, held.keys);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missed_limit_fails_strictly_and_is_only_said_else() {
+        let verdicts = |growths: [f64; 2]| {
+            growths.into_iter().map(|growth| Verdict { axis: Axis::Overlap, growth, limit: 2.0 })
+        };
+        assert!(matches!(judged(true, verdicts([1.0, 2.1])), Err(Failure::Check)));
+        assert!(judged(false, verdicts([1.0, 2.1])).is_ok());
+        assert!(judged(true, verdicts([1.0, 1.9])).is_ok());
+    }
 }

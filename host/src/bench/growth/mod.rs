@@ -3,18 +3,24 @@
 
 pub mod chart;
 pub mod held;
+mod pair;
 mod supply;
 pub mod verdict;
 
 use highwater_engine::error::Result;
-use serde_json::{Value as Json, json};
 
 use super::clock::{Began, Clock};
 use super::ground::native::{self, Host};
 use super::ground::stream::Stream;
 use super::ground::{Timing, Totals, Workload, loops};
-use super::{BATCH_ROWS, Measurement, PUBLISHED_RECORDS, Subject, Task, agree, measured, repeat};
+use super::{BATCH_ROWS, Measurement, PUBLISHED_RECORDS, Subject, Task, measured, repeat};
 use supply::Supply;
+
+pub use pair::Pair;
+
+/// How long the streams before the measured ones are at most, and how many.
+const WARM_RECORDS: u64 = 1_000_000;
+const WARM_RUNS: u32 = 3;
 
 /// What grows from one measurement to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,16 +201,26 @@ impl Point {
         same.then(|| self.axis.workload().published())
     }
 
-    /// Measures `repeats` runs in this process; the input is made while the clock stands still.
+    /// Measures `repeats` runs in this process; the input is made while the clock stands still. Short runs
+    /// go before: the first ones touch memory that the process does not have yet, several times the cost of a
+    /// short stream and nothing of a long one.
     ///
     /// # Errors
     /// When the engine refuses, or runs differ.
     pub fn measure(&self, subject: Subject, repeats: u32) -> Result<Measurement> {
-        let (clocks, totals) = repeat(repeats, || match subject {
+        let short = Point { records: self.records.min(WARM_RECORDS), ..*self };
+        for _ in 0..WARM_RUNS {
+            short.run(subject)?;
+        }
+        let (clocks, totals) = repeat(repeats, || self.run(subject))?;
+        Ok(measured(&clocks, totals))
+    }
+
+    fn run(&self, subject: Subject) -> Result<(Clock, Totals)> {
+        match subject {
             Subject::Loop => Ok(self.by_hand()),
             _ => self.by_engine(),
-        })?;
-        Ok(measured(&clocks, totals))
+        }
     }
 
     fn supply(&self) -> Supply {
@@ -242,53 +258,6 @@ impl Point {
         )?;
         totals.late = report.late;
         Ok((spent.out_of(began.took()), totals))
-    }
-}
-
-/// A point measured by both.
-#[derive(Clone, Debug)]
-pub struct Pair {
-    /// Where.
-    pub point: Point,
-    /// The engine's runs.
-    pub engine: Measurement,
-    /// The loop's.
-    pub by_hand: Measurement,
-}
-
-impl Pair {
-    /// Both measurements, once they agree on rows, late records and sums.
-    ///
-    /// # Errors
-    /// `bench.wrong-totals` when they do not, or when they do not give what is published.
-    pub fn new(point: Point, by_hand: Measurement, engine: Measurement) -> Result<Pair> {
-        if let Some(published) = point.published() {
-            agree("the loop", &by_hand.totals, &published)?;
-        }
-        let place = format!("the engine at {} {}", point.axis.name(), point.label());
-        agree(&place, &engine.totals, &by_hand.totals)?;
-        Ok(Pair { point, engine, by_hand })
-    }
-
-    /// Nanoseconds of processor time an event, of the engine and of the loop.
-    pub fn costs(&self) -> (f64, f64) {
-        let of = |measured: &Measurement| measured.cpu() * 1e9 / self.point.records as f64;
-        (of(&self.engine), of(&self.by_hand))
-    }
-
-    /// The lines of `--json`, the loop's first.
-    pub fn lines(&self) -> [Json; 2] {
-        let (engine, by_hand) = self.costs();
-        let line = |measured: &Measurement, subject, cost: f64| {
-            let mut line = measured.report(&self.point.task(subject), Some(&self.by_hand));
-            line["axis"] = json!(self.point.axis.name());
-            line["value"] = json!(self.point.value);
-            line["delay_ms"] = json!(self.point.timing.delay);
-            line["ns_per_event"] = json!(cost);
-            line["rows_per_event"] = json!(measured.totals.rows as f64 / self.point.records as f64);
-            line
-        };
-        [line(&self.by_hand, Subject::Loop, by_hand), line(&self.engine, Subject::Native, engine)]
     }
 }
 

@@ -1,5 +1,7 @@
 //! Tiny streams: both agree, what differs is told, the chart is whole.
 
+use serde_json::json;
+
 use super::chart::draw;
 use super::held::Held;
 use super::verdict::Verdict;
