@@ -1,10 +1,15 @@
 //! Files: scripts in, data and guests found, results written whole or not at all.
 
-use std::io::{self, Write as _};
+mod write;
+
+use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use highwater_engine::error::{Diagnostic, Error, Position, Result, Span};
+
+pub(crate) use write::sync_folder;
+pub use write::{check_writable, write_atomically};
 
 /// A script or scenario as read from disk.
 #[derive(Clone, Debug)]
@@ -187,52 +192,6 @@ fn not_utf8(name: &str, bytes: &[u8], at: usize) -> Error {
     .hint("save the file as UTF-8")
     .in_source(name)
     .at(Span { start: place, end: place })
-}
-
-/// Writes a whole file: under another name in the same folder, to the disk, then renamed, so that a
-/// reader sees the old content or the new and never a part.
-///
-/// # Errors
-/// When the system does not let us.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = match path.parent() {
-        Some(p) if !p.as_os_str().is_empty() => p,
-        _ => Path::new("."),
-    };
-    let write = || -> io::Result<()> {
-        let mut file = new_file(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|e| e.error)?;
-        sync_folder(folder)
-    };
-    if path.is_dir() {
-        return Err(Diagnostic::new(
-            "host.is-a-folder",
-            format!("cannot write `{}`: it is a folder", path.display()),
-        ));
-    }
-    write().map_err(|e| {
-        Diagnostic::new("host.cannot-write", format!("cannot write `{}`: {e}", path.display()))
-            .hint("the file's old content, if any, is untouched")
-    })
-}
-
-/// A new file with the permissions any new file gets, not those of a secret.
-fn new_file(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".highwater-");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(folder)
-}
-
-/// Makes the new name durable. Only Unix can sync a folder.
-pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) { std::fs::File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use highwater_engine::error::Result;
 use serde_json::{Value as Json, json};
 
-use super::clock::cpu_seconds;
+use super::clock::{Began, Clock};
 use super::ground::native::{self, Host};
 use super::ground::{Columns, Totals, Workload};
+use super::state::bytes;
 use super::{BATCH_ROWS, agree, median};
 use crate::checkpoint::store::Store;
 use crate::checkpoint::writer::Writer;
@@ -93,8 +94,8 @@ fn run(plan: &Plan, columns: &Columns, rounds: u32, folder: Option<&Path>) -> Re
         plan.workload.add(&batch.columns, batch.kinds.as_deref(), totals);
         Ok(())
     };
-    let (began, began_cpu) = (Instant::now(), cpu_seconds());
-    let mut due = began + plan.interval;
+    let began = Began::now();
+    let mut due = Instant::now() + plan.interval;
     let mut number = 0;
     while runner.step(BATCH_ROWS, &mut emit)? {
         let Some(writer) = &mut writer else { continue };
@@ -102,15 +103,13 @@ fn run(plan: &Plan, columns: &Columns, rounds: u32, folder: Option<&Path>) -> Re
             number += 1;
             let begin = Instant::now();
             let snapshot = runner.checkpoint(number)?;
-            let bytes = snapshot.sections.iter().map(|(_, content)| content.len() as u64).sum();
-            run.bytes = run.bytes.max(bytes);
+            run.bytes = run.bytes.max(bytes(&snapshot));
             writer.write(snapshot, Vec::new())?;
             run.pauses.push(begin.elapsed().as_secs_f64());
             due = Instant::now() + plan.interval;
         }
     }
-    run.wall = began.elapsed().as_secs_f64();
-    run.cpu = cpu_seconds().zip(began_cpu).map_or(run.wall, |(now, then)| now - then);
+    Clock { wall: run.wall, cpu: run.cpu } = began.took();
     if let Some(mut writer) = writer {
         writer.wait()?;
     }

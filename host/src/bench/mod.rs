@@ -4,6 +4,7 @@ pub mod checkpoint;
 mod clock;
 pub mod flights;
 pub mod ground;
+pub mod growth;
 pub mod guests;
 pub mod module;
 pub mod readers;
@@ -14,7 +15,7 @@ use std::path::Path;
 use highwater_engine::error::{Diagnostic, Result};
 use serde_json::{Value as Json, json};
 
-use clock::{Clock, cpu_seconds, peak_memory};
+use clock::{Began, Clock, peak_memory};
 use ground::{Columns, Totals, Workload, loops, native};
 use module::Module;
 
@@ -257,14 +258,23 @@ fn measure_function(task: &Task, columns: &Columns, repeats: u32) -> Result<Meas
 
 /// What each run took, at least one, and the totals all of them agree on.
 fn time(repeats: u32, mut run: impl FnMut() -> Result<Totals>) -> Result<(Vec<Clock>, Totals)> {
+    repeat(repeats, || {
+        let began = Began::now();
+        let totals = run()?;
+        Ok((began.took(), totals))
+    })
+}
+
+/// The same of runs that measure themselves.
+fn repeat(
+    repeats: u32,
+    mut run: impl FnMut() -> Result<(Clock, Totals)>,
+) -> Result<(Vec<Clock>, Totals)> {
     let mut clocks = Vec::new();
     let mut agreed: Option<Totals> = None;
     for _ in 0..repeats.max(1) {
-        let (began, began_cpu) = (std::time::Instant::now(), cpu_seconds());
-        let totals = run()?;
-        let wall = began.elapsed().as_secs_f64();
-        let cpu = cpu_seconds().zip(began_cpu).map_or(wall, |(now, then)| now - then);
-        clocks.push(Clock { wall, cpu });
+        let (clock, totals) = run()?;
+        clocks.push(clock);
         agree("a repeated run", &totals, agreed.get_or_insert(totals))?;
     }
     Ok((clocks, agreed.unwrap_or_default()))

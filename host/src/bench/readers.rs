@@ -24,8 +24,8 @@ use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 use serde::Deserialize;
 
-use super::ground::stream::Bid;
-use super::{clock::cpu_seconds, median};
+use super::ground::stream::{Bid, Stream};
+use super::{clock::Began, median};
 use crate::files::Script;
 use crate::job;
 use crate::sandbox::WasmtimeSandbox;
@@ -114,7 +114,7 @@ pub fn measure(format: Format, records: u64, repeats: u32) -> Result<Measured> {
 }
 
 fn batch(from: u64, to: u64) -> RecordBatch {
-    let bids: Vec<Bid> = (from..to).map(Bid::new).collect();
+    let bids: Vec<Bid> = (from..to).map(|i| Stream::PUBLISHED.bid(i)).collect();
     let long = |of: fn(&Bid) -> i64| Arc::new(Int64Array::from_iter_values(bids.iter().map(of)));
     let channels = bids.iter().map(|b| format!("channel-{}", b.auction % 7));
     let ts = TimestampMillisecondArray::from_iter_values(bids.iter().map(|b| b.ts));
@@ -153,7 +153,7 @@ fn write(format: Format, path: &Path, records: u64) -> Result<Sum> {
             writer.finish().map_err(failed)?;
         }
     }
-    Ok((records, (0..records).map(|i| Bid::new(i).price).sum()))
+    Ok((records, (0..records).map(|i| Stream::PUBLISHED.bid(i).price).sum()))
 }
 
 fn write_text(
@@ -184,10 +184,9 @@ fn write_text(
 
 /// Seconds of processor time of this thread.
 fn timed<T>(run: impl FnOnce() -> Result<T>) -> Result<(T, f64)> {
-    let (began, wall) = (cpu_seconds(), std::time::Instant::now());
+    let began = Began::now();
     let done = run()?;
-    let cpu = cpu_seconds().zip(began).map(|(now, then)| now - then);
-    Ok((done, cpu.unwrap_or_else(|| wall.elapsed().as_secs_f64())))
+    Ok((done, began.took().cpu))
 }
 
 /// The bare library.

@@ -9,7 +9,7 @@ use std::time::Instant;
 use arrow_array::{ArrayRef, Int64Array, TimestampMillisecondArray};
 use highwater_engine::error::{Diagnostic, Error, Result};
 use highwater_engine::runner::Runner;
-use highwater_engine::snapshot::Opened;
+use highwater_engine::snapshot::{Opened, Snapshot};
 use serde_json::{Value as Json, json};
 
 use super::BATCH_ROWS;
@@ -19,7 +19,7 @@ use super::ground::native::{self, Host};
 use crate::checkpoint::store;
 
 /// Keys, each with a place in every open window.
-const KEYS: usize = 1 << 20;
+pub(super) const KEYS: usize = 1 << 20;
 /// Bytes of a key and its count, sum and maximum.
 const BYTES_A_KEY: u64 = 32;
 const WINDOW_MS: i64 = 10_000;
@@ -43,15 +43,10 @@ pub fn measure(size: u64, folder: &Path) -> Result<Json> {
     let windows = size.div_ceil(BYTES_A_KEY * KEYS as u64).max(1);
     let keys = usize::try_from(size / BYTES_A_KEY / windows).map_or(KEYS, |keys| keys.max(1));
     let columns = columns(keys, windows);
-    let mut runner = native::runner(SQL, &columns, 1, &Host::default())?;
-    let mut emit = |_: usize, _| Ok(());
-    // The end of the input would close the windows.
-    while runner.records() + (BATCH_ROWS as u64) < columns.rows() as u64 {
-        runner.step(BATCH_ROWS, &mut emit)?;
-    }
+    let mut runner = filled(&columns)?;
     let mut rates = Rates::default();
     let snapshot = rates.time("snapshot", || runner.checkpoint(1))?;
-    rates.bytes = snapshot.sections.iter().map(|(_, content)| content.len() as u64).sum();
+    rates.bytes = bytes(&snapshot);
     let again = rates.time("snapshot_unchanged", || runner.checkpoint(2))?;
     drop(again);
     let bytes = rates.time("checksum", || Ok(snapshot.encode()))?;
@@ -82,6 +77,21 @@ pub fn measure(size: u64, folder: &Path) -> Result<Json> {
     Ok(line)
 }
 
+/// A job that has taken in those columns but for their last batch: the end of the input would close the
+/// windows.
+pub(super) fn filled(columns: &Columns) -> Result<Runner> {
+    let mut runner = native::runner(SQL, columns, 1, &Host::default())?;
+    while runner.records() + (BATCH_ROWS as u64) < columns.rows() as u64 {
+        runner.step(BATCH_ROWS, &mut |_, _| Ok(()))?;
+    }
+    Ok(runner)
+}
+
+/// How large a snapshot is.
+pub(super) fn bytes(snapshot: &Snapshot) -> u64 {
+    snapshot.sections.iter().map(|(_, content)| content.len() as u64).sum()
+}
+
 /// Seconds by name.
 #[derive(Default)]
 struct Rates {
@@ -99,7 +109,7 @@ impl Rates {
 }
 
 /// Every key once in every window, in no order, and a batch that is never read.
-fn columns(keys: usize, windows: u64) -> Columns {
+pub(super) fn columns(keys: usize, windows: u64) -> Columns {
     let rows = keys * usize::try_from(windows).unwrap_or(1);
     let total = rows.next_multiple_of(BATCH_ROWS) + BATCH_ROWS;
     // An odd multiplier walks through all numbers below a power of two; others are walked past.

@@ -1,17 +1,17 @@
 //! `highwater bench`: the engine beside hand-written loops, workload by workload.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::Command;
 
 use clap::{Args, Subcommand};
 use highwater::bench::ground::Workload;
 use highwater::bench::{BATCH_ROWS, Measurement, Subject, Task, measure};
-use highwater::report::Sources;
-use highwater_engine::error::Diagnostic;
 use serde_json::{Value as Json, json};
 
 use super::bench_flights::{FlightsArgs, flights};
+use super::bench_growth::{GrowthArgs, growth};
 use super::bench_readers::{ReadersArgs, readers};
+use super::bench_turns::{Measured, Turn, answer, in_turns};
 use super::console::Console;
 use super::{Done, Failure, bench_state};
 
@@ -56,6 +56,8 @@ enum Other {
     Flights(FlightsArgs),
     /// The readers of files beside the bare libraries
     Readers(ReadersArgs),
+    /// How the cost of an event grows: with records, keys, batches, disorder and overlapping windows
+    Growth(GrowthArgs),
     #[command(flatten)]
     State(bench_state::StateBench),
 }
@@ -69,7 +71,7 @@ fn workloads() -> Vec<Workload> {
     Workload::ALL.into_iter().chain(Workload::GUESTS).collect()
 }
 
-fn subject(name: &str) -> Result<Subject, String> {
+pub(super) fn subject(name: &str) -> Result<Subject, String> {
     let names = || Subject::ALL.map(Subject::name).join(", ");
     Subject::named(name).ok_or_else(|| format!("what can be measured: {}", names()))
 }
@@ -77,9 +79,6 @@ fn subject(name: &str) -> Result<Subject, String> {
 fn batch_rows(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "a whole number from 1".to_owned())
 }
-
-/// A measurement, or why there is none.
-type Measured = Result<Measurement, Diagnostic>;
 
 /// How many processes share the runs of a measurement: what disturbs the machine for a while then
 /// disturbs all subjects alike.
@@ -89,6 +88,7 @@ pub(super) fn bench(args: &BenchArgs, console: &mut Console) -> Done {
     match &args.other {
         Some(Other::Flights(args)) => return flights(args, console),
         Some(Other::Readers(args)) => return readers(args, console),
+        Some(Other::Growth(args)) => return growth(args, console),
         Some(Other::State(bench)) => return bench_state::bench(bench, console),
         None => {}
     }
@@ -137,21 +137,7 @@ fn here(args: &BenchArgs, console: &mut Console) -> Done {
         return Err(Failure::Input);
     };
     let task = task(args, *workload, *subject, *threads);
-    match measure(&task, args.repeats, args.engine_wasm.as_deref()) {
-        Ok(measured) => console.print(&format!("{}\n", measured.to_json())),
-        Err(error) => {
-            console.print(&format!("{}\n", error.to_json()))?;
-            Err(wrong(&error, console))
-        }
-    }
-}
-
-/// Wrong results are a failed check, not a mistake of the caller.
-fn wrong(error: &Diagnostic, console: &mut Console) -> Failure {
-    match console.error(error, &Sources::default()) {
-        Failure::Input if error.code == "bench.wrong-totals" => Failure::Check,
-        other => other,
-    }
+    answer(measure(&task, args.repeats, args.engine_wasm.as_deref()), console)
 }
 
 fn task(args: &BenchArgs, workload: Workload, subject: Subject, threads: u32) -> Task {
@@ -174,61 +160,24 @@ fn measure_workload(
         let threads = if subject == Subject::Native { args.threads.as_slice() } else { &[1] };
         tasks.extend(threads.iter().map(|threads| task(args, workload, subject, *threads)));
     }
-    let mut all: Vec<(Task, Option<Measured>)> = tasks.into_iter().map(|t| (t, None)).collect();
-    let rounds = args.repeats.clamp(1, ROUNDS);
-    for round in 0..rounds {
-        // The remainder goes to the first rounds.
-        let repeats = (args.repeats.max(1) + rounds - 1 - round) / rounds;
-        for (task, measured) in &mut all {
-            if matches!(measured, Some(Err(_))) {
-                continue;
-            }
-            if round == 0 {
-                console.say(&format!("measuring {} {} …", workload.name(), task.subject.name()));
-            }
-            let again = child(task, repeats, args, console)?;
-            *measured = Some(match (measured.take(), again) {
-                (Some(Ok(mut sofar)), Ok(more)) => {
-                    sofar.merge(&more).map(|()| sofar).map_err(|e| *e)
-                }
-                (_, again) => again,
-            });
-        }
-    }
-    Ok(all.into_iter().filter_map(|(task, measured)| Some((task, measured?))).collect())
+    let turns: Vec<Turn> = tasks.iter().map(|task| turn(task, args)).collect();
+    let measured = in_turns(&turns, (ROUNDS, args.repeats), console)?;
+    Ok(tasks.into_iter().zip(measured).collect())
 }
 
-/// Measures in a process of its own: peak memory is a process's.
-fn child(task: &Task, repeats: u32, args: &BenchArgs, console: &mut Console) -> Done<Measured> {
-    let run = || {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.args(["bench", "--here", task.workload.name()]);
-        command.args(["--engine", task.subject.name()]);
-        command.args(["--threads", &task.threads.to_string()]);
-        command.args(["--records", &task.records.to_string()]);
-        command.args(["--repeats", &repeats.to_string()]);
-        command.args(["--batch-rows", &task.batch_rows.to_string()]);
-        if let Some(path) = &args.engine_wasm {
-            command.arg("--engine-wasm").arg(path);
-        }
-        command.output()
-    };
-    let output = match run() {
-        Ok(output) => output,
-        Err(error) => {
-            console.say(&format!("error: cannot start a measuring process: {error}"));
-            return Err(Failure::Input);
-        }
-    };
-    let json: Json = serde_json::from_slice(&output.stdout).unwrap_or_default();
-    if let Some(measured) = Measurement::from_json(&json) {
-        return Ok(Ok(measured));
+/// What [`here`] is asked.
+fn turn(task: &Task, args: &BenchArgs) -> Turn {
+    let (workload, subject) = (task.workload.name(), task.subject.name());
+    let numbers = [task.threads.to_string(), task.records.to_string(), task.batch_rows.to_string()];
+    let mut arguments: Vec<OsString> =
+        ["bench", "--here", workload, "--engine", subject].map(OsString::from).into();
+    for (option, number) in ["--threads", "--records", "--batch-rows"].into_iter().zip(numbers) {
+        arguments.extend([option.into(), number.into()]);
     }
-    console.say(String::from_utf8_lossy(&output.stderr).trim_end());
-    let message = json["message"].as_str().unwrap_or("the measuring process died");
-    let wrong = output.status.code() == Some(1);
-    let code = if wrong { "bench.wrong-totals" } else { "bench.failed" };
-    Ok(Err(*Diagnostic::new(code, message)))
+    if let Some(path) = &args.engine_wasm {
+        arguments.extend(["--engine-wasm".into(), path.into()]);
+    }
+    Turn { name: format!("{workload} {subject}"), arguments }
 }
 
 /// A measurement as `--json` prints it.

@@ -6,12 +6,12 @@ use clap::Args;
 use highwater::bench::flights::{
     Answer, Peer, Question, Rows, batch, engine, peers, plain, prepare,
 };
-use highwater::report::Sources;
 use highwater_engine::error::{Diagnostic, Result};
 use serde_json::{Value as Json, json};
 
+use super::Done;
+use super::bench_turns::failure;
 use super::console::Console;
-use super::{Done, Failure};
 
 #[derive(Args)]
 pub(super) struct FlightsArgs {
@@ -70,23 +70,16 @@ pub(super) fn flights(args: &FlightsArgs, console: &mut Console) -> Done {
     for peer in peers {
         subjects.extend([1, 2].map(|threads| Subject::Peer(peer.clone(), threads)));
     }
-    let shown = |error: highwater_engine::error::Error, console: &mut Console| {
-        match console.error(&error, &Sources::default()) {
-            // Wrong results are a failed check, not a mistake of the caller.
-            Failure::Input if error.code == "bench.wrong-totals" => Failure::Check,
-            other => other,
-        }
-    };
     let folder = tempfile::tempdir().map_err(|e| {
         let message = format!("cannot make a folder for the flights: {e}");
-        shown(Diagnostic::new("host.cannot-write", message), console)
+        failure(&Diagnostic::new("host.cannot-write", message), console)
     })?;
     console.say("sorting the flights by their arrival …");
-    let records = prepare(&args.file, folder.path()).map_err(|e| shown(e, console))?;
+    let records = prepare(&args.file, folder.path()).map_err(|e| failure(&e, console))?;
     for question in Question::ALL {
         console.say(&format!("measuring {} …", question.name()));
         let (runs, rows) = measure(question, folder.path(), &subjects, args.repeats)
-            .map_err(|e| shown(e, console))?;
+            .map_err(|e| failure(&e, console))?;
         let lines: Vec<Json> =
             runs.iter().map(|r| line(question, r, &runs[0], records, rows)).collect();
         let text = match args.json {

@@ -7,12 +7,12 @@ use clap::{Args, Subcommand};
 use highwater::bench::checkpoint::{self, Plan};
 use highwater::bench::ground::Workload;
 use highwater::bench::state;
-use highwater::report::Sources;
-use highwater_engine::error::{Diagnostic, Error, Result};
+use highwater_engine::error::{Diagnostic, Result};
 use serde_json::Value as Json;
 
+use super::bench_turns::failure;
 use super::console::Console;
-use super::{Done, Failure, bench, run};
+use super::{Done, bench, run};
 
 #[derive(Subcommand)]
 pub(super) enum StateBench {
@@ -105,13 +105,6 @@ fn inside<T>(
         Diagnostic::new("bench.failed", format!("cannot make a folder to measure in: {e}"))
     })?;
     run(made.path())
-}
-
-fn failure(error: &Error, console: &mut Console) -> Failure {
-    match console.error(error, &Sources::default()) {
-        Failure::Input if error.code == "bench.wrong-totals" => Failure::Check,
-        other => other,
-    }
 }
 
 fn print(line: &Json, json: bool, text: fn(&Json) -> String, console: &mut Console) -> Done {

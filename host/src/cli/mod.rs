@@ -2,8 +2,10 @@
 
 mod bench;
 mod bench_flights;
+mod bench_growth;
 mod bench_readers;
 mod bench_state;
+mod bench_turns;
 mod check;
 mod console;
 mod explain;

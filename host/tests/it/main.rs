@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod bench;
+mod bench_growth;
 mod checkpoint;
 mod cli;
 mod columns;

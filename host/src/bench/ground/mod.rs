@@ -4,8 +4,10 @@
 
 pub mod loops;
 pub mod native;
+mod sql;
 pub mod stream;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
@@ -13,7 +15,8 @@ use arrow_array::types::{Int64Type, TimestampMillisecondType};
 use arrow_array::{ArrayRef, Int32Array, Int64Array, StringArray, TimestampMillisecondArray};
 use highwater_engine::batch::RowKind;
 
-use stream::{BIDS_PER_OPENING, Bid, Opening};
+pub use sql::Timing;
+use stream::{BIDS_PER_OPENING, Bid, Stream};
 
 /// What a run must agree on, whatever the order of its rows. What a workload does not make is 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -137,75 +140,37 @@ impl Workload {
         }
     }
 
-    /// The measured job; its one table is read from the connector of that name.
-    ///
-    /// The engine closes a window at its end minus 1 ms, the definition at its end: 1 ms more of delay
-    /// makes them equal. The join drops what is behind the watermark in both. Its two sides are views of
-    /// one table, since both streams arrive in one order under one watermark.
-    pub fn sql(self, connector: &str) -> String {
-        let (columns, delay, query) = match self {
-            Workload::W1 => ("auction BIGINT, price BIGINT, ", "4.001", TUMBLE),
-            Workload::W1Text => ("auction STRING, price BIGINT, ", "4.001", TUMBLE),
-            Workload::W1Pair => {
-                ("auction BIGINT, channel BIGINT, price BIGINT, ", "4.001", TUMBLE_PAIR)
-            }
-            Workload::W2 => ("auction BIGINT, ", "4.001", HOP),
-            Workload::W3 => ("bidder BIGINT, ", "4.001", SESSION),
-            Workload::W4 => ("kind INT, auction BIGINT, price BIGINT, ", "4", JOIN),
-            Workload::W5 => ("auction BIGINT, price BIGINT", "", RUNNING),
-            Workload::W1Guest => ("auction BIGINT, price BIGINT, ", "4.001", TALLY),
-            Workload::F2 => ("a BIGINT, b BIGINT", "", LINEAR),
-        };
-        let time = match delay {
-            "" => String::new(),
-            _ => {
-                format!("ts TIMESTAMP(3),\n  WATERMARK FOR ts AS ts - INTERVAL '{delay}' SECOND")
-            }
-        };
-        let options = match connector {
-            // What is generated is not read: the benchmark brings its own reader.
-            "datagen" => "'connector' = 'datagen', 'number-of-rows' = '0'".to_owned(),
-            other => format!("'connector' = '{other}'"),
-        };
-        format!("CREATE TABLE events (\n  {columns}{time}\n) WITH ({options});\n{query}")
-    }
-
-    /// What the engine does without a guest for the same result, where there is one.
-    pub fn built_in(self, connector: &str) -> Option<String> {
-        match self {
-            Workload::W1Guest => Some(Workload::W1.sql(connector)),
-            Workload::F2 => Some(self.sql(connector).replace(LINEAR, LINEAR_BUILT_IN)),
-            _ => None,
-        }
-    }
-
-    /// The guest's path in [`Workload::sql`].
-    pub fn guest(self) -> Option<&'static str> {
-        match self {
-            Workload::W1Guest => Some("udfs/tally.wasm"),
-            Workload::F2 => Some("udfs/linear.wasm"),
-            _ => None,
-        }
-    }
-
     /// The input of so many bids, made now.
     pub fn input(self, records: u64) -> Columns {
-        let column = |of: fn(Bid) -> i64| long((0..records).map(|i| of(Bid::new(i))));
+        self.input_of(&Stream::PUBLISHED, 0..records)
+    }
+
+    /// The input of these bids of a stream, made now.
+    pub fn input_of(self, stream: &Stream, bids: Range<u64>) -> Columns {
+        let column = |of: fn(Bid) -> i64| long(bids.clone().map(|i| of(stream.bid(i))));
         let auction = || column(|bid| bid.auction);
         let price = || column(|bid| bid.price);
-        let ts = || time((0..records).map(|i| Bid::new(i).ts));
+        let ts = || time(bids.clone().map(|i| stream.bid(i).ts));
         let arrays = match self {
             Workload::W1 | Workload::W1Guest => vec![auction(), price(), ts()],
             Workload::W1Text => {
-                vec![text((0..records).map(|i| Bid::new(i).auction)), price(), ts()]
+                vec![text(bids.clone().map(|i| stream.bid(i).auction)), price(), ts()]
             }
             Workload::W1Pair => vec![auction(), column(|bid| bid.auction % 7), price(), ts()],
             Workload::W2 => vec![auction(), ts()],
             Workload::W3 => vec![column(|bid| bid.bidder), ts()],
-            Workload::W4 => return merged(records),
+            Workload::W4 => return merged(stream, bids),
             Workload::W5 | Workload::F2 => vec![auction(), price()],
         };
         Columns { arrays }
+    }
+
+    /// How many rows come before the bid of that number.
+    pub fn rows_before(self, bid: u64) -> u64 {
+        match self {
+            Workload::W4 => bid + bid.div_ceil(BIDS_PER_OPENING),
+            _ => bid,
+        }
     }
 
     /// Columns of other events than the stream's: kind, key, price, time.
@@ -263,57 +228,6 @@ impl Workload {
     }
 }
 
-const TUMBLE: &str = "\
-SELECT auction, window_start, COUNT(*) AS n, SUM(price) AS total, MAX(price) AS highest
-FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '10' SECOND))
-GROUP BY auction, window_start, window_end;
-";
-
-const TALLY: &str = "\
-CREATE FUNCTION tally AS 'udfs/tally.wasm' LANGUAGE WASM;
-SELECT auction, window_start, n, total, highest
-FROM TABLE(tally(TABLE events PARTITION BY auction, DESCRIPTOR(ts), size_ms => 10000));
-";
-
-const LINEAR: &str = "\
-CREATE FUNCTION linear AS 'udfs/linear.wasm' LANGUAGE WASM;
-SELECT linear(a, b) AS y FROM events;
-";
-
-const LINEAR_BUILT_IN: &str = "SELECT a * 908 + b AS y FROM events;\n";
-
-const TUMBLE_PAIR: &str = "\
-SELECT auction, channel, window_start, COUNT(*) AS n, SUM(price) AS total, MAX(price) AS highest
-FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '10' SECOND))
-GROUP BY auction, channel, window_start, window_end;
-";
-
-const HOP: &str = "\
-SELECT auction, window_start, COUNT(*) AS n
-FROM TABLE(HOP(TABLE events, DESCRIPTOR(ts), INTERVAL '2' SECOND, INTERVAL '10' SECOND))
-GROUP BY auction, window_start, window_end;
-";
-
-const SESSION: &str = "\
-SELECT bidder, window_start, COUNT(*) AS n
-FROM TABLE(SESSION(TABLE events PARTITION BY bidder, DESCRIPTOR(ts), INTERVAL '5' SECOND))
-GROUP BY bidder, window_start, window_end;
-";
-
-const JOIN: &str = "\
-CREATE VIEW bids AS SELECT auction, price, ts FROM events WHERE kind = 0;
-CREATE VIEW openings AS SELECT auction, ts FROM events WHERE kind = 1;
-SELECT b.auction, b.price, b.ts AS bid_time, a.ts AS opening_time
-FROM bids b JOIN openings a ON b.auction = a.auction
-  AND b.ts BETWEEN a.ts - INTERVAL '10' SECOND AND a.ts + INTERVAL '10' SECOND;
-";
-
-const RUNNING: &str = "\
-CREATE TABLE totals (auction BIGINT, total BIGINT, PRIMARY KEY (auction) NOT ENFORCED)
-WITH ('connector' = 'push');
-INSERT INTO totals SELECT auction, SUM(price) AS total FROM events GROUP BY auction;
-";
-
 /// A workload's input: columns already in memory, shared by all runs.
 #[derive(Clone, Debug)]
 pub struct Columns {
@@ -352,20 +266,20 @@ fn text(values: impl Iterator<Item = i64>) -> ArrayRef {
 }
 
 /// Bids and openings in the order in which they arrive.
-fn merged(records: u64) -> Columns {
-    let rows = records + records.div_ceil(BIDS_PER_OPENING);
+fn merged(stream: &Stream, bids: Range<u64>) -> Columns {
+    let rows = Workload::W4.rows_before(bids.end) - Workload::W4.rows_before(bids.start);
     let capacity = usize::try_from(rows).unwrap_or(0);
     let mut kind = Vec::with_capacity(capacity);
     let [mut auction, mut price, mut ts] = [(); 3].map(|()| Vec::with_capacity(capacity));
-    for i in 0..records {
+    for i in bids {
         if i.is_multiple_of(BIDS_PER_OPENING) {
-            let opening = Opening::new(i / BIDS_PER_OPENING);
+            let opening = stream.opening(i / BIDS_PER_OPENING);
             kind.push(1);
             auction.push(opening.auction);
             price.push(0);
             ts.push(opening.ts);
         }
-        let bid = Bid::new(i);
+        let bid = stream.bid(i);
         kind.push(0);
         auction.push(bid.auction);
         price.push(bid.price);

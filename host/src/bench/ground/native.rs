@@ -62,14 +62,7 @@ impl Reader for Memory {
         }
         self.next += rows;
         let number = u64::from(self.round) * self.columns.rows() as u64 + first as u64;
-        Ok(Some(Chunk {
-            columns: self.slice(first, rows),
-            rows,
-            offsets: Numbers::run(number, rows),
-            lines: Numbers::same(0, rows),
-            arrivals: Numbers::run(number, rows),
-            bad: Vec::new(),
-        }))
+        Ok(Some(chunk(self.slice(first, rows), number)))
     }
 
     fn detach(self: Box<Self>) -> Detached {
@@ -78,6 +71,19 @@ impl Reader for Memory {
 
     fn relative(&self) -> bool {
         true
+    }
+}
+
+/// Rows in memory as a reader hands them over, the first of them with that number.
+pub fn chunk(columns: Vec<ArrayRef>, number: u64) -> Chunk {
+    let rows = columns[0].len();
+    Chunk {
+        columns,
+        rows,
+        offsets: Numbers::run(number, rows),
+        lines: Numbers::same(0, rows),
+        arrivals: Numbers::run(number, rows),
+        bad: Vec::new(),
     }
 }
 
@@ -124,18 +130,17 @@ fn plan(sql: &str, host: &Host) -> Result<Plan> {
     sql::plan(sql, host).map_err(|mut errors| Box::new(errors.swap_remove(0)))
 }
 
-/// A job over columns that are read so many times, cut for so many threads.
+/// A job over what such readers read, cut for so many threads.
 fn job(
     sql: &str,
-    columns: &Columns,
-    (rounds, threads): (u32, u32),
+    reader: &dyn Fn() -> Box<dyn Reader>,
+    threads: u32,
     host: &Host,
 ) -> Result<(Graph, Inlet, Vec<Task>)> {
     let graph = Graph::threaded(plan(sql, host)?, threads, 1)?;
     let sources = graph.sources().len();
     // A table may be read in several places.
-    let input =
-        || Input { partition: 0, name: "events".into(), reader: Box::new(memory(columns, rounds)) };
+    let input = || Input { partition: 0, name: "events".into(), reader: reader() };
     let inlet = Inlet::new((0..sources).map(|_| vec![input()]).collect(), None, false)?;
     let tasks = graph.build(&vec![vec![0]; sources], &host.guests, &host.sandbox)?;
     Ok((graph, inlet, tasks))
@@ -166,7 +171,7 @@ pub fn run_with(
     (batch_rows, threads): (usize, u32),
     host: &Host,
 ) -> Result<Totals> {
-    let (graph, inlet, tasks) = job(sql, columns, (1, threads), host)?;
+    let (graph, inlet, tasks) = job(sql, &|| Box::new(memory(columns, 1)), threads, host)?;
     let mut totals = Totals::default();
     let report = threads::run(
         &graph,
@@ -189,7 +194,16 @@ pub fn run_with(
 /// # Errors
 /// When the engine refuses the job.
 pub fn runner(sql: &str, columns: &Columns, rounds: u32, host: &Host) -> Result<Runner> {
-    let (graph, inlet, tasks) = job(sql, columns, (rounds, 1), host)?;
+    runner_over(sql, &|| Box::new(memory(columns, rounds)), host)
+}
+
+/// A job over what such readers read, each place that reads the table with one of its own, before its first
+/// step.
+///
+/// # Errors
+/// When the engine refuses the job.
+pub fn runner_over(sql: &str, reader: &dyn Fn() -> Box<dyn Reader>, host: &Host) -> Result<Runner> {
+    let (graph, inlet, tasks) = job(sql, reader, 1, host)?;
     Ok(Runner::new(&graph, inlet, tasks))
 }
 

@@ -1,39 +1,44 @@
 //! The measured stream: any record from its number alone, so that every worker can make it.
 
 /// The first record's event time without its delay, milliseconds.
-const START: i64 = 1_700_000_000_000;
+pub const START: i64 = 1_700_000_000_000;
 /// Records a millisecond of event time.
 const PER_MILLISECOND: u64 = 10;
-/// How many auctions there are.
-const AUCTIONS: u64 = 10_000;
-/// How many bidders there are.
-const BIDDERS: u64 = 20_000;
-/// Delays are below this, milliseconds.
-const DISORDER: u64 = 5_000;
 /// Prices go from 1 to this.
 const PRICES: u64 = 10_000;
 /// An auction opens just before every so many bids.
 pub const BIDS_PER_OPENING: u64 = 50;
 
+/// What makes one stream differ from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stream {
+    /// How many auctions there are.
+    pub auctions: u64,
+    /// How many bidders there are.
+    pub bidders: u64,
+    /// Delays are below this, milliseconds; 0 for a stream in order.
+    pub disorder: u64,
+}
+
 /// One bid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bid {
-    /// One of 10,000, the hottest with 4.6 % of all bids.
+    /// Of the published 10,000 the hottest has 4.6 % of all bids.
     pub auction: i64,
-    /// One of 20,000, evenly.
+    /// Evenly one of all.
     pub bidder: i64,
     /// From 1 to 10,000.
     pub price: i64,
-    /// Event time in milliseconds, up to 5 seconds out of order.
+    /// Event time in milliseconds, out of order.
     pub ts: i64,
 }
 
 /// An auction opens: the other side of the join.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opening {
-    /// One of the 10,000 auctions, evenly.
+    /// Evenly one of all auctions.
     pub auction: i64,
-    /// Event time in milliseconds, up to 5 seconds out of order.
+    /// Event time in milliseconds, out of order.
     pub ts: i64,
 }
 
@@ -55,27 +60,29 @@ fn time(i: u64, delay: i64) -> i64 {
     START + (i / PER_MILLISECOND) as i64 - delay
 }
 
-impl Bid {
+impl Stream {
+    /// The stream of the published totals.
+    pub const PUBLISHED: Stream = Stream { auctions: 10_000, bidders: 20_000, disorder: 5_000 };
+
     /// The bid of that number, counted from 0.
-    pub fn new(i: u64) -> Bid {
+    #[inline]
+    pub fn bid(&self, i: u64) -> Bid {
         let a = mix(i.wrapping_mul(2).wrapping_add(1));
         let b = mix(i.wrapping_mul(2).wrapping_add(2));
         let u = (a >> 32) as f64 / 4_294_967_296.0;
         Bid {
-            auction: (u * u * u * AUCTIONS as f64) as i64,
-            bidder: scale(a, BIDDERS),
+            auction: (u * u * u * self.auctions as f64) as i64,
+            bidder: scale(a, self.bidders),
             price: 1 + scale(b >> 32, PRICES),
-            ts: time(i, scale(b, DISORDER)),
+            ts: time(i, scale(b, self.disorder)),
         }
     }
-}
 
-impl Opening {
     /// The opening of that number; it arrives just before bid `50 * j`.
-    pub fn new(j: u64) -> Opening {
+    pub fn opening(&self, j: u64) -> Opening {
         let c = mix((1_u64 << 63).wrapping_add(j.wrapping_mul(2)).wrapping_add(1));
-        let ts = time(j.wrapping_mul(BIDS_PER_OPENING), scale(c, DISORDER));
-        Opening { auction: scale(c >> 32, AUCTIONS), ts }
+        let ts = time(j.wrapping_mul(BIDS_PER_OPENING), scale(c, self.disorder));
+        Opening { auction: scale(c >> 32, self.auctions), ts }
     }
 }
 
@@ -89,7 +96,7 @@ mod tests {
         let mut per_auction = vec![0_u32; 10_000];
         let mut per_bidder = vec![0_u32; 20_000];
         for i in 0..n {
-            let bid = Bid::new(i);
+            let bid = Stream::PUBLISHED.bid(i);
             per_auction[usize::try_from(bid.auction).expect("not negative")] += 1;
             per_bidder[usize::try_from(bid.bidder).expect("not negative")] += 1;
             assert!((1..=10_000).contains(&bid.price));
@@ -109,7 +116,7 @@ mod tests {
     fn openings_come_every_fifty_bids() {
         let mut auctions = std::collections::BTreeSet::new();
         for j in 0..20_000 {
-            let opening = Opening::new(j);
+            let opening = Stream::PUBLISHED.opening(j);
             let delay = START + 5 * j as i64 - opening.ts;
             assert!((0..5_000).contains(&delay), "{delay}");
             assert!((0..10_000).contains(&opening.auction));

@@ -44,6 +44,11 @@ impl<'a> Long<'a> {
     pub fn new(column: &'a [i64]) -> Long<'a> {
         Long { column, ids: Ids::default(), known: Vec::new(), out: Vec::new() }
     }
+
+    /// The same keys over the next piece of the column.
+    pub fn over(self, column: &[i64]) -> Long<'_> {
+        Long { column, ids: self.ids, known: self.known, out: self.out }
+    }
 }
 
 impl Keys for Long<'_> {

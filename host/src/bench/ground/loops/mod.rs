@@ -4,6 +4,7 @@
 mod hop;
 mod join;
 pub mod keys;
+mod pieces;
 mod running;
 mod session;
 #[cfg(test)]
@@ -12,25 +13,32 @@ mod tumble;
 
 use arrow_array::cast::AsArray as _;
 
-use super::{Columns, Totals, Workload};
-use keys::{Long, Pair, Text};
+use super::{Columns, Timing, Totals, Workload};
+use hop::Hop;
+use keys::{Keys, Long, Pair, Text};
+use tumble::Tumble;
 
-/// How far the watermark stays behind the highest event time, milliseconds.
-const DELAY: i64 = 4_000;
+pub use pieces::Fed;
 
 /// The watermark over the events so far.
+#[derive(Clone, Copy)]
 struct Clock {
+    delay: i64,
     highest: i64,
     watermark: i64,
 }
 
 impl Default for Clock {
     fn default() -> Clock {
-        Clock { highest: i64::MIN, watermark: i64::MIN }
+        Clock::new(&Timing::PUBLISHED)
     }
 }
 
 impl Clock {
+    fn new(timing: &Timing) -> Clock {
+        Clock { delay: timing.delay, highest: i64::MIN, watermark: i64::MIN }
+    }
+
     /// The watermark after an event, when the event moves it.
     #[inline]
     fn advance(&mut self, ts: i64) -> Option<i64> {
@@ -38,7 +46,7 @@ impl Clock {
             return None;
         }
         self.highest = ts;
-        self.watermark = ts.saturating_sub(DELAY);
+        self.watermark = ts.saturating_sub(self.delay);
         Some(self.watermark)
     }
 }
@@ -47,13 +55,17 @@ impl Clock {
 pub fn run(workload: Workload, columns: &Columns) -> Totals {
     let (long, time) = (|c| columns.long(c), |c| columns.time(c));
     match workload {
-        Workload::W1 | Workload::W1Guest => tumble::run(&mut Long::new(long(0)), long(1), time(2)),
+        Workload::W1 | Workload::W1Guest => tumble(&mut Long::new(long(0)), long(1), time(2)),
         Workload::W1Text => {
             let text = columns.arrays[0].as_string();
-            tumble::run(&mut Text::new(text), long(1), time(2))
+            tumble(&mut Text::new(text), long(1), time(2))
         }
-        Workload::W1Pair => tumble::run(&mut Pair::new(long(0), long(1)), long(2), time(3)),
-        Workload::W2 => hop::run(&mut Long::new(long(0)), time(1)),
+        Workload::W1Pair => tumble(&mut Pair::new(long(0), long(1)), long(2), time(3)),
+        Workload::W2 => {
+            let (mut hop, mut keys) = (Hop::new(&Timing::PUBLISHED), Long::new(long(0)));
+            hop.feed(&mut keys, time(1));
+            hop.end(&mut keys)
+        }
         Workload::W3 => session::run(&mut Long::new(long(0)), time(1)),
         Workload::W4 => {
             let kind = columns.arrays[0].as_primitive::<arrow_array::types::Int32Type>().values();
@@ -70,6 +82,12 @@ pub fn run(workload: Workload, columns: &Columns) -> Totals {
             totals
         }
     }
+}
+
+fn tumble(keys: &mut impl Keys, price: &[i64], ts: &[i64]) -> Totals {
+    let mut tumble = Tumble::new(&Timing::PUBLISHED);
+    tumble.feed(keys, price, ts);
+    tumble.end(keys)
 }
 
 /// F2 by hand: `a * 908 + b`, a result column for each `batch_rows` rows.

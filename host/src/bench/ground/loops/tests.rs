@@ -36,11 +36,11 @@ fn events(workload: Workload, columns: &Columns) -> Vec<Event> {
 }
 
 /// Windows of `size` that start at multiples of `slide`, after the definition.
-fn windows(events: &[Event], size: i64, slide: i64) -> Totals {
+fn windows(events: &[Event], size: i64, slide: i64, delay: i64) -> Totals {
     let mut rows: BTreeMap<(i64, i64), Vec<i64>> = BTreeMap::new();
     let (mut highest, mut late) = (i64::MIN, 0);
     for &(_, key, price, ts) in events {
-        let watermark = highest.saturating_sub(4_000);
+        let watermark = highest.saturating_sub(delay);
         let last = ts.div_euclid(slide) * slide;
         let of_event = (0..size / slide).map(|k| last - k * slide);
         let open: Vec<i64> = of_event.filter(|start| start + size > watermark).collect();
@@ -123,9 +123,9 @@ fn naive(workload: Workload, columns: &Columns) -> Totals {
     let events = events(workload, columns);
     match workload {
         Workload::W1 | Workload::W1Text | Workload::W1Pair | Workload::W1Guest => {
-            windows(&events, 10_000, 10_000)
+            windows(&events, 10_000, 10_000, 4_000)
         }
-        Workload::W2 => Totals { sums: 0, maxima: 0, ..windows(&events, 10_000, 2_000) },
+        Workload::W2 => Totals { sums: 0, maxima: 0, ..windows(&events, 10_000, 2_000, 4_000) },
         Workload::W3 => sessions(&events),
         Workload::W4 => pairs(&events),
         Workload::W5 => running(&events),
@@ -181,6 +181,30 @@ fn the_loops_follow_the_definitions_where_time_jumps() {
         }
     }
     assert!(late > 1_000 && rows > 10_000, "{late} late, {rows} rows");
+}
+
+#[test]
+fn the_loops_follow_the_definitions_in_pieces_and_at_other_timings() {
+    let (mut late, mut rows) = (0, 0);
+    for seed in 0..60 {
+        let events = jumpy(seed);
+        for (delay, overlap) in [(0, 1), (4_000, 2), (12_000, 20), (20_000, 10)] {
+            let size = 2_000 * overlap;
+            let hop = Totals { sums: 0, maxima: 0, ..windows(&events, size, 2_000, delay) };
+            let tumble = windows(&events, 10_000, 10_000, delay);
+            for (workload, expected) in [(Workload::W1, tumble), (Workload::W2, hop)] {
+                let mut fed = Fed::new(workload, &Timing { delay, overlap }).expect("has windows");
+                events.chunks(7).for_each(|piece| fed.feed(&workload.columns_of(piece)));
+                let found = fed.end();
+                let name = workload.name();
+                assert_eq!(found, expected, "{name}, seed {seed}, {delay} ms, {overlap} slices");
+                late += found.late;
+                rows += found.rows;
+            }
+        }
+    }
+    assert!(late > 1_000 && rows > 10_000, "{late} late, {rows} rows");
+    assert!(Fed::new(Workload::W5, &Timing::PUBLISHED).is_none());
 }
 
 #[test]
