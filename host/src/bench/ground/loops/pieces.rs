@@ -12,7 +12,7 @@ pub struct Fed {
 }
 
 enum Windows {
-    Tumble(Tumble),
+    Tumble(Box<Tumble>),
     Hop(Box<Hop>),
 }
 
@@ -20,7 +20,7 @@ impl Fed {
     /// The workload's loop before the first record; the others' cannot be fed.
     pub fn new(workload: Workload, timing: &Timing) -> Option<Fed> {
         let windows = match workload {
-            Workload::W1 => Windows::Tumble(Tumble::new(timing)),
+            Workload::W1 => Windows::Tumble(Box::new(Tumble::new(timing))),
             Workload::W2 => Windows::Hop(Box::new(Hop::new(timing))),
             _ => return None,
         };
