@@ -3,12 +3,14 @@
 mod aggregate;
 mod builder;
 mod call;
+mod clauses;
 mod conditions;
 pub mod connector;
 mod ddl;
 mod diagnose;
 mod dialect;
 mod expr;
+mod from;
 mod grouped;
 mod guest;
 mod inputs;

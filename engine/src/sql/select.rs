@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 
 use sqlparser::ast::{
-    Distinct, Expr as Ast, Ident, Query, Select, SelectItem, SelectItemQualifiedWildcardKind,
-    SetExpr, Spanned, TableAlias, TableFactor, TableWithJoins, WildcardAdditionalOptions,
+    Expr as Ast, Ident, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
+    Spanned, WildcardAdditionalOptions,
 };
 
 use super::aggregate::{keys_of, place_of};
+use super::clauses::{refuse_query_clauses, refuse_select_clauses};
 use super::conditions::conjuncts;
 use super::diagnose::{Locate, span, unknown, unsupported};
 use super::expr::{self, Names};
+use super::from::{ident_of, rename};
 use super::grouped::any_aggregate;
 use super::planner::Planner;
 use super::scope::{Column, Relation, Role};
@@ -221,129 +223,6 @@ impl Planner<'_> {
         }
         self.builder.project(input, exprs, columns, span(select.select_token.0.span))
     }
-
-    /// FROM with one table.
-    fn from(&mut self, from: &[TableWithJoins], select: &Select) -> Result<Relation> {
-        match from.first() {
-            Some(only) => self.factor(&only.relation),
-            None => Err(unsupported("SELECT without FROM is not supported", "read from a table")
-                .located_at(select.select_token.0.span)),
-        }
-    }
-
-    /// One table of FROM.
-    pub(super) fn factor(&mut self, factor: &TableFactor) -> Result<Relation> {
-        match factor {
-            TableFactor::Table { name, alias, args, version, sample, .. } => {
-                if version.is_some() || sample.is_some() {
-                    return Err(unsupported(
-                        "FOR SYSTEM_TIME AS OF and TABLESAMPLE are not supported",
-                        "read the table as it is",
-                    )
-                    .located(factor));
-                }
-                let relation = match args {
-                    Some(args) => self.table_function(&ident_of(name)?, &args.args, factor)?,
-                    None => self.table(&ident_of(name)?)?,
-                };
-                aliased(relation, alias.as_ref())
-            }
-            TableFactor::Derived { lateral: false, subquery, alias, .. } => {
-                let relation = self.query(subquery)?;
-                aliased(relation, alias.as_ref())
-            }
-            TableFactor::TableFunction { expr, alias } => {
-                let relation = self.table_argument(expr)?;
-                aliased(relation, alias.as_ref())
-            }
-            TableFactor::NestedJoin { .. } => Err(unsupported(
-                "joins in parentheses are not supported",
-                "join from left to right: a JOIN b ON … JOIN c ON …, or use a view",
-            )
-            .located(factor)),
-            TableFactor::MatchRecognize { .. } => Err(unsupported(
-                "MATCH_RECOGNIZE is not supported",
-                "write the pattern as a user-defined window",
-            )
-            .located(factor)),
-            _ => Err(unsupported(
-                "this kind of table is not supported",
-                "read from a table, a view, a subquery or a window function",
-            )
-            .located(factor)),
-        }
-    }
-
-    /// A table, view or WITH query by its name.
-    pub(super) fn table(&mut self, name: &Ident) -> Result<Relation> {
-        if let Some((_, relation)) = self.scoped.iter().rev().find(|(n, _)| *n == name.value) {
-            return Ok(relation.clone().named(&name.value));
-        }
-        if let Some(view) = self.views.get(&name.value) {
-            return match view {
-                Some(relation) => Ok(relation.clone().named(&name.value)),
-                None => Err(Diagnostic::new(
-                    "sql.broken",
-                    format!("`{}` cannot be used: its definition has an error", name.value),
-                )
-                .located_at(name.span)),
-            };
-        }
-        if self.tables.contains_key(&name.value) {
-            return self.source(name).map(|relation| relation.named(&name.value));
-        }
-        let known = self.tables.keys().chain(self.views.keys()).map(String::as_str);
-        let known = known.chain(self.scoped.iter().map(|(n, _)| n.as_str()));
-        Err(unknown(
-            "sql.unknown-table",
-            "table",
-            &name.value,
-            known,
-            "create it with CREATE TABLE",
-        )
-        .located_at(name.span))
-    }
-}
-
-/// The only part of a table's name.
-pub(super) fn ident_of(name: &sqlparser::ast::ObjectName) -> Result<Ident> {
-    match name.0.as_slice() {
-        [part] => match part.as_ident() {
-            Some(ident) => Ok(ident.clone()),
-            None => {
-                Err(unsupported("this name is not supported", "write a plain name").located(name))
-            }
-        },
-        _ => Err(unsupported(
-            "catalogs and databases are not supported",
-            "name the table alone; all tables of a script stand in one place",
-        )
-        .located(name)),
-    }
-}
-
-fn aliased(relation: Relation, alias: Option<&TableAlias>) -> Result<Relation> {
-    match alias {
-        Some(alias) => rename(relation, alias),
-        None => Ok(relation),
-    }
-}
-
-/// `AS t (a, b)`
-fn rename(mut relation: Relation, alias: &TableAlias) -> Result<Relation> {
-    if !alias.columns.is_empty() {
-        if alias.columns.len() != relation.columns.len() {
-            return Err(Diagnostic::new(
-                "sql.columns",
-                format!("{} names for {} columns", alias.columns.len(), relation.columns.len()),
-            )
-            .located_at(alias.name.span));
-        }
-        for (column, new) in relation.columns.iter_mut().zip(&alias.columns) {
-            column.field.name = new.name.value.clone();
-        }
-    }
-    Ok(relation.named(&alias.name.value))
 }
 
 fn item_expr(item: &SelectItem) -> Option<&Ast> {
@@ -430,71 +309,4 @@ fn bind_item(
         name: item_name(item, position),
         expr,
     })
-}
-
-fn refuse_query_clauses(query: &Query) -> Result<()> {
-    if let Some(order) = &query.order_by {
-        return Err(unsupported(
-            "ORDER BY is not supported: a stream has no end to sort at",
-            "rows come in the order of their windows; sort the result where you read it",
-        )
-        .located(order));
-    }
-    if query.limit_clause.is_some() || query.fetch.is_some() {
-        return Err(unsupported(
-            "LIMIT, OFFSET and FETCH are not supported",
-            "let the source end: 'number-of-rows' of datagen, or a smaller file",
-        )
-        .located(query));
-    }
-    let rare = !query.locks.is_empty()
-        || query.for_clause.is_some()
-        || query.settings.is_some()
-        || query.format_clause.is_some()
-        || !query.pipe_operators.is_empty();
-    if rare {
-        return Err(unsupported("this clause is not supported", "leave it out").located(query));
-    }
-    Ok(())
-}
-
-fn refuse_select_clauses(select: &Select) -> Result<()> {
-    let at = select.select_token.0.span;
-    match &select.distinct {
-        Some(Distinct::All) | None => {}
-        Some(_) => {
-            return Err(unsupported(
-                "SELECT DISTINCT is not supported",
-                "group by the columns: SELECT a, b FROM t GROUP BY a, b",
-            )
-            .located_at(at));
-        }
-    }
-    if select.qualify.is_some() || !select.named_window.is_empty() {
-        return Err(unsupported(
-            "OVER windows and QUALIFY are not supported",
-            "aggregate over a window: TABLE(TUMBLE(…))",
-        )
-        .located_at(at));
-    }
-    let rare = select.top.is_some()
-        || select.into.is_some()
-        || !select.lateral_views.is_empty()
-        || select.prewhere.is_some()
-        || !select.connect_by.is_empty()
-        || !select.cluster_by.is_empty()
-        || !select.distribute_by.is_empty()
-        || !select.sort_by.is_empty()
-        || select.exclude.is_some()
-        || select.select_modifiers.is_some()
-        || select.value_table_mode.is_some()
-        || !matches!(select.flavor, sqlparser::ast::SelectFlavor::Standard);
-    if rare || select.projection.is_empty() {
-        return Err(unsupported(
-            "this form of SELECT is not supported",
-            "there are SELECT … FROM … WHERE … GROUP BY … HAVING …",
-        )
-        .located_at(at));
-    }
-    Ok(())
 }

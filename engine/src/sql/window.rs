@@ -123,7 +123,7 @@ impl Planner<'_> {
                 .hint("for example TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' MINUTES))")
                 .located(ast));
         };
-        let name = super::select::ident_of(&call.name)?;
+        let name = super::from::ident_of(&call.name)?;
         let FunctionArguments::List(list) = &call.args else {
             return Err(
                 Diagnostic::new("sql.window", "a window function takes arguments").located(ast)

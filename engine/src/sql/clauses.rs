@@ -1,0 +1,75 @@
+//! The clauses of a query that a stream cannot answer, or cannot yet, and why.
+
+use sqlparser::ast::{Distinct, Query, Select};
+
+use super::diagnose::{Locate, unsupported};
+use crate::error::Result;
+
+/// Refuses clauses around a SELECT.
+pub(super) fn refuse_query_clauses(query: &Query) -> Result<()> {
+    if let Some(order) = &query.order_by {
+        return Err(unsupported(
+            "ORDER BY is not supported: a stream has no end to sort at",
+            "rows come in the order of their windows; sort the result where you read it",
+        )
+        .located(order));
+    }
+    if query.limit_clause.is_some() || query.fetch.is_some() {
+        return Err(unsupported(
+            "LIMIT, OFFSET and FETCH are not supported",
+            "let the source end: 'number-of-rows' of datagen, or a smaller file",
+        )
+        .located(query));
+    }
+    let rare = !query.locks.is_empty()
+        || query.for_clause.is_some()
+        || query.settings.is_some()
+        || query.format_clause.is_some()
+        || !query.pipe_operators.is_empty();
+    if rare {
+        return Err(unsupported("this clause is not supported", "leave it out").located(query));
+    }
+    Ok(())
+}
+
+/// Refuses clauses of a SELECT.
+pub(super) fn refuse_select_clauses(select: &Select) -> Result<()> {
+    let at = select.select_token.0.span;
+    match &select.distinct {
+        Some(Distinct::All) | None => {}
+        Some(_) => {
+            return Err(unsupported(
+                "SELECT DISTINCT is not supported",
+                "group by the columns: SELECT a, b FROM t GROUP BY a, b",
+            )
+            .located_at(at));
+        }
+    }
+    if select.qualify.is_some() || !select.named_window.is_empty() {
+        return Err(unsupported(
+            "OVER windows and QUALIFY are not supported",
+            "aggregate over a window: TABLE(TUMBLE(…))",
+        )
+        .located_at(at));
+    }
+    let rare = select.top.is_some()
+        || select.into.is_some()
+        || !select.lateral_views.is_empty()
+        || select.prewhere.is_some()
+        || !select.connect_by.is_empty()
+        || !select.cluster_by.is_empty()
+        || !select.distribute_by.is_empty()
+        || !select.sort_by.is_empty()
+        || select.exclude.is_some()
+        || select.select_modifiers.is_some()
+        || select.value_table_mode.is_some()
+        || !matches!(select.flavor, sqlparser::ast::SelectFlavor::Standard);
+    if rare || select.projection.is_empty() {
+        return Err(unsupported(
+            "this form of SELECT is not supported",
+            "there are SELECT … FROM … WHERE … GROUP BY … HAVING …",
+        )
+        .located_at(at));
+    }
+    Ok(())
+}
