@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::aggregate::{AggregateCall, AggregateSet, Trail};
+use crate::aggregate::{AggregateCall, AggregateSet, Changes};
 use crate::batch::{Batch, RowKind, Stair};
 use crate::column::{concat, differ, take};
 use crate::error::Result;
@@ -12,7 +12,8 @@ use crate::schema::SchemaRef;
 use crate::snapshot::bytes::{Pieces, Reader, put};
 
 /// A running aggregate: `+I` for a key's first record, then `-U` and `+U` whenever its row changes; only
-/// `+U` for whoever needs no more.
+/// `+U` for whoever needs no more. An input that takes rows back takes them out of the aggregates, and a
+/// key's last one is answered by `-D`.
 #[derive(Clone)]
 pub struct GroupAggregate {
     name: String,
@@ -21,6 +22,8 @@ pub struct GroupAggregate {
     table: KeyTable,
     aggregates: AggregateSet,
     retracts: bool,
+    /// Whether the input takes rows back.
+    retracted: bool,
     slots: Vec<u32>,
     /// Rows whose place in the stream is not complete yet.
     open: Vec<Batch>,
@@ -30,12 +33,13 @@ pub struct GroupAggregate {
 const MARK: u64 = u64::from_le_bytes(*b"groups_1");
 
 impl GroupAggregate {
-    /// Aggregates `calls` by the columns `keys` of `input`; `retracts`: a `-U` comes before each `+U`.
+    /// Aggregates `calls` by the columns `keys` of `input`; `retracts`: a `-U` comes before each `+U`;
+    /// `retracted`: the input's rows are taken back at times.
     pub fn new(
         name: &str,
         keys: &[usize],
         calls: &[AggregateCall],
-        retracts: bool,
+        (retracts, retracted): (bool, bool),
         (input, output): (&SchemaRef, &SchemaRef),
     ) -> GroupAggregate {
         let keys = KeyColumns::new(input, keys);
@@ -44,8 +48,12 @@ impl GroupAggregate {
             table: KeyTable::new(&keys.types, KeyOrder::Value),
             keys,
             output: Arc::clone(output),
-            aggregates: AggregateSet::new(calls, input),
+            aggregates: match retracted {
+                true => AggregateSet::retracting(calls, input),
+                false => AggregateSet::new(calls, input),
+            },
             retracts,
+            retracted,
             slots: Vec::new(),
             open: Vec::new(),
         }
@@ -77,37 +85,53 @@ impl GroupAggregate {
         Batch { stairs, upto, ..ready.gather(&order) }
     }
 
-    /// The changelog with a `-U` before each `+U`.
-    fn changes(&self, batch: Batch, trails: Vec<Trail>, first: &[bool], changed: &[bool]) -> Batch {
+    /// The changelog of what a batch did.
+    fn changelog(&self, batch: Batch, changes: Changes) -> Batch {
+        let Changes { trails, first, gone } = changes;
+        let mut changed = first.clone();
+        trails.iter().for_each(|t| differ(&t.before, &t.after, &mut changed));
+        let gone = |row: usize| gone.get(row).is_some_and(|&gone| gone);
         // Which rows of before and after, the latter counted on, it is made of.
         let (mut rows, mut picks, mut kinds) = (Vec::new(), Vec::new(), Vec::new());
         let mut stairs = Vec::with_capacity(batch.stairs.len());
         let mut steps = batch.stairs.iter().peekable();
+        let mut say = |row: usize, after: bool, kind: RowKind| {
+            rows.push(row as u32);
+            picks.push((row + if after { batch.rows } else { 0 }) as u32);
+            kinds.push(kind);
+            rows.len()
+        };
+        let mut said = 0;
         for row in 0..batch.rows {
             while let Some(s) = steps.next_if(|s| s.row as usize <= row) {
-                stairs.push(Stair { row: rows.len() as u32, ..*s });
+                stairs.push(Stair { row: said as u32, ..*s });
             }
-            if !first[row] && changed[row] {
-                rows.push(row as u32);
-                picks.push(row as u32);
-                kinds.push(RowKind::UpdateBefore);
-            }
-            if changed[row] {
-                rows.push(row as u32);
-                picks.push((batch.rows + row) as u32);
-                kinds.push(if first[row] { RowKind::Insert } else { RowKind::UpdateAfter });
+            if gone(row) {
+                said = say(row, false, RowKind::Delete);
+            } else if first[row] {
+                said = say(row, true, RowKind::Insert);
+            } else if changed[row] {
+                if self.retracts {
+                    say(row, false, RowKind::UpdateBefore);
+                }
+                said = say(row, true, RowKind::UpdateAfter);
             }
         }
-        stairs.extend(steps.map(|s| Stair { row: rows.len() as u32, ..*s }));
+        stairs.extend(steps.map(|s| Stair { row: said as u32, ..*s }));
         let keys = self.keys.columns.iter().map(|&c| take(&batch.columns[c], &rows));
         let results = trails.into_iter().map(|t| take(&concat(&[t.before, t.after]), &picks));
         let columns = keys.chain(results).collect();
         let made = Batch::new(self.output.clone(), columns, batch.seqs.gather(&rows));
-        Batch { kinds: Some(kinds.into()), stairs, upto: batch.upto, ..made }
+        let inserts = kinds.iter().all(|&kind| kind == RowKind::Insert);
+        let kinds = (!inserts || self.updates()).then(|| kinds.into());
+        Batch { kinds, stairs, upto: batch.upto, ..made }
     }
 
-    /// The changelog without `-U`: a row a record that changed something.
-    fn upserts(&self, batch: Batch, trails: Vec<Trail>, first: &[bool], changed: &[bool]) -> Batch {
+    /// The changelog of a batch that takes nothing back, without `-U`: a row a record that changed something.
+    fn upserts(&self, batch: Batch, changes: Changes) -> Batch {
+        let Changes { trails, first, .. } = changes;
+        let mut changed = first.clone();
+        trails.iter().for_each(|t| differ(&t.before, &t.after, &mut changed));
         let kind = |&first| if first { RowKind::Insert } else { RowKind::UpdateAfter };
         let kinds = first.iter().map(kind).collect();
         let keys = self.keys.columns.iter().map(|&c| batch.columns[c].clone());
@@ -120,6 +144,11 @@ impl GroupAggregate {
         let rows = (0..all.rows as u32).filter(|&row| changed[row as usize]);
         all.select(&rows.collect::<Vec<u32>>())
     }
+
+    /// Whether there is more to say of a key than that it is there: else all answers are inserts.
+    fn updates(&self) -> bool {
+        self.retracted || self.output.fields.len() > self.keys.columns.len()
+    }
 }
 
 impl Operator for GroupAggregate {
@@ -131,20 +160,24 @@ impl Operator for GroupAggregate {
         }
         self.table.intern(&self.keys, &batch, (0, batch.rows), &mut self.slots);
         self.aggregates.grow(self.table.numbers());
-        let mut first = vec![false; batch.rows];
-        let trails = self.aggregates.trail(&self.slots, &batch, |i| first[i] = true);
-        let mut changed = first.clone();
-        trails.iter().for_each(|t| differ(&t.before, &t.after, &mut changed));
-        out.batches.push(match self.retracts {
-            true => self.changes(batch, trails, &first, &changed),
-            false => self.upserts(batch, trails, &first, &changed),
+        let changes = self.aggregates.follow(&self.slots, &batch);
+        out.batches.push(match self.retracts || self.retracted || !self.updates() {
+            true => self.changelog(batch, changes),
+            false => self.upserts(batch, changes),
         });
+        if self.retracted {
+            let aggregates = &self.aggregates;
+            self.table.sweep(|live| {
+                (0..).zip(live).for_each(|(slot, live)| *live = aggregates.rows(slot) > 0);
+            });
+        }
         Ok(())
     }
 
     fn save(&mut self) -> Pieces {
         debug_assert!(self.open.is_empty(), "a barrier stands behind complete places only");
-        let ids = self.table.in_order().to_vec();
+        let ids = self.table.in_order().iter().copied();
+        let ids: Vec<u32> = ids.filter(|&id| self.aggregates.rows(id) > 0).collect();
         let mut out = Vec::new();
         put(&mut out, MARK);
         put(&mut out, ids.len() as u64);

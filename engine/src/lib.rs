@@ -22,6 +22,7 @@ pub mod rowwise;
 pub mod window;
 pub mod join;
 pub mod group;
+pub mod union;
 pub mod plan;
 pub mod sql;
 pub mod source;

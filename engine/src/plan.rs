@@ -128,6 +128,8 @@ pub enum Op {
         /// The columns of left and right that are handed on.
         columns: [Vec<usize>; 2],
     },
+    /// The rows of all inputs, whose columns are of the types of its own.
+    Union,
     /// Writes rows to a table, or collects them for a final `SELECT`.
     Sink(SinkSpec),
 }

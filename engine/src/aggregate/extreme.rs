@@ -11,7 +11,7 @@ use arrow_array::{ArrayRef, Int64Array};
 
 use highwater_kernels as kernels;
 
-use super::{Accumulator, Trail, Words, WordsMut};
+use super::{Accumulator, Rows, Trail, Words, WordsMut};
 use crate::column::{from_values, millis, timestamps, value_at};
 use crate::error::Result;
 use crate::key;
@@ -21,16 +21,24 @@ use crate::value::{Value, canonical_f32, canonical_f64};
 
 /// The accumulators of MAX, or of MIN.
 pub(super) fn extreme(max: bool, data_type: DataType) -> Box<dyn Accumulator> {
-    match data_type {
-        DataType::Int
-        | DataType::BigInt
-        | DataType::Date
-        | DataType::Float
-        | DataType::Double
-        | DataType::Timestamp
-        | DataType::TimestampLtz => Box::new(Fixed { max, data_type }),
-        _ => Box::new(Values { best: Vec::new(), max, data_type }),
+    match is_fixed(data_type) {
+        true => Box::new(Fixed { max, data_type }),
+        false => Box::new(Values { best: Vec::new(), max, data_type }),
     }
+}
+
+/// Whether values of a type fit a word.
+pub(super) fn is_fixed(data_type: DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Int
+            | DataType::BigInt
+            | DataType::Date
+            | DataType::Float
+            | DataType::Double
+            | DataType::Timestamp
+            | DataType::TimestampLtz
+    )
 }
 
 /// The bits of a float, with all but the sign turned in negative ones, sort as `total_cmp` says.
@@ -44,7 +52,11 @@ fn turned_single(bits: i32) -> i32 {
 }
 
 /// Some values as integers that sort as they do.
-fn sortable(array: &ArrayRef, data_type: DataType, rows: Range<usize>) -> Cow<'_, [i64]> {
+pub(super) fn sortable(
+    array: &ArrayRef,
+    data_type: DataType,
+    rows: Range<usize>,
+) -> Cow<'_, [i64]> {
     let wide =
         |values: &[i32]| Cow::Owned(values[rows.clone()].iter().map(|&v| v.into()).collect());
     match data_type {
@@ -65,7 +77,7 @@ fn sortable(array: &ArrayRef, data_type: DataType, rows: Range<usize>) -> Cow<'_
 }
 
 /// What [`sortable`] made an integer of.
-fn unsorted(word: i64, data_type: DataType) -> Value {
+pub(super) fn unsorted(word: i64, data_type: DataType) -> Value {
     match data_type {
         DataType::Int => Value::Int(word as i32),
         DataType::Date => Value::Date(word as i32),
@@ -78,7 +90,7 @@ fn unsorted(word: i64, data_type: DataType) -> Value {
 }
 
 /// Whether [`sortable`] makes this number of a value of the type.
-fn in_range(word: i64, data_type: DataType) -> bool {
+pub(super) fn in_range(word: i64, data_type: DataType) -> bool {
     match (data_type, unsorted(word, data_type)) {
         (DataType::Double, Value::Double(v)) => canonical_f64(v).to_bits() == v.to_bits(),
         (DataType::Float, Value::Float(v)) => {
@@ -141,13 +153,19 @@ impl Accumulator for Fixed {
         }
     }
 
+    fn value(&self, words: Words<'_>, slot: u32, values: i64) -> Value {
+        match values {
+            0 => Value::Null,
+            _ => unsorted(words.many(slot, 1)[0] as i64, self.data_type),
+        }
+    }
+
     fn trail(
         &mut self,
         mut words: WordsMut<'_>,
         slots: &[u32],
         argument: Option<&ArrayRef>,
-        from: usize,
-        values: &[i64],
+        rows: &Rows<'_>,
     ) -> Option<Trail> {
         if self.data_type != DataType::BigInt {
             return None;
@@ -155,7 +173,7 @@ impl Accumulator for Fixed {
         let array = argument?.as_primitive::<Int64Type>();
         let (mut before, mut after) =
             (Vec::with_capacity(slots.len()), Vec::with_capacity(slots.len()));
-        for (&slot, &value) in slots.iter().zip(&array.values()[from..]) {
+        for (&slot, &value) in slots.iter().zip(array.values()) {
             let best = words.one(slot);
             let old = *best as i64;
             let new = if self.max { old.max(value) } else { old.min(value) };
@@ -163,7 +181,7 @@ impl Accumulator for Fixed {
             after.push(new);
             *best = new as u64;
         }
-        Some(Trail::of(before, after, values))
+        Some(Trail::of(before, after, rows))
     }
 
     fn valid(&self, words: &[u64]) -> bool {
@@ -223,6 +241,10 @@ impl Accumulator for Values {
     fn result(&self, _: Words<'_>, slots: &[u32], _: &[i64]) -> ArrayRef {
         let values: Vec<Value> = slots.iter().map(|&s| self.best[s as usize].clone()).collect();
         from_values(&values, self.data_type)
+    }
+
+    fn value(&self, _: Words<'_>, slot: u32, _: i64) -> Value {
+        self.best[slot as usize].clone()
     }
 
     fn save(&self, slots: &[u32], out: &mut Vec<u8>) {

@@ -1,11 +1,13 @@
 //! Aggregates: count, sum, average, least, greatest, as columns of accumulators.
 
+mod bag;
 mod count;
+mod distinct;
 mod extreme;
 mod set;
 mod sum;
 
-pub use set::{AggregateSet, Part};
+pub use set::{AggregateSet, Changes, Part};
 
 use std::sync::Arc;
 
@@ -15,6 +17,7 @@ use arrow_buffer::{BooleanBuffer, NullBuffer};
 use crate::error::Result;
 use crate::schema::DataType;
 use crate::snapshot::bytes::Reader;
+use crate::value::Value;
 
 /// The aggregate functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +76,8 @@ pub struct AggregateCall {
     pub function: Function,
     /// The input column; `None` for `COUNT(*)`.
     pub argument: Option<usize>,
+    /// Whether each value counts once, however often it comes (`DISTINCT`).
+    pub distinct: bool,
     /// A BOOLEAN input column that must be TRUE for the row to count (`FILTER (WHERE …)`).
     pub filter: Option<usize>,
 }
@@ -115,22 +120,35 @@ trait Accumulator: Send {
         from: usize,
     );
 
+    /// Takes values back, each out of a slot it was put into before.
+    fn retract(
+        &mut self,
+        _words: WordsMut<'_>,
+        _slots: &[u32],
+        _argument: Option<&ArrayRef>,
+        _from: usize,
+    ) {
+        unreachable!("only a set made for it takes rows back")
+    }
+
     /// Takes, for each pair, the second slot into the first.
     fn merge(&mut self, words: WordsMut<'_>, pairs: &[(u32, u32)]);
 
     /// The results of slots; `values` says how many values each has taken in.
     fn result(&self, words: Words<'_>, slots: &[u32], values: &[i64]) -> ArrayRef;
 
-    /// Takes in values as [`Accumulator::update`] does and says what each slot's result was before and
-    /// after each of them; `None`, and nothing done, where this takes no short cut. `values` says how
-    /// many values each slot had before.
+    /// The result of one slot that has taken in so many values.
+    fn value(&self, words: Words<'_>, slot: u32, values: i64) -> Value;
+
+    /// Takes in or takes back the values of all rows of a batch, none NULL, each of the slot beside it, and
+    /// says what each slot's result was before and after each of them; `None`, and nothing done, where
+    /// this takes no short cut.
     fn trail(
         &mut self,
         _words: WordsMut<'_>,
         _slots: &[u32],
         _argument: Option<&ArrayRef>,
-        _from: usize,
-        _values: &[i64],
+        _rows: &Rows<'_>,
     ) -> Option<Trail> {
         None
     }
@@ -162,14 +180,30 @@ pub struct Trail {
 }
 
 impl Trail {
-    /// Of 64-bit integers; where `values` is 0 there was no result before.
-    fn of(before: Vec<i64>, after: Vec<i64>, values: &[i64]) -> Trail {
+    /// Of 64-bit integers; where a slot had no value before, there was no result.
+    fn of(before: Vec<i64>, after: Vec<i64>, rows: &Rows<'_>) -> Trail {
+        let values = rows.values;
         let some = NullBuffer::new(BooleanBuffer::collect_bool(values.len(), |i| values[i] > 0));
         let nulls = Some(some).filter(|n| n.null_count() > 0);
         Trail {
             before: Arc::new(Int64Array::new(before.into(), nulls)),
             after: Arc::new(Int64Array::from(after)),
         }
+    }
+}
+
+/// What is known of the rows of a batch that [`Accumulator::trail`] goes through.
+struct Rows<'a> {
+    /// How many values each row's slot had before it.
+    values: &'a [i64],
+    /// For each row, whether it is taken back; none when there are none such.
+    back: &'a [bool],
+}
+
+impl Rows<'_> {
+    #[inline]
+    fn takes_back(&self, row: usize) -> bool {
+        self.back.get(row).is_some_and(|&back| back)
     }
 }
 
@@ -194,6 +228,11 @@ impl WordsMut<'_> {
         let from = slot as usize * self.stride + self.at;
         &mut self.all[from..from + count]
     }
+
+    /// Those behind the first so many.
+    fn behind(self, words: usize) -> Self {
+        WordsMut { at: self.at + words, ..self }
+    }
 }
 
 /// The same to look at.
@@ -210,19 +249,37 @@ impl Words<'_> {
         let from = slot as usize * self.stride + self.at;
         &self.all[from..from + count]
     }
+
+    /// Those behind the first so many.
+    fn behind(self, words: usize) -> Self {
+        Words { at: self.at + words, ..self }
+    }
 }
 
-/// The accumulators for a function over an argument type (`None` for `COUNT(*)`).
+/// The accumulators of a call over an argument type (`None` for `COUNT(*)`), that can also take rows back
+/// if need be.
 ///
 /// # Panics
 /// When [`Function::result_type`] says the function does not apply.
-fn accumulator(function: Function, argument: Option<DataType>) -> Box<dyn Accumulator> {
+fn accumulator(
+    call: &AggregateCall,
+    argument: Option<DataType>,
+    retracts: bool,
+) -> Box<dyn Accumulator> {
+    let function = call.function;
     let result = function.result_type(argument).expect("checked when the plan was made");
-    match (function, argument) {
+    let plain: Box<dyn Accumulator> = match (function, argument) {
         (Function::Count, _) => Box::new(count::Count),
         (Function::Sum | Function::Avg, _) => sum::sum(function == Function::Avg, argument, result),
-        (Function::Min | Function::Max, Some(t)) => extreme::extreme(function == Function::Max, t),
+        (Function::Min | Function::Max, Some(t)) => {
+            let make = if retracts { bag::ranked } else { extreme::extreme };
+            return make(function == Function::Max, t);
+        }
         (Function::Min | Function::Max, None) => unreachable!("MIN and MAX have an argument"),
+    };
+    match argument {
+        Some(t) if call.distinct => distinct::distinct(plain, t),
+        _ => plain,
     }
 }
 

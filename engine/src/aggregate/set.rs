@@ -2,16 +2,19 @@
 
 mod part;
 mod state;
+mod trail;
 
 pub use part::Part;
+pub(super) use state::MOST_ROWS;
+pub use trail::Changes;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
 use highwater_kernels as kernels;
 
-use super::{Accumulator, AggregateCall, Trail, Words, WordsMut, accumulator};
+use super::{Accumulator, AggregateCall, Words, WordsMut, accumulator};
 use crate::batch::Batch;
-use crate::column::{from_values, take, value_at};
+use crate::column::take;
 use crate::schema::{DataType, Schema};
 
 /// All aggregates of an operator over numbered slots.
@@ -47,10 +50,19 @@ impl Clone for AggregateSet {
 impl AggregateSet {
     /// The accumulators for these calls over an input.
     pub fn new(calls: &[AggregateCall], input: &Schema) -> AggregateSet {
-        let accumulators: Vec<_> = calls
-            .iter()
-            .map(|c| accumulator(c.function, c.argument.map(|a| input.fields[a].data_type)))
-            .collect();
+        AggregateSet::made(calls, input, false)
+    }
+
+    /// The same for an input that takes rows back: MIN and MAX keep all values.
+    pub fn retracting(calls: &[AggregateCall], input: &Schema) -> AggregateSet {
+        AggregateSet::made(calls, input, true)
+    }
+
+    fn made(calls: &[AggregateCall], input: &Schema, retracts: bool) -> AggregateSet {
+        let one = |c: &AggregateCall| {
+            accumulator(c, c.argument.map(|a| input.fields[a].data_type), retracts)
+        };
+        let accumulators: Vec<_> = calls.iter().map(one).collect();
         let result = |c: &AggregateCall| {
             let argument = c.argument.map(|a| input.fields[a].data_type);
             c.function.result_type(argument).expect("checked when the plan was made")
@@ -131,70 +143,12 @@ impl AggregateSet {
                 kept.push(slot);
                 rows.push(row as u32);
             } else {
-                if self.skipped[i].is_empty() {
-                    self.skipped[i] = vec![0; self.slots()];
-                }
-                self.skipped[i][slot as usize] += 1;
+                self.leave_out(i, slot, false);
             }
         }
         let argument = argument.map(|a| take(a, &rows));
         let words = WordsMut { all: &mut self.words, stride: self.empty.len(), at: self.places[i] };
         self.accumulators[i].update(words, &kept, argument.as_ref(), 0);
-    }
-
-    /// Takes in the rows of a batch and says what each aggregate's result was before and after each of
-    /// them. `first` hears of each position whose slot was empty.
-    pub fn trail(
-        &mut self,
-        slots: &[u32],
-        batch: &Batch,
-        mut first: impl FnMut(usize),
-    ) -> Vec<Trail> {
-        let stride = self.empty.len();
-        let mut counts = Vec::with_capacity(slots.len());
-        for (i, &slot) in slots.iter().enumerate() {
-            let rows = &mut self.words[slot as usize * stride];
-            if *rows == 0 {
-                first(i);
-            }
-            counts.push(*rows as i64);
-            *rows += 1;
-        }
-        (0..self.calls.len())
-            .map(|i| {
-                let call = self.calls[i];
-                let argument = call.argument.map(|a| &batch.columns[a]);
-                let all = call.filter.is_none()
-                    && self.skipped[i].is_empty()
-                    && argument.is_none_or(|a| a.null_count() == 0);
-                let words = WordsMut { all: &mut self.words, stride, at: self.places[i] };
-                let quick = match all {
-                    true => self.accumulators[i].trail(words, slots, argument, 0, &counts),
-                    false => None,
-                };
-                quick.unwrap_or_else(|| self.trail_slowly(i, slots, batch, &counts))
-            })
-            .collect()
-    }
-
-    /// The trail of aggregate `i`, a row at a time; `counts` says how many rows a slot had before.
-    fn trail_slowly(&mut self, i: usize, slots: &[u32], batch: &Batch, counts: &[i64]) -> Trail {
-        let (stride, at, result) = (self.empty.len(), self.places[i], self.results[i]);
-        let (mut before, mut after) = (Vec::new(), Vec::new());
-        for (row, (&slot, &count)) in slots.iter().zip(counts).enumerate() {
-            let skipped = |set: &AggregateSet| {
-                set.skipped[i].get(slot as usize).map_or(0, |&skipped| i64::from(skipped))
-            };
-            let value = |set: &AggregateSet, count: i64| {
-                let words = Words { all: &set.words, stride, at };
-                let column = set.accumulators[i].result(words, &[slot], &[count - skipped(set)]);
-                value_at(&column, result, 0)
-            };
-            before.push(value(self, count));
-            self.update_some(i, &[slot], row, batch);
-            after.push(value(self, count + 1));
-        }
-        Trail { before: from_values(&before, result), after: from_values(&after, result) }
     }
 
     /// Takes, for each pair, the second slot into the first.

@@ -11,7 +11,7 @@ use arrow_array::{ArrayRef, Int64Array};
 
 use highwater_kernels as kernels;
 
-use super::{Accumulator, Trail, Words, WordsMut};
+use super::{Accumulator, Rows, Trail, Words, WordsMut};
 use crate::column::from_values;
 use crate::schema::DataType;
 use crate::value::Value;
@@ -25,6 +25,7 @@ trait Number: Copy + Send + 'static {
     fn read(words: &[u64]) -> Self;
     fn write(self, words: &mut [u64]);
     fn add(self, value: <Self::Arrow as ArrowPrimitiveType>::Native) -> Self;
+    fn sub(self, value: <Self::Arrow as ArrowPrimitiveType>::Native) -> Self;
     fn join(self, other: Self) -> Self;
     fn sum(self, result: DataType) -> Value;
     fn average(self, count: i64, scale: u8, result: DataType) -> Value;
@@ -68,7 +69,7 @@ impl<N: Number> Sum<N> {
         change(N::read(words)).write(words);
     }
 
-    fn value(&self, sum: N, count: i64) -> Value {
+    fn finish(&self, sum: N, count: i64) -> Value {
         match (count, self.average) {
             (0, _) => Value::Null,
             (_, false) => sum.sum(self.result),
@@ -107,6 +108,19 @@ impl<N: Number> Accumulator for Sum<N> {
         }
     }
 
+    fn retract(
+        &mut self,
+        mut words: WordsMut<'_>,
+        slots: &[u32],
+        argument: Option<&ArrayRef>,
+        from: usize,
+    ) {
+        let array = argument.expect("SUM and AVG have an argument").as_primitive::<N::Arrow>();
+        for (&slot, &value) in slots.iter().zip(&array.values()[from..]) {
+            Self::change(&mut words, slot, |sum| sum.sub(value));
+        }
+    }
+
     fn merge(&mut self, mut words: WordsMut<'_>, pairs: &[(u32, u32)]) {
         if N::WHOLE {
             return kernels::merge_sums(words.all, words.stride, words.at, pairs);
@@ -131,7 +145,11 @@ impl<N: Number> Accumulator for Sum<N> {
             };
             return Arc::new(sums.map(one).collect::<Int64Array>());
         }
-        from_values(&sums.map(|(sum, n)| self.value(sum, n)).collect::<Vec<_>>(), self.result)
+        from_values(&sums.map(|(sum, n)| self.finish(sum, n)).collect::<Vec<_>>(), self.result)
+    }
+
+    fn value(&self, words: Words<'_>, slot: u32, values: i64) -> Value {
+        self.finish(N::read(words.many(slot, N::WORDS)), values)
     }
 
     fn trail(
@@ -139,8 +157,7 @@ impl<N: Number> Accumulator for Sum<N> {
         mut words: WordsMut<'_>,
         slots: &[u32],
         argument: Option<&ArrayRef>,
-        from: usize,
-        values: &[i64],
+        rows: &Rows<'_>,
     ) -> Option<Trail> {
         if self.average || self.result != DataType::BigInt {
             return None;
@@ -148,13 +165,14 @@ impl<N: Number> Accumulator for Sum<N> {
         let array = argument?.as_primitive::<N::Arrow>();
         let (mut before, mut after) =
             (Vec::with_capacity(slots.len()), Vec::with_capacity(slots.len()));
-        for (&slot, &value) in slots.iter().zip(&array.values()[from..]) {
+        for (row, (&slot, &value)) in slots.iter().zip(array.values()).enumerate() {
             let words = words.many(slot, N::WORDS);
             before.push(words[0] as i64);
-            N::read(words).add(value).write(words);
+            let sum = N::read(words);
+            if rows.takes_back(row) { sum.sub(value) } else { sum.add(value) }.write(words);
             after.push(words[0] as i64);
         }
-        Some(Trail::of(before, after, values))
+        Some(Trail::of(before, after, rows))
     }
 
     fn valid(&self, words: &[u64]) -> bool {
@@ -192,6 +210,9 @@ impl Number for Narrow {
     fn add(self, value: i32) -> Narrow {
         Narrow(self.0.wrapping_add(i64::from(value)))
     }
+    fn sub(self, value: i32) -> Narrow {
+        Narrow(self.0.wrapping_sub(i64::from(value)))
+    }
     fn join(self, other: Narrow) -> Narrow {
         Narrow(self.0.wrapping_add(other.0))
     }
@@ -212,6 +233,9 @@ impl Number for Wide {
     one_word!(Wide, true, |v: i64| v as u64, |w: u64| w as i64);
     fn add(self, value: i64) -> Wide {
         Wide(self.0.wrapping_add(value))
+    }
+    fn sub(self, value: i64) -> Wide {
+        Wide(self.0.wrapping_sub(value))
     }
     fn join(self, other: Wide) -> Wide {
         Wide(self.0.wrapping_add(other.0))
@@ -234,6 +258,9 @@ impl Number for Single {
     fn add(self, value: f32) -> Single {
         Single(self.0 + f64::from(value))
     }
+    fn sub(self, value: f32) -> Single {
+        Single(self.0 - f64::from(value))
+    }
     fn join(self, other: Single) -> Single {
         Single(self.0 + other.0)
     }
@@ -254,6 +281,9 @@ impl Number for Double {
     one_word!(Double, false, f64::to_bits, f64::from_bits);
     fn add(self, value: f64) -> Double {
         Double(self.0 + value)
+    }
+    fn sub(self, value: f64) -> Double {
+        Double(self.0 - value)
     }
     fn join(self, other: Double) -> Double {
         Double(self.0 + other.0)
@@ -297,6 +327,9 @@ impl Number for Exact {
     }
     fn add(self, value: i128) -> Exact {
         Exact(within(self.0.and_then(|s| s.checked_add(value))))
+    }
+    fn sub(self, value: i128) -> Exact {
+        Exact(within(self.0.and_then(|s| s.checked_sub(value))))
     }
     fn join(self, other: Exact) -> Exact {
         other.0.map_or(Exact(None), |o| self.add(o))

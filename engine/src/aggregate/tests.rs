@@ -21,7 +21,7 @@ fn batch(data_type: DataType, values: &[Value]) -> Batch {
 }
 
 fn set(function: Function, batch: &Batch, filter: Option<usize>) -> AggregateSet {
-    let call = AggregateCall { function, argument: Some(0), filter };
+    let call = AggregateCall { function, argument: Some(0), distinct: false, filter };
     AggregateSet::new(&[call], &batch.schema)
 }
 

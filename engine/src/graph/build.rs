@@ -15,6 +15,7 @@ use crate::sink::Sink;
 use crate::source::ingest::Ingest;
 use crate::task::{Edge, Gate, Head, LooseGate, Task};
 use crate::udf::{Guests, Sandbox};
+use crate::union::Union;
 use crate::window::{
     AlignedAggregate, GuestWindow, MergeAggregate, PartAggregate, SessionAggregate,
 };
@@ -130,7 +131,7 @@ impl Graph {
         }
         let gate = Gate::new(&inputs, schemas);
         Head::Gate(match first.op {
-            Op::IntervalJoin { .. } => gate.merging(),
+            Op::IntervalJoin { .. } | Op::Union => gate.merging(),
             _ if several && first.inputs.len() == 1 => gate.joining(),
             _ => gate,
         })
@@ -241,8 +242,10 @@ impl Graph {
             }
             Op::GroupAggregate { keys, aggregates, retracts } => {
                 let schemas = (input(0), &node.schema);
-                Box::new(GroupAggregate::new(name, keys, aggregates, *retracts, schemas))
+                let changes = (*retracts, self.plan.nodes[node.inputs[0]].updating);
+                Box::new(GroupAggregate::new(name, keys, aggregates, changes, schemas))
             }
+            Op::Union => Box::new(Union::new(name, &node.schema)),
             Op::GuestWindow { guest: call, time, keys } => {
                 let columns = call.columns[0].clone();
                 let schemas = (input(0), &node.schema);

@@ -97,6 +97,10 @@ pub(super) fn describe(plan: &Plan, node: &Node) -> String {
             format_duration(bounds.lower),
             format_duration(bounds.upper)
         ),
+        Op::Union => format!(
+            "Union([{}])",
+            names(&node.schema, &(0..node.schema.fields.len()).collect::<Vec<_>>())
+        ),
         Op::Sink(sink) => format!("Sink({}, [{}])", sink.connector, columns(&node.schema)),
     }
 }
@@ -169,7 +173,8 @@ fn calls(aggregates: &[AggregateCall], input: &Schema) -> String {
             Some(filter) => format!(" FILTER (WHERE {})", name(input, filter)),
             None => String::new(),
         };
-        format!("{}({argument}){filter}", call.function.name())
+        let distinct = if call.distinct { "DISTINCT " } else { "" };
+        format!("{}({distinct}{argument}){filter}", call.function.name())
     };
     aggregates.iter().map(call).collect::<Vec<_>>().join(", ")
 }

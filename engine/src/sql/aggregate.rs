@@ -35,9 +35,6 @@ impl Planner<'_> {
         keys: &[Ast],
         at: Option<Span>,
     ) -> Result<Grouped<'a>> {
-        if input.updating {
-            return Err(updating("aggregated", at));
-        }
         let mut bound = Vec::new();
         for key in keys {
             bound.push(bind_key(input, key, &self.functions)?);
@@ -55,6 +52,9 @@ impl Planner<'_> {
             Some(at) => error.at(at),
             None => error,
         })?;
+        if grouped.windowed.is_some() && input.updating {
+            return Err(updating("aggregated by windows", at));
+        }
         grouped.layout();
         Ok(grouped)
     }
@@ -173,7 +173,8 @@ impl Planner<'_> {
             .map(|call| {
                 let argument = call.argument.map(|e| inputs.add(e, "argument"));
                 let filter = call.filter.map(|e| inputs.add(e, "filter"));
-                (AggregateCall { function: call.function, argument, filter }, call.field)
+                let (function, distinct) = (call.function, call.distinct);
+                (AggregateCall { function, argument, distinct, filter }, call.field)
             })
             .collect();
         let (node, positions) = self.inputs(&input, inputs, at);
@@ -246,8 +247,8 @@ pub(super) fn updating(what: &str, at: Option<Span>) -> Error {
         format!("a query that updates its rows cannot be {what}"),
     )
     .hint(
-        "its input is a GROUP BY without a window, whose rows change with every record: aggregate \
-         over a window instead (GROUP BY window_start, window_end)",
+        "its input changes rows it has given before, and a window that has closed cannot take them \
+         back: aggregate over a window there, too (GROUP BY window_start, window_end)",
     );
     match at {
         Some(at) => error.at(at),

@@ -34,8 +34,11 @@ impl Builder {
         schema: SchemaRef,
         span: Option<Span>,
     ) -> NodeId {
-        let updating = matches!(op, Op::GroupAggregate { .. })
-            || inputs.iter().any(|i| self.nodes.get(*i).is_some_and(|n| n.updating));
+        // Keys alone never change once they are there.
+        let updates =
+            matches!(&op, Op::GroupAggregate { aggregates, .. } if !aggregates.is_empty());
+        let updating =
+            updates || inputs.iter().any(|i| self.nodes.get(*i).is_some_and(|n| n.updating));
         self.nodes.push(Node { name: name.to_owned(), op, inputs, schema, updating, span });
         self.nodes.len() - 1
     }

@@ -36,11 +36,11 @@ pub(super) fn refuse_query_clauses(query: &Query) -> Result<()> {
 pub(super) fn refuse_select_clauses(select: &Select) -> Result<()> {
     let at = select.select_token.0.span;
     match &select.distinct {
-        Some(Distinct::All) | None => {}
-        Some(_) => {
+        Some(Distinct::All | Distinct::Distinct) | None => {}
+        Some(Distinct::On(_)) => {
             return Err(unsupported(
-                "SELECT DISTINCT is not supported",
-                "group by the columns: SELECT a, b FROM t GROUP BY a, b",
+                "DISTINCT ON is not supported",
+                "number the rows: ROW_NUMBER() OVER (PARTITION BY a ORDER BY b), and keep number 1",
             )
             .located_at(at));
         }

@@ -34,6 +34,7 @@ pub(super) struct Call {
     pub text: String,
     pub function: Aggregate,
     pub argument: Option<Expr>,
+    pub distinct: bool,
     pub filter: Option<Expr>,
     pub field: Field,
 }
@@ -132,9 +133,17 @@ impl Grouped<'_> {
         let nullable = function != Aggregate::Count;
         let field = Field { name: String::new(), data_type, nullable, rowtime: false };
         let expr = Expr::column(self.base + self.calls.len(), &field);
-        self.calls.push(Call { text, function, argument, filter, field });
+        // The least of all values is the least of all different ones.
+        let distinct = distinct(call) && !matches!(function, Aggregate::Min | Aggregate::Max);
+        self.calls.push(Call { text, function, argument, distinct, filter, field });
         Ok(expr)
     }
+}
+
+/// Whether an aggregate is over different values.
+fn distinct(call: &AstFunction) -> bool {
+    matches!(&call.args, FunctionArguments::List(list)
+        if list.duplicate_treatment == Some(DuplicateTreatment::Distinct))
 }
 
 /// The argument of an aggregate; `None` for `COUNT(*)`.
@@ -149,12 +158,6 @@ fn argument(function: Aggregate, call: &AstFunction) -> Result<Option<&Ast>> {
     let FunctionArguments::List(list) = &call.args else {
         return Err(Diagnostic::new("sql.argument", format!("{name} needs an argument")));
     };
-    if list.duplicate_treatment == Some(DuplicateTreatment::Distinct) {
-        return Err(unsupported(
-            format!("{name}(DISTINCT …) is not supported"),
-            "group by the column in a first view, then aggregate its rows in a second",
-        ));
-    }
     if !list.clauses.is_empty() || !call.within_group.is_empty() || call.null_treatment.is_some() {
         return Err(unsupported(
             format!("{name} with ORDER BY or NULLS is not supported"),
@@ -163,7 +166,11 @@ fn argument(function: Aggregate, call: &AstFunction) -> Result<Option<&Ast>> {
     }
     match list.args.as_slice() {
         [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)] if function == Aggregate::Count => {
-            Ok(None)
+            match distinct(call) {
+                false => Ok(None),
+                true => Err(Diagnostic::new("sql.argument", "COUNT(DISTINCT *) has no meaning")
+                    .hint("say of which column: COUNT(DISTINCT x)")),
+            }
         }
         [arg] => plain_argument(arg, name).map(Some),
         args => Err(Diagnostic::new(

@@ -30,6 +30,7 @@ mod statement;
 #[cfg(test)]
 mod tests;
 mod types;
+mod union;
 mod window;
 
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use sqlparser::ast::{
-    Expr as Ast, Ident, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
+    Distinct, Expr as Ast, Ident, Query, Select, SelectItem, SelectItemQualifiedWildcardKind,
     Spanned, WildcardAdditionalOptions,
 };
 
@@ -63,25 +63,20 @@ impl Planner<'_> {
                 self.scoped.push((cte.alias.name.value.clone(), relation));
             }
         }
-        match &*query.body {
-            SetExpr::Select(select) => self.select(select),
-            SetExpr::Query(inner) => self.query(inner),
-            SetExpr::SetOperation { op, .. } => Err(unsupported(
-                format!("{op} is not supported"),
-                "write one INSERT INTO for each query; they may go into the same table",
-            )
-            .located(query)),
-            SetExpr::Values(_) => Err(unsupported(
-                "VALUES is not supported",
-                "put the rows into a table: a file, or a block of the scenario",
-            )
-            .located(query)),
-            _ => Err(unsupported("this query is not supported", "use SELECT").located(query)),
+        self.body(&query.body, query)
+    }
+
+    /// Plans a SELECT.
+    pub(super) fn select(&mut self, select: &Select) -> Result<Relation> {
+        refuse_select_clauses(select)?;
+        let rows = self.selected(select)?;
+        match select.distinct {
+            Some(Distinct::Distinct) => self.distinct(rows, span(select.select_token.0.span)),
+            _ => Ok(rows),
         }
     }
 
-    fn select(&mut self, select: &Select) -> Result<Relation> {
-        refuse_select_clauses(select)?;
+    fn selected(&mut self, select: &Select) -> Result<Relation> {
         let mut conditions = Vec::new();
         let joins = select.from.len() > 1 || select.from.iter().any(|f| !f.joins.is_empty());
         let mut input = if joins {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use highwater_engine::session::{Fast, Files, Options, Rows, Session};
 
+use crate::changelog;
 use crate::sandbox::Interpreter;
 use crate::stream::{Record, or_null, records, scenario, time};
 
@@ -70,7 +71,7 @@ const THREE_JOINED: &str = "SELECT a.k, a.v, b.v AS w, c.v AS x, c.ts FROM t a \
     JOIN t b ON a.k = b.k AND a.ts BETWEEN b.ts - INTERVAL '2' SECOND AND b.ts \
     JOIN t c ON c.k = b.k AND c.g = a.g AND c.ts BETWEEN a.ts AND a.ts + INTERVAL '3' SECOND;";
 
-const ALL: [(&str, &str); 13] = [
+const OWN: [(&str, &str); 13] = [
     ("tumbling", TUMBLING),
     ("hopping", HOPPING),
     ("hopping rows", HOPPING_ROWS),
@@ -85,6 +86,10 @@ const ALL: [(&str, &str); 13] = [
     ("windowed join", WINDOWED_JOIN),
     ("three joined", THREE_JOINED),
 ];
+
+fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
+    OWN.into_iter().chain(changelog::SCRIPTS)
+}
 
 const SUBTASKS: [u32; 3] = [1, 2, 4];
 const BATCHES: [u32; 3] = [1, 7, 1024];
@@ -101,12 +106,19 @@ fn output(tables: &[Rows]) -> Output {
     tables.iter().map(line).collect()
 }
 
-fn options(parallelism: u32, batch_rows: u32) -> Options {
+/// So many subtasks, so many rows a batch.
+pub fn options(parallelism: u32, batch_rows: u32) -> Options {
     Options { seed: None, parallelism: Some(parallelism), batch_rows: Some(batch_rows) }
 }
 
 /// The runner's rows and its count of late records.
 fn run(text: &str, options: &Options) -> (Output, u64) {
+    let (tables, late) = tables(text, options);
+    (output(&tables), late)
+}
+
+/// The same as tables.
+pub fn tables(text: &str, options: &Options) -> (Vec<Rows>, u64) {
     let fast = Fast::open("t.md", text, &Files::default(), Interpreter::shared(), options)
         .expect("the scenario opens");
     let mut tables = fast.sinks();
@@ -115,7 +127,7 @@ fn run(text: &str, options: &Options) -> (Output, u64) {
         Ok(())
     };
     let report = fast.run(&mut emit, &mut |_| {}).expect("the job runs");
-    (output(&tables), report.late)
+    (tables, report.late)
 }
 
 fn open(text: &str, options: &Options) -> Session {
@@ -140,7 +152,7 @@ fn sorted(output: &Output) -> Vec<String> {
 
 fn same_everywhere(partitions: u64) {
     let records = records(240, partitions);
-    for (name, script) in ALL {
+    for (name, script) in all() {
         let text = scenario(&records, script);
         let (expected, late) = run(&text, &options(1, 1024));
         assert!(expected.iter().all(|rows| rows.len() > 4), "{name} gives hardly any rows");
@@ -168,7 +180,7 @@ fn so_do_two_partitions_of_which_one_falls_silent() {
 #[test]
 fn a_crash_of_any_task_at_any_time_changes_no_row() {
     let records = records(160, 2);
-    for (name, script) in ALL {
+    for (name, script) in all() {
         let text = scenario(&records, script);
         let options = options(2, 7);
         let (expected, _) = run(&text, &options);

@@ -1,5 +1,6 @@
 //! The engine from outside: rules of the house, drivers against each other.
 
+mod changelog;
 mod drivers;
 mod live;
 mod random;

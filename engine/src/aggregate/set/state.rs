@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::snapshot::bytes::{Reader, put, put_all};
 
 /// More rows than any stream has, and few enough that those of many slots add up.
-const MOST_ROWS: u64 = 1 << 48;
+pub(in crate::aggregate) const MOST_ROWS: u64 = 1 << 48;
 
 impl AggregateSet {
     /// Appends the state of slots, in that order.

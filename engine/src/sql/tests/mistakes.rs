@@ -128,10 +128,6 @@ const MISTAKES: &[(&str, &str)] = &[
     ("sql.aggregate", "SELECT a FROM plain WHERE ¿COUNT(*) > 1"),
     ("sql.aggregate", "SELECT SUM(¿MAX(a)) FROM plain"),
     ("sql.argument", "SELECT ¿SUM(a, b) FROM plain"),
-    (
-        "sql.updating",
-        "SELECT COUNT(*) FROM (SELECT s, COUNT(*) AS n FROM plain GROUP BY s) GROUP BY ¿n",
-    ),
     // Guests
     ("guest.missing", "CREATE FUNCTION f AS ¿'none.wasm' LANGUAGE WASM"),
     ("sql.unsupported", "CREATE FUNCTION f AS 'f.jar' LANGUAGE ¿JAVA"),
@@ -232,14 +228,22 @@ const MISTAKES: &[(&str, &str)] = &[
         "sql.window",
         "SELECT * FROM TABLE(HOP(TABLE quakes, DESCRIPTOR(event_time), ¿INTERVAL '0.001' SECOND, INTERVAL '3' DAY))",
     ),
+    // Queries put together
+    ("sql.union", "SELECT a FROM plain UNION ALL ¿SELECT a, b FROM plain"),
+    ("sql.union", "SELECT s FROM plain UNION SELECT s FROM plain UNION ALL ¿SELECT a FROM plain"),
+    ("sql.unknown-column", "SELECT a FROM plain UNION ALL SELECT ¿aa FROM plain"),
+    ("sql.argument", "SELECT ¿COUNT(DISTINCT *) FROM plain"),
+    ("sql.type", "SELECT ¿SUM(DISTINCT s) FROM plain"),
     // Not here yet
     (
         "sql.unsupported",
         "SELECT * FROM TABLE(¿CUMULATE(TABLE quakes, DESCRIPTOR(event_time), INTERVAL '1' DAY, INTERVAL '2' DAY))",
     ),
-    ("sql.unsupported", "SELECT ¿COUNT(DISTINCT a) FROM plain"),
     ("sql.unsupported", "SELECT ¿SUM(a) OVER (PARTITION BY s) FROM plain"),
-    ("sql.unsupported", "¿SELECT DISTINCT a FROM plain"),
+    ("sql.unsupported", "¿SELECT DISTINCT ON (a) a FROM plain"),
+    ("sql.unsupported", "¿SELECT a FROM plain INTERSECT SELECT a FROM plain"),
+    ("sql.unsupported", "¿SELECT a FROM plain EXCEPT ALL SELECT a FROM plain"),
+    ("sql.unsupported", "¿SELECT a FROM plain UNION BY NAME SELECT a FROM plain"),
     ("sql.unsupported", "SELECT a FROM plain WHERE ¿a IN (SELECT b FROM plain)"),
     ("sql.unsupported", "¿DROP TABLE plain"),
     ("sql.unsupported", "CREATE TABLE t (a INT ¿METADATA FROM 'x')"),

@@ -101,7 +101,12 @@ mod tests {
     }
 
     fn panes() -> Panes {
-        let call = AggregateCall { function: Function::Max, argument: Some(1), filter: None };
+        let call = AggregateCall {
+            function: Function::Max,
+            argument: Some(1),
+            distinct: false,
+            filter: None,
+        };
         Panes::new(KeyColumns::new(&schema(), &[0]), KeyOrder::Value, &[call], &schema())
     }
 

@@ -59,7 +59,8 @@ fn calls(dice: &mut Dice) -> Vec<Call> {
             "SUM" | "AVG" => Some(dice.of(&[0, 1, 4, 5, 6, 7])),
             _ => Some(dice.of(&[0, 1, 2, 3, 4, 5, 6, 7])),
         };
-        Call { name, column, filter: dice.once_in(3) }
+        let distinct = column.is_some() && dice.once_in(3);
+        Call { name, column, distinct, filter: dice.once_in(3) }
     };
     (0..1 + dice.below(4)).map(|_| one(dice)).collect()
 }
@@ -89,7 +90,8 @@ impl Try {
         let calls = self.calls.iter().zip(0..).map(|(call, i)| {
             let argument = call.column.map_or("*", |c| COLUMNS[c].0);
             let filter = if call.filter { " FILTER (WHERE b)" } else { "" };
-            format!("{}({argument}){filter} AS a{i}", call.name)
+            let distinct = if call.distinct { "DISTINCT " } else { "" };
+            format!("{}({distinct}{argument}){filter} AS a{i}", call.name)
         });
         let bounds = ["window_start".to_owned(), "window_end".to_owned()];
         let list = |parts: Vec<String>| parts.join(", ");

@@ -1,8 +1,9 @@
 //! What a pipeline must give, by plain loops over the records: no batches, no panes, no tables of keys.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use highwater_engine::batch::RowKind;
+use highwater_engine::key::encode;
 use highwater_engine::value::Value;
 
 use super::stream::Record;
@@ -23,6 +24,7 @@ pub enum Windows {
 pub struct Call {
     pub name: &'static str,
     pub column: Option<usize>,
+    pub distinct: bool,
     pub filter: bool,
 }
 
@@ -147,7 +149,11 @@ fn aggregate(call: &Call, records: &[Record], rows: &[usize]) -> Value {
     let rows: Vec<usize> = rows.iter().filter(wanted).copied().collect();
     let Some(column) = call.column else { return Value::BigInt(rows.len() as i64) };
     let cells = rows.iter().map(|&row| &records[row].cells[column]);
-    let values: Vec<&Value> = cells.filter(|v| !v.is_null()).collect();
+    let mut values: Vec<&Value> = cells.filter(|v| !v.is_null()).collect();
+    if call.distinct {
+        let mut seen = BTreeSet::new();
+        values.retain(|v| seen.insert(encode(&[one_zero(v)])));
+    }
     let count = values.len();
     let greatest = values.iter().copied().max_by(|a, b| a.total_cmp(b));
     let least = values.iter().copied().min_by(|a, b| a.total_cmp(b));

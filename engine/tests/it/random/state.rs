@@ -49,10 +49,16 @@ impl Maker {
         let mut call = |function, arguments: &[usize]| AggregateCall {
             function,
             argument: Some(dice.of(arguments)),
+            distinct: dice.once_in(3),
             filter: dice.once_in(3).then_some(6),
         };
         let calls = vec![
-            AggregateCall { function: Function::Count, argument: None, filter: None },
+            AggregateCall {
+                function: Function::Count,
+                argument: None,
+                distinct: false,
+                filter: None,
+            },
             call(Function::Sum, &[3, 4, 5]),
             call(Function::Avg, &[3, 4, 5]),
             call(Function::Min, &[1, 3, 4, 5, 6]),
@@ -85,7 +91,10 @@ impl Maker {
         match self.kind {
             0 => Box::new(AlignedAggregate::new("o", self.alignment, TIME, keys, made, schemas)),
             1 => Box::new(SessionAggregate::new("o", self.gap, TIME, keys, made, schemas)),
-            _ => Box::new(GroupAggregate::new("o", &self.keys, calls, self.gap > 2, schemas)),
+            _ => {
+                let changes = (self.gap > 2, self.alignment.step == 100);
+                Box::new(GroupAggregate::new("o", &self.keys, calls, changes, schemas))
+            }
         }
     }
 }
