@@ -54,8 +54,10 @@ pub struct Knobs {
 /// What an `expect` block compares with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExpectKind {
-    /// The rows of a result; the argument is the table, if not the only one.
+    /// The rows of a result as they came; the argument is the table, if not the only one.
     Rows,
+    /// The rows that are left of a result in the end, by their values: what its changelog comes to.
+    Table,
     /// The text of the trace; the argument holds the names of the events, if not all.
     Trace,
     /// The late records.
@@ -66,8 +68,9 @@ pub enum ExpectKind {
 
 impl ExpectKind {
     /// All kinds with their names in a fence.
-    pub const ALL: [(&str, ExpectKind); 4] = [
+    pub const ALL: [(&str, ExpectKind); 5] = [
         ("rows", ExpectKind::Rows),
+        ("table", ExpectKind::Table),
         ("trace", ExpectKind::Trace),
         ("late", ExpectKind::Late),
         ("hash", ExpectKind::Hash),
@@ -275,7 +278,7 @@ impl Scenario {
             .at(fence.span()));
         };
         let most = match kind {
-            ExpectKind::Rows => 1,
+            ExpectKind::Rows | ExpectKind::Table => 1,
             ExpectKind::Trace => usize::MAX,
             ExpectKind::Late | ExpectKind::Hash => 0,
         };

@@ -100,7 +100,7 @@ fn actual(
                 .map(|e| e.line(session.header()) + "\n")
                 .collect()
         }
-        ExpectKind::Rows => {
+        ExpectKind::Rows | ExpectKind::Table => {
             let name = expect.argument.trim();
             let table = tables.iter().find(|t| name.is_empty() || t.spec.table == name);
             let table = table.ok_or_else(|| {
@@ -108,7 +108,7 @@ fn actual(
                 Diagnostic::new("scenario.expect", format!("there is no sink `{name}`"))
                     .hint(format!("the sinks are {}", names.join(", ")))
             })?;
-            table.text()
+            if expect.kind == ExpectKind::Table { table.left() } else { table.text() }
         }
     })
 }

@@ -1,8 +1,10 @@
 //! Rows as text: JSON lines and aligned tables.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::batch::{Batch, RowKind, Seq};
+use crate::key::encode;
 use crate::plan::SinkSpec;
 use crate::schema::SchemaRef;
 use crate::trace::quoted;
@@ -84,6 +86,41 @@ impl Rows {
             op.into_iter().chain(values.iter().map(visible)).collect()
         });
         text_table(&header, &rows.collect::<Vec<_>>())
+    }
+
+    /// The same of what is left in the end, without the changes that led there: rows in the order of
+    /// their values, one that is there twice twice. In a changelog of a table with a primary key, a row
+    /// replaces the one of its key.
+    pub fn left(&self) -> String {
+        let mut left: BTreeMap<Vec<u8>, (usize, &Vec<Value>)> = BTreeMap::new();
+        let keyed = self.updating && !self.spec.key.is_empty();
+        for (kind, _, values) in &self.rows {
+            let key = match keyed {
+                true => {
+                    encode(&self.spec.key.iter().map(|&c| values[c].clone()).collect::<Vec<_>>())
+                }
+                false => encode(values),
+            };
+            match kind {
+                RowKind::Insert | RowKind::UpdateAfter if keyed => {
+                    _ = left.insert(key, (1, values))
+                }
+                RowKind::Insert | RowKind::UpdateAfter => {
+                    left.entry(key).or_insert((0, values)).0 += 1;
+                }
+                RowKind::UpdateBefore | RowKind::Delete => match left.get_mut(&key) {
+                    Some((count, _)) if *count > 1 => *count -= 1,
+                    _ => _ = left.remove(&key),
+                },
+            }
+        }
+        let header: Vec<String> = self.schema.fields.iter().map(|f| f.name.clone()).collect();
+        let row = |(count, values): (usize, &Vec<Value>)| {
+            std::iter::repeat_n(values.iter().map(visible).collect::<Vec<_>>(), count)
+        };
+        let mut left: Vec<(usize, &Vec<Value>)> = left.into_values().collect();
+        left.sort_by_cached_key(|(_, values)| encode(values));
+        text_table(&header, &left.into_iter().flat_map(row).collect::<Vec<_>>())
     }
 }
 
