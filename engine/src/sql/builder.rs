@@ -35,8 +35,11 @@ impl Builder {
         span: Option<Span>,
     ) -> NodeId {
         // Keys alone never change once they are there.
-        let updates =
-            matches!(&op, Op::GroupAggregate { aggregates, .. } if !aggregates.is_empty());
+        let updates = match &op {
+            Op::GroupAggregate { aggregates, .. } => !aggregates.is_empty(),
+            Op::RegularJoin { kind, .. } => kind.updates(),
+            _ => false,
+        };
         let updating =
             updates || inputs.iter().any(|i| self.nodes.get(*i).is_some_and(|n| n.updating));
         self.nodes.push(Node { name: name.to_owned(), op, inputs, schema, updating, span });

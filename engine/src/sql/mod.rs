@@ -23,6 +23,7 @@ mod operator;
 mod planner;
 mod prune;
 mod refused;
+mod regular;
 mod scope;
 mod select;
 pub mod settings;

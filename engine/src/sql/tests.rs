@@ -90,5 +90,6 @@ pub(super) fn explained(script: &str) -> String {
 }
 
 mod fuzz;
+mod joins;
 mod mistakes;
 mod plans;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use highwater_engine::session::{Fast, Files, Options, Rows, Session};
 
 use crate::changelog;
+use crate::joins;
 use crate::sandbox::Interpreter;
 use crate::stream::{Record, or_null, records, scenario, time};
 
@@ -88,7 +89,7 @@ const OWN: [(&str, &str); 13] = [
 ];
 
 fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
-    OWN.into_iter().chain(changelog::SCRIPTS)
+    OWN.into_iter().chain(changelog::SCRIPTS).chain(joins::SCRIPTS)
 }
 
 const SUBTASKS: [u32; 3] = [1, 2, 4];
