@@ -76,9 +76,9 @@ impl Planner<'_> {
             Some((times, bounds)) if !conditions.keys.is_empty() => {
                 conditions.used.extend(&times.from);
                 let alone = conditions.take_alone(|_| true);
-                let sides = self.filtered(sides, alone, split, at);
+                let sides = self.filtered(sides, alone, split, place);
                 let columns = times.columns;
-                self.interval_join(sides, (conditions.keys, columns, bounds), split, at)?
+                self.interval_join(sides, (conditions.keys, columns, bounds), split, place)?
             }
             _ => {
                 self.warn_half_bounded(&both, &conditions.times, place);
@@ -87,8 +87,8 @@ impl Planner<'_> {
                 let rest = if inner { Vec::new() } else { conditions.rest(&list) };
                 let condition = self.all_true(&both, &rest, "ON")?;
                 conditions.used.extend(if inner { 0..0 } else { 0..own.len() });
-                let sides = self.filtered(sides, alone, split, at);
-                self.regular_join(sides, kind, (conditions.keys, condition), at)?
+                let sides = self.filtered(sides, alone, split, place);
+                self.regular_join(sides, kind, (conditions.keys, condition), place)?
             }
         };
         let used = &conditions.used;
@@ -100,17 +100,17 @@ impl Planner<'_> {
     }
 
     /// Either side without the rows that its own conditions leave out.
-    fn filtered(
+    pub(super) fn filtered(
         &mut self,
         mut sides: [Relation; 2],
         alone: Vec<(usize, Expr)>,
         split: usize,
-        at: &TableFactor,
+        at: Option<Span>,
     ) -> [Relation; 2] {
         for (side, mut condition) in alone {
             renumber(&mut condition, &|c| if side == 0 { c } else { c - split });
             let input = sides[side].clone();
-            sides[side] = self.builder.filter(input, condition, span(at.span()));
+            sides[side] = self.builder.filter(input, condition, at);
         }
         sides
     }
@@ -126,11 +126,14 @@ impl Planner<'_> {
         [left, right]: [Relation; 2],
         keys: Vec<(Expr, Expr)>,
         split: usize,
-        at: &TableFactor,
+        at: Option<Span>,
     ) -> Result<([Relation; 2], [Vec<usize>; 2])> {
         let (mut l_keys, mut r_keys) = (Vec::new(), Vec::new());
         for (l, r) in keys {
-            let (l, mut r) = alike(l, r).map_err(|e| e.located(at))?;
+            let (l, mut r) = alike(l, r).map_err(|e| match at {
+                Some(at) => e.at(at),
+                None => e,
+            })?;
             renumber(&mut r, &|c| c - split);
             l_keys.push(l);
             r_keys.push(r);
@@ -146,9 +149,8 @@ impl Planner<'_> {
         sides: [Relation; 2],
         (keys, times, bounds): (Vec<(Expr, Expr)>, [usize; 2], Bounds),
         split: usize,
-        at: &TableFactor,
+        at: Option<Span>,
     ) -> Result<Relation> {
-        let place = span(at.span());
         let own = [sides[0].columns.len(), sides[1].columns.len()];
         let ([left, right], keys) = self.keyed(sides, keys, split, at)?;
         let times = [times[0], times[1] - split];
@@ -167,13 +169,8 @@ impl Planner<'_> {
             bounds,
             columns: [(0..own[0]).collect(), (0..own[1]).collect()],
         };
-        let node = self.builder.add(
-            "join",
-            op,
-            vec![left.node, right.node],
-            unique_names(&columns),
-            place,
-        );
+        let node =
+            self.builder.add("join", op, vec![left.node, right.node], unique_names(&columns), at);
         Ok(Relation { node, columns, updating: false, pending: None })
     }
 
@@ -182,7 +179,7 @@ impl Planner<'_> {
         &mut self,
         relation: Relation,
         keys: Vec<Expr>,
-        at: &TableFactor,
+        at: Option<Span>,
     ) -> (Relation, Vec<usize>) {
         let own = relation.columns.len();
         let mut exprs: Vec<Expr> =
@@ -205,7 +202,7 @@ impl Planner<'_> {
         }
         let schema = unique_names(&columns);
         let op = Op::Project { exprs };
-        let node = self.builder.add("project", op, vec![relation.node], schema, span(at.span()));
+        let node = self.builder.add("project", op, vec![relation.node], schema, at);
         (Relation { node, columns, ..relation }, positions)
     }
 
@@ -227,7 +224,7 @@ impl Planner<'_> {
     }
 
     /// One condition that says what all of these do.
-    fn all_true(
+    pub(super) fn all_true(
         &mut self,
         input: &Relation,
         conditions: &[&Ast],
@@ -322,7 +319,7 @@ pub(super) fn unique_names(columns: &[Column]) -> crate::schema::SchemaRef {
     Schema::new(columns.iter().map(field).collect())
 }
 
-fn distinct_names(left: &Relation, right: &Relation, at: &TableFactor) -> Result<()> {
+pub(super) fn distinct_names(left: &Relation, right: &Relation, at: &impl Spanned) -> Result<()> {
     let name = |c: &Column| c.qualifier.clone();
     let known: BTreeSet<String> = left.columns.iter().filter_map(name).collect();
     match right.columns.iter().filter_map(name).find(|n| known.contains(n)) {

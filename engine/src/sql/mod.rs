@@ -9,6 +9,7 @@ pub mod connector;
 mod ddl;
 mod diagnose;
 mod dialect;
+mod exists;
 mod expr;
 mod from;
 mod grouped;

@@ -1,9 +1,6 @@
 //! Regular joins: no bounds on time, so both inputs are kept, and rows may be taken back.
 
-use sqlparser::ast::{Spanned, TableFactor};
-
 use super::conditions::Times;
-use super::diagnose::span;
 use super::join::unique_names;
 use super::planner::Planner;
 use super::scope::{Column, Relation, Role};
@@ -19,9 +16,8 @@ impl Planner<'_> {
         sides: [Relation; 2],
         kind: JoinKind,
         (keys, condition): (Vec<(Expr, Expr)>, Option<Expr>),
-        at: &TableFactor,
+        at: Option<Span>,
     ) -> Result<Relation> {
-        let place = span(at.span());
         let own = [sides[0].columns.len(), sides[1].columns.len()];
         let (sides, keys) = self.keyed(sides, keys, own[0], at)?;
         let behind = sides[0].columns.len() - own[0];
@@ -35,18 +31,16 @@ impl Planner<'_> {
             for column in relation.columns.iter().filter(|_| !other) {
                 // Its rows come whenever the later of two comes: in no order of time.
                 let nullable = column.field.nullable || kind.outer(1 - side);
-                let rowtime = column.field.rowtime && kind.one_sided();
-                let role = if kind.one_sided() { column.role } else { Role::Plain };
-                let field = Field { rowtime, nullable, ..column.field.clone() };
-                columns.push(Column { field, role, ..column.clone() });
+                let field = Field { rowtime: false, nullable, ..column.field.clone() };
+                columns.push(Column { field, role: Role::Plain, ..column.clone() });
             }
         }
         let inputs = vec![sides[0].node, sides[1].node];
         let op = Op::RegularJoin { kind, keys, condition };
-        let node = self.builder.add("join", op, inputs, unique_names(&columns), place);
+        let node = self.builder.add("join", op, inputs, unique_names(&columns), at);
         let updating = self.builder.nodes[node].updating;
         let joined = Relation { node, columns, updating, pending: None };
-        Ok(self.without_keys(joined, &sides.map(|s| s.columns.len()), own, place))
+        Ok(self.without_keys(joined, &sides.map(|s| s.columns.len()), own, at))
     }
 
     /// Leaves out the computed keys, which stand behind the columns of either side.

@@ -39,8 +39,35 @@ const THREE: &str = "CREATE VIEW l AS SELECT k, v FROM t WHERE g = 0;\n\
     SELECT a.v, b.v AS w, c.n FROM l a LEFT JOIN (SELECT v FROM t WHERE g = 1 AND v > 4) b ON a.v = b.v \
     JOIN (SELECT v, COUNT(*) AS n FROM t GROUP BY v) c ON a.v = c.v WHERE a.k = 'a';";
 
+const IN: &str =
+    "SELECT k, v, g FROM t WHERE v > 2 AND v IN (SELECT v FROM t WHERE g = 1 AND k = 'b');";
+
+const IN_CHANGES: &str = "SELECT k, v FROM t WHERE v IN (SELECT MOD(n, 10) FROM (SELECT k, COUNT(*) AS n FROM t GROUP BY k) c);";
+
+const NOT_IN: &str =
+    "SELECT k, v, g FROM t WHERE NOT (v IN (SELECT v FROM t WHERE k = 'b' AND v < 5));";
+
+/// A NULL among them: whether a value is among them is not known.
+const NOT_IN_NULL: &str = "SELECT k, v FROM t WHERE v NOT IN (SELECT v FROM t WHERE k = 'b');";
+
+const EXISTS: &str = "SELECT a.k, a.v, a.g FROM t a WHERE a.g = 0 \
+    AND EXISTS (SELECT 1 FROM t b WHERE b.k = a.k AND b.v > a.v AND b.g = 1) AND a.v < 9;";
+
+const NOT_EXISTS: &str = "SELECT a.k, a.v, a.g FROM t a \
+    WHERE NOT EXISTS (SELECT * FROM t b WHERE b.k = a.k AND b.v > a.v AND b.g = 1);";
+
+const NOT_EXISTS_CHANGES: &str = "CREATE VIEW c AS SELECT k, COUNT(*) AS n FROM t GROUP BY k;\n\
+    CREATE VIEW d AS SELECT v, COUNT(*) AS n FROM t GROUP BY v;\n\
+    SELECT c.k, c.n FROM c WHERE NOT EXISTS (SELECT 1 FROM d WHERE d.n + 20 > c.n AND d.v > 3);";
+
 /// All of them, for the drivers to agree on.
-pub const SCRIPTS: [(&str, &str); 9] = [
+pub const SCRIPTS: [(&str, &str); 15] = [
+    ("in", IN),
+    ("in changes", IN_CHANGES),
+    ("not in", NOT_IN),
+    ("exists", EXISTS),
+    ("not exists", NOT_EXISTS),
+    ("not exists in changes", NOT_EXISTS_CHANGES),
     ("regular join", INNER),
     ("left join", LEFT),
     ("right join", RIGHT),
@@ -202,4 +229,45 @@ fn joined_rows_are_aggregated_and_joined_again() {
         }
     }
     assert_eq!(left(&all, THREE), sorted(expected.into_iter()));
+}
+
+fn kvg(r: &Record) -> String {
+    format!(r#"{{"k":{},"v":{},"g":{}}}"#, name(r.k), or_null(r.v), r.g)
+}
+
+#[test]
+fn rows_with_a_partner_and_without() {
+    let all = records(160, 2);
+    let lines = |keep: &dyn Fn(&Record) -> bool| {
+        sorted(all.iter().filter(|r| keep(r)).map(kvg).collect::<Vec<_>>().into_iter())
+    };
+    let of_b: Vec<Option<i64>> =
+        all.iter().filter(|r| r.g == 1 && r.k == Some('b')).map(|r| r.v).collect();
+    let is_in = |r: &Record| r.v.is_some() && of_b.contains(&r.v);
+    assert_eq!(left(&all, IN), lines(&|r| r.v.is_some_and(|v| v > 2) && is_in(r)));
+    let small: Vec<i64> = groups(&all, |r| r.k)[&Some('b')].iter().filter_map(|r| r.v).collect();
+    let is_small = |v: i64| v < 5 && small.contains(&v);
+    assert_eq!(left(&all, NOT_IN), lines(&|r| r.v.is_some_and(|v| !is_small(v))));
+    let better = |a: &Record| {
+        let meets = |b: &Record| both(a.k, b.k, |a, b| a == b) && both(a.v, b.v, |a, b| b > a);
+        all.iter().any(|b| b.g == 1 && meets(b))
+    };
+    let few = |r: &Record| r.g == 0 && better(r) && r.v.is_some_and(|v| v < 9);
+    assert_eq!(left(&all, EXISTS), lines(&few));
+    assert_eq!(left(&all, NOT_EXISTS), lines(&|r| !better(r)));
+    assert!(all.iter().any(|r| r.k == Some('b') && r.v.is_none()));
+    assert!(left(&all, NOT_IN_NULL).is_empty());
+    let counts: Vec<_> = groups(&all, |r| r.k).into_iter().collect();
+    let sizes: Vec<i64> = counts.iter().map(|(_, rows)| rows.len() as i64 % 10).collect();
+    let some = all.iter().filter(|r| r.v.is_some_and(|v| sizes.contains(&v)));
+    let line = |r: &Record| format!(r#"{{"k":{},"v":{}}}"#, name(r.k), or_null(r.v));
+    assert_eq!(left(&all, IN_CHANGES), sorted(some.map(line)));
+    let values = groups(&all, |r| r.v);
+    let lonely =
+        |n: usize| !values.iter().any(|(v, rows)| v.is_some_and(|v| v > 3) && rows.len() + 20 > n);
+    let some = counts.iter().filter(|(_, rows)| lonely(rows.len()));
+    let line = |(k, rows): &(Option<char>, Vec<Record>)| {
+        format!(r#"{{"k":{},"n":{}}}"#, name(*k), rows.len())
+    };
+    assert_eq!(left(&all, NOT_EXISTS_CHANGES), sorted(some.map(line)));
 }
