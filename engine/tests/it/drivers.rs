@@ -9,6 +9,7 @@ use crate::changelog;
 use crate::joins;
 use crate::sandbox::Interpreter;
 use crate::stream::{Record, or_null, records, scenario, time};
+use crate::window_joins;
 
 const TUMBLING: &str = "SELECT k, g, window_start, window_end, COUNT(*) AS n, SUM(v) AS s, \
     MIN(v) AS lo, MAX(v) AS hi \
@@ -88,8 +89,9 @@ const OWN: [(&str, &str); 13] = [
     ("three joined", THREE_JOINED),
 ];
 
-fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
-    OWN.into_iter().chain(changelog::SCRIPTS).chain(joins::SCRIPTS)
+fn all() -> impl Iterator<Item = (&'static str, String)> {
+    let plain = OWN.into_iter().chain(changelog::SCRIPTS).chain(joins::SCRIPTS);
+    plain.map(|(name, script)| (name, script.to_owned())).chain(window_joins::scripts())
 }
 
 const SUBTASKS: [u32; 3] = [1, 2, 4];
@@ -154,7 +156,7 @@ fn sorted(output: &Output) -> Vec<String> {
 fn same_everywhere(partitions: u64) {
     let records = records(240, partitions);
     for (name, script) in all() {
-        let text = scenario(&records, script);
+        let text = scenario(&records, &script);
         let (expected, late) = run(&text, &options(1, 1024));
         assert!(expected.iter().all(|rows| rows.len() > 4), "{name} gives hardly any rows");
         for subtasks in SUBTASKS {
@@ -182,7 +184,7 @@ fn so_do_two_partitions_of_which_one_falls_silent() {
 fn a_crash_of_any_task_at_any_time_changes_no_row() {
     let records = records(160, 2);
     for (name, script) in all() {
-        let text = scenario(&records, script);
+        let text = scenario(&records, &script);
         let options = options(2, 7);
         let (expected, _) = run(&text, &options);
         let start = open(&text, &options);
@@ -199,7 +201,7 @@ fn a_crash_of_any_task_at_any_time_changes_no_row() {
 }
 
 /// The watermark of one partition before each record, and at last the end of time.
-fn watermarks(records: &[Record]) -> Vec<i64> {
+pub fn watermarks(records: &[Record]) -> Vec<i64> {
     let mut marks = vec![i64::MIN];
     for r in records {
         marks.push((r.ts - 4_000).max(marks[marks.len() - 1]));
@@ -244,7 +246,7 @@ fn aligned_rows_are_those_of_plain_loops(script: &str, size: i64, step: i64, off
     };
     let mut expected: Vec<String> = windows.iter().map(row).collect();
     expected.sort();
-    let (rows, dropped) = run(&scenario(&records, script), &options(2, 7));
+    let (rows, dropped) = run(&scenario(&records, &script), &options(2, 7));
     assert_eq!(sorted(&rows), expected);
     assert_eq!(dropped, late);
 }
