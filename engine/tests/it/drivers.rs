@@ -246,7 +246,7 @@ fn aligned_rows_are_those_of_plain_loops(script: &str, size: i64, step: i64, off
     };
     let mut expected: Vec<String> = windows.iter().map(row).collect();
     expected.sort();
-    let (rows, dropped) = run(&scenario(&records, &script), &options(2, 7));
+    let (rows, dropped) = run(&scenario(&records, script), &options(2, 7));
     assert_eq!(sorted(&rows), expected);
     assert_eq!(dropped, late);
 }

@@ -147,3 +147,31 @@ fn joined_windows_are_aggregated_again() {
     };
     assert_eq!(left(&all, COUNTS), sorted(twenties.into_iter().map(line)));
 }
+
+/// A window closes when the watermark reaches its last millisecond, not before and not later.
+#[test]
+fn a_window_closes_at_its_last_millisecond() {
+    let record = |at: i64, g: i64, ts: i64| Record {
+        at,
+        partition: 0,
+        k: Some('a'),
+        g,
+        v: Some(ts.rem_euclid(10)),
+        ts,
+    };
+    // The watermark is 4 s behind: the third record takes it to the last millisecond but one, the fifth on.
+    let begin = 1_714_521_600_000;
+    let all = [
+        record(begin, 0, begin),
+        record(begin + 1, 1, begin + 1),
+        record(begin + 2, 0, begin + 13_998),
+        record(begin + 3, 1, begin + 2),
+        record(begin + 4, 0, begin + 13_999),
+        record(begin + 5, 1, begin + 3),
+    ];
+    let pairs: Vec<String> =
+        [1, 2].iter().map(|&w| line(Some('a'), Some(0), Some(w), begin + 10_000)).collect();
+    assert_eq!(left(&all, &script(INNER)), pairs);
+    let lonely = [1, 2].map(|w| line(Some('a'), None, Some(w), begin + 10_000));
+    assert_eq!(left(&all, &script(RIGHT)), lonely);
+}
