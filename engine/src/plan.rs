@@ -8,6 +8,7 @@ pub use crate::aggregate::AggregateCall;
 use crate::error::Span;
 use crate::expr::Expr;
 pub use crate::join::Bounds;
+pub use crate::rank::RankSpec;
 use crate::schema::SchemaRef;
 pub use crate::window::{WindowBound, WindowSpec};
 
@@ -128,6 +129,8 @@ pub enum Op {
         /// The columns of left and right that are handed on.
         columns: [Vec<usize>; 2],
     },
+    /// Keeps the rows of some ranks of each partition. Output: columns of the input, the rank.
+    Rank(RankSpec),
     /// The rows of all inputs, whose columns are of the types of its own.
     Union,
     /// Writes rows to a table, or collects them for a final `SELECT`.

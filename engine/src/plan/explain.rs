@@ -97,6 +97,7 @@ pub(super) fn describe(plan: &Plan, node: &Node) -> String {
             format_duration(bounds.lower),
             format_duration(bounds.upper)
         ),
+        Op::Rank(spec) => spec.describe(input(0)),
         Op::Union => format!(
             "Union([{}])",
             names(&node.schema, &(0..node.schema.fields.len()).collect::<Vec<_>>())

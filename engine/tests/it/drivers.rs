@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use highwater_engine::session::{Fast, Files, Options, Rows, Session};
 
 use crate::changelog;
+use crate::rank;
 use crate::sandbox::Interpreter;
 use crate::stream::{Record, or_null, records, scenario, time};
 
@@ -88,7 +89,7 @@ const OWN: [(&str, &str); 13] = [
 ];
 
 fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
-    OWN.into_iter().chain(changelog::SCRIPTS)
+    OWN.into_iter().chain(changelog::SCRIPTS).chain(rank::SCRIPTS)
 }
 
 const SUBTASKS: [u32; 3] = [1, 2, 4];
@@ -198,7 +199,7 @@ fn a_crash_of_any_task_at_any_time_changes_no_row() {
 }
 
 /// The watermark of one partition before each record, and at last the end of time.
-fn watermarks(records: &[Record]) -> Vec<i64> {
+pub fn watermarks(records: &[Record]) -> Vec<i64> {
     let mut marks = vec![i64::MIN];
     for r in records {
         marks.push((r.ts - 4_000).max(marks[marks.len() - 1]));

@@ -4,6 +4,7 @@ mod changelog;
 mod drivers;
 mod live;
 mod random;
+mod rank;
 mod sandbox;
 mod schedule;
 mod sessions;
