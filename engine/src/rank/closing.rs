@@ -113,20 +113,21 @@ impl ClosingRank {
 
     /// Says that a row was late.
     fn tell(&self, batch: &Batch, row: usize, due: i64, out: &mut Output) {
-        out.note(|| {
-            let time = |column: usize| millis(&batch.columns[column])[row];
-            let (start, end) = match self.emit {
-                Emit::Window { start, end } => (time(start), time(end)),
-                _ => (due, due.saturating_add(1)),
-            };
-            What::Late {
-                seq: batch.seqs.at(row),
+        let (seq, watermark) = (batch.seqs.at(row), self.watermark.0);
+        let time = |column: usize| millis(&batch.columns[column])[row];
+        out.note(|| match self.emit {
+            Emit::Window { start, end } => What::Late {
+                seq,
                 event_time: due,
-                watermark: self.watermark.0,
-                start,
-                end,
+                watermark,
+                start: time(start),
+                end: time(end),
                 key: key::text(&self.keys.values(batch, row)),
                 row: batch.row_text(row),
+            },
+            _ => {
+                let row = batch.row_text(row);
+                What::JoinLate { side: 0, seq, event_time: due, watermark, row }
             }
         });
     }

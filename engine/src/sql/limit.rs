@@ -96,6 +96,7 @@ impl Planner<'_> {
             let (descending, nulls_first) = direction(item)?;
             let expr = match self.output(&item.expr, &rows) {
                 Ok(expr) => Ok(expr),
+                Err(error) if whole(&item.expr).is_some() => return Err(error),
                 Err(error) => {
                     unknown = unknown.or(Some(error));
                     hidden.push(SelectItem::UnnamedExpr(item.expr.clone()));

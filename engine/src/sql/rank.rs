@@ -257,7 +257,7 @@ impl Planner<'_> {
         }
         let mut all = Vec::new();
         conjuncts(condition, &mut all);
-        let mut found: Option<NodeId> = None;
+        let mut found: Option<(NodeId, &Ast)> = None;
         let (mut first, mut last) = (1, RankSpec::OPEN);
         let mut rest = Vec::new();
         for ast in all {
@@ -268,18 +268,18 @@ impl Planner<'_> {
                 rest.push(ast);
                 continue;
             };
-            found = Some(rank);
+            found = found.or(Some((rank, ast)));
             (first, last) = (first.max(from), last.min(to));
         }
-        let Some(rank) = found else { return Ok(None) };
+        let Some((rank, said)) = found else { return Ok(None) };
         if last == RankSpec::OPEN {
             let hint = "say where they end, too: rn > 5 AND rn <= 10";
-            return Err(rank_error("the condition leaves the ranks without an end", hint)
-                .located(condition));
+            let message = "the condition leaves the ranks without an end";
+            return Err(rank_error(message, hint).located(said));
         }
         if first > last {
             let message = "the condition lets no rank through: they begin with 1";
-            return Err(rank_error(message, "say WHERE rn <= 3, or rn = 1").located(condition));
+            return Err(rank_error(message, "say WHERE rn <= 3, or rn = 1").located(said));
         }
         let node = self.narrowed(input.node, rank, (first, last));
         let updating = self.builder.nodes[node].updating;

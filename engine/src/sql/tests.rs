@@ -92,3 +92,4 @@ pub(super) fn explained(script: &str) -> String {
 mod fuzz;
 mod mistakes;
 mod plans;
+mod ranks;
