@@ -4,11 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow_array::ArrayRef;
-
-use super::order::Order;
+use super::order::{Order, Sorted};
 use super::partition::{Keep, Partition};
-use super::said::Said;
+use super::said::{Said, encoded};
 use super::{Emit, RankSpec};
 use crate::batch::{Batch, Seq, Stair};
 use crate::column::millis;
@@ -79,7 +77,11 @@ impl ClosingRank {
             types: spec.columns.iter().map(|&c| input.fields[c].data_type).collect(),
             skipped: place(spec.first.saturating_sub(1)),
             numbered: spec.numbered,
-            keep: Keep { first: place(spec.last), all: false, latest: false },
+            keep: Keep {
+                first: place(spec.last),
+                all: false,
+                latest: matches!(spec.emit, Emit::Window { latest: true, .. }),
+            },
             emit: spec.emit,
             output: Arc::clone(output),
             watermark: EventTime::MIN,
@@ -116,7 +118,7 @@ impl ClosingRank {
         let (seq, watermark) = (batch.seqs.at(row), self.watermark.0);
         let time = |column: usize| millis(&batch.columns[column])[row];
         out.note(|| match self.emit {
-            Emit::Window { start, end } => What::Late {
+            Emit::Window { start, end, .. } => What::Late {
                 seq,
                 event_time: due,
                 watermark,
@@ -136,23 +138,22 @@ impl ClosingRank {
     fn add(&mut self, batch: &Batch, (from, to): (usize, usize), ready: &Ready, out: &mut Output) {
         let (column, before) = self.clock();
         let times = millis(&batch.columns[column]);
-        for row in from..to {
-            let due = times[row].saturating_sub(before);
+        for (row, time) in (from..to).zip(&times[from..to]) {
+            let due = time.saturating_sub(before);
             if self.is_late(due) {
                 out.late += 1;
                 self.tell(batch, row, due, out);
                 continue;
             }
             let slot = self.slots[row];
-            if self.done[slot as usize] {
+            let Some(wanted) = ready.wanted[row].filter(|_| !self.done[slot as usize]) else {
                 continue;
-            }
+            };
             self.arrivals += 1;
-            let arrival = self.arrivals;
             let partition = &mut self.partitions[slot as usize];
             let new = partition.is_empty();
-            let row = (ready.sorted.get(row), ready.rows.get(row));
-            let change = partition.insert(row, arrival, self.keep);
+            let row = (ready.sorted.get(row), ready.rows.get(wanted));
+            let change = partition.insert(row, self.arrivals, self.keep);
             // The first row by time takes its time along.
             let moved = matches!(self.emit, Emit::First(_)) && change.is_some_and(|c| c.at == 0);
             if new || moved {
@@ -195,15 +196,21 @@ impl ClosingRank {
         }
     }
 
-    /// What of a batch's rows is kept.
+    /// A batch's rows as they may be kept. Those that are not among the first now never will be: once their
+    /// partition is empty again, they are late.
     fn ready(&self, batch: &Batch) -> Ready {
-        let columns: Vec<(&ArrayRef, DataType)> = self
-            .columns
-            .iter()
-            .map(|&c| &batch.columns[c])
-            .zip(self.types.iter().copied())
-            .collect();
-        Ready { sorted: self.order.of(batch), rows: Encoded::columns(&columns, batch.rows) }
+        let sorted = self.order.of(batch);
+        let mut rows = Vec::new();
+        let wanted = (0..batch.rows).map(|row| {
+            let partition = &self.partitions[self.slots[row] as usize];
+            partition.takes(sorted.get(row), self.keep).then(|| {
+                rows.push(row as u32);
+                rows.len() - 1
+            })
+        });
+        let wanted = wanted.collect();
+        let rows = encoded(batch, &rows, (&self.columns, &self.types));
+        Ready { sorted, wanted, rows }
     }
 
     fn grow(&mut self) {
@@ -227,7 +234,9 @@ impl ClosingRank {
 
 /// A batch's rows, as they are kept.
 struct Ready {
-    sorted: super::order::Sorted,
+    sorted: Sorted,
+    /// For each row, its place in `rows`.
+    wanted: Vec<Option<usize>>,
     rows: Encoded,
 }
 

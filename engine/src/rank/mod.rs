@@ -46,6 +46,8 @@ pub enum Emit {
         start: usize,
         /// The one that says when it ends.
         end: usize,
+        /// Whether of rows that are equal in the order the one that came last is first.
+        latest: bool,
     },
 }
 
@@ -78,7 +80,9 @@ impl RankSpec {
             Emit::Changes => String::new(),
             Emit::Latest => ", ties=[last]".to_owned(),
             Emit::First(time) => format!(", final=[{}]", name(time)),
-            Emit::Window { end, .. } => format!(", final=[{}]", name(end)),
+            Emit::Window { end, latest, .. } => {
+                format!(", final=[{}]{}", name(end), if *latest { ", ties=[last]" } else { "" })
+            }
         };
         let numbered = if self.numbered { ", numbered" } else { "" };
         format!(

@@ -16,13 +16,16 @@ pub(super) struct Row {
     pub(super) bytes: Box<[u8]>,
 }
 
+/// What a row is ranked by, and when it came.
+type Place = (Box<[u8]>, u64);
+
 /// The rows of one partition.
 #[derive(Clone, Default)]
 pub(super) struct Partition {
     /// The first rows, as many as are handed on or fewer.
     head: Vec<Row>,
     /// All others, where rows may be taken back. None while there is room in the head.
-    tail: BTreeMap<(Box<[u8]>, u64), Box<[u8]>>,
+    tail: BTreeMap<Place, Box<[u8]>>,
 }
 
 /// What a row has changed among the first ones.

@@ -1,12 +1,25 @@
-//! Rows on their way out, as bytes.
+//! Rows on their way in and out, as bytes.
 
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array};
 
 use super::partition::Row;
-use crate::key::decode_columns;
+use crate::batch::Batch;
+use crate::column::take;
+use crate::key::{Encoded, decode_columns};
 use crate::schema::DataType;
+
+/// Some columns, of these types, of some rows of a batch.
+pub(super) fn encoded(
+    batch: &Batch,
+    rows: &[u32],
+    (columns, types): (&[usize], &[DataType]),
+) -> Encoded {
+    let taken: Vec<ArrayRef> = columns.iter().map(|&c| take(&batch.columns[c], rows)).collect();
+    let columns: Vec<_> = taken.iter().zip(types.iter().copied()).collect();
+    Encoded::columns(&columns, rows.len())
+}
 
 /// Rows that are to be said, each with its rank.
 #[derive(Default)]

@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
-use arrow_array::ArrayRef;
-
 use super::order::Order;
 use super::partition::{Change, Keep, Partition, Row};
-use super::said::Said;
+use super::said::{Said, encoded};
 use super::{Emit, RankSpec};
 use crate::batch::{Batch, RowKind, Stair};
-use crate::column::take;
 use crate::error::Result;
 use crate::group::Places;
-use crate::key::{Encoded, KeyColumns, KeyOrder, KeyTable, measure};
+use crate::key::{KeyColumns, KeyOrder, KeyTable, measure};
 use crate::operator::{Operator, Output, wrong_state};
 use crate::schema::{DataType, SchemaRef};
 use crate::snapshot::bytes::{Pieces, Reader, put};
@@ -95,14 +92,6 @@ impl ChangingRank {
         }
     }
 
-    /// The columns that are handed on of some rows, as bytes.
-    fn encoded(&self, batch: &Batch, rows: &[u32]) -> Encoded {
-        let taken: Vec<ArrayRef> =
-            self.columns.iter().map(|&c| take(&batch.columns[c], rows)).collect();
-        let columns: Vec<_> = taken.iter().zip(self.types.iter().copied()).collect();
-        Encoded::columns(&columns, rows.len())
-    }
-
     /// Whether each rank has a row that changes, instead of rows that come and go.
     fn by_rank(&self) -> bool {
         self.numbered || self.skipped.saturating_add(1) == self.keep.first
@@ -178,7 +167,7 @@ impl ChangingRank {
             partition.takes(sorted.get(row), self.keep)
         });
         let wanted: Vec<u32> = wanted.map(|row| row as u32).collect();
-        let rows = self.encoded(batch, &wanted);
+        let rows = encoded(batch, &wanted, (&self.columns, &self.types));
         let mut said = Changes::default();
         for (i, &row) in wanted.iter().enumerate() {
             let slot = self.slots[row as usize];

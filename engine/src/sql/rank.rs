@@ -208,7 +208,7 @@ impl Planner<'_> {
         let at = span(select.select_token.0.span);
         let rows = below.relation(self, input, at);
         let emit = match window_of(&rows, &keys).filter(|_| !rows.updating) {
-            Some((start, end)) => Emit::Window { start, end },
+            Some((start, end)) => Emit::Window { start, end, latest: false },
             None => Emit::Changes,
         };
         number.field = Field {
@@ -301,7 +301,7 @@ impl Planner<'_> {
         let below = nodes[rank].inputs[0];
         let Op::Rank(spec) = op else { return node };
         let mut spec = RankSpec { first, last, ..spec };
-        spec.emit = emit(&spec, &nodes[below]);
+        spec.emit = emit(&spec, nodes, below);
         let mut made = self.builder.add(&name, Op::Rank(spec), vec![below], schema, at);
         for node in above.into_iter().rev() {
             let (name, op, schema, at) = again(&self.builder.nodes[node]);
@@ -313,15 +313,36 @@ impl Planner<'_> {
 
 /// When rows leave a rank: the first or last by event time of an input that takes nothing back is
 /// deduplication.
-fn emit(spec: &RankSpec, below: &Node) -> Emit {
+fn emit(spec: &RankSpec, nodes: &[Node], below: NodeId) -> Emit {
     let [order] = spec.order.as_slice() else { return spec.emit };
-    let timed = below.schema.fields[order.column].rowtime && !below.updating;
+    let one = (spec.first, spec.last) == (1, 1) && !nodes[below].updating;
+    if !one || !is_event_time(nodes, (below, order.column)) {
+        return spec.emit;
+    }
     match spec.emit {
-        Emit::Changes if timed && (spec.first, spec.last) == (1, 1) => match order.descending {
-            true => Emit::Latest,
-            false => Emit::First(order.column),
-        },
-        other => other,
+        Emit::Window { start, end, .. } => Emit::Window { start, end, latest: order.descending },
+        _ if order.descending => Emit::Latest,
+        _ => Emit::First(order.column),
+    }
+}
+
+/// Whether a column of a node is the event time, or was until rows were put into windows by it.
+fn is_event_time(nodes: &[Node], (mut node, mut column): (NodeId, usize)) -> bool {
+    loop {
+        let at = &nodes[node];
+        if at.schema.fields[column].rowtime {
+            return true;
+        }
+        match &at.op {
+            Op::Filter { .. } => {}
+            Op::Project { exprs } => match exprs[column].kind {
+                ExprKind::Column(index) => column = index,
+                _ => return false,
+            },
+            Op::AssignWindow { time, .. } => return column == *time,
+            _ => return false,
+        }
+        node = at.inputs[0];
     }
 }
 

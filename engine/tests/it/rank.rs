@@ -5,9 +5,11 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use highwater_engine::batch::RowKind;
-use highwater_engine::session::Rows;
+use highwater_engine::session::{Fast, Files, Rows};
 
 use crate::drivers::{options, tables, watermarks};
+use crate::sandbox::Interpreter;
+use crate::schedule;
 use crate::stream::{Record, or_null, records, scenario, time};
 
 const NUMBERED: &str = "SELECT * FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY g \
@@ -290,7 +292,7 @@ fn inserts(script: &str, wanted: impl Iterator<Item = String>, late: u64) {
     assert!(tables[0].rows.iter().all(|(kind, ..)| *kind == RowKind::Insert), "{script}");
     let jsonl = tables[0].jsonl();
     let mut found: Vec<&str> = jsonl.lines().collect();
-    found.sort_unstable();
+    found.sort();
     assert_eq!(found, wanted, "{script}");
     assert_eq!(dropped, late, "{script}");
 }
@@ -340,4 +342,31 @@ fn ranks_of_a_window_are_said_when_it_closes() {
         rows.map(line).collect::<Vec<_>>()
     });
     inserts(WINDOW_ROWS, lines, late.len() as u64);
+}
+
+/// Tasks cut for threads, their messages in an order of chance.
+#[test]
+fn ranks_of_many_threads_are_those_of_one() {
+    let records = records(240, 2);
+    let mut seed = 7_u64;
+    let mut chance = |limit: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (seed >> 33) % limit
+    };
+    let said =
+        |rows: &Rows| (rows.rows.iter().map(|r| (r.0, r.1)).collect::<Vec<_>>(), rows.jsonl());
+    for (name, script) in SCRIPTS {
+        let text = scenario(&records, script);
+        let (expected, late) = tables(&text, &options(1, 1024));
+        for threads in [2, 4] {
+            let (files, sandbox) = (Files::default(), Interpreter::shared());
+            let fast = Fast::open("t.md", &text, &files, sandbox, &options(1, 7));
+            let fast = fast.expect("the scenario opens");
+            let mut found = fast.sinks();
+            let mut emit = |sink: usize, batch| found[sink].extend(&batch);
+            let dropped = schedule::run(fast, threads, &mut chance, &mut emit);
+            assert_eq!(dropped.expect("the job runs"), late, "{name}");
+            assert_eq!(said(&found[0]), said(&expected[0]), "{name} on {threads} threads");
+        }
+    }
 }

@@ -108,17 +108,28 @@ fn the_first_and_the_last_by_time_are_deduplication() {
 #[test]
 fn ranks_of_a_window_are_final() {
     let windows = "TABLE(TUMBLE(TABLE quakes, DESCRIPTOR(event_time), INTERVAL '6' HOURS))";
-    let ranked = |partition: &str| {
+    let first = |partition: &str, order: &str, last: u32| {
         rank(&format!(
-            "SELECT id FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY {partition} ORDER BY mag) \
-             AS n FROM {windows}) WHERE n <= 2"
+            "SELECT id FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY {partition} \
+             ORDER BY {order}) AS n FROM {windows}) WHERE n <= {last}"
         ))
     };
+    let ranked = |partition: &str| first(partition, "mag", 2);
     assert_eq!(
         ranked("window_end, net, window_start"),
         "rank: Rank(keys=[window_end, net, window_start], order=[mag], ranks=[1 to 2], \
          columns=[id], final=[window_end])"
     );
+    // The last row by time is the one that came last, the first the one that came first.
+    for (order, last, emit) in [
+        ("event_time DESC", 1, "final=[window_end], ties=[last])"),
+        ("event_time", 1, "columns=[id], final=[window_end])"),
+        ("event_time DESC", 2, "columns=[id], final=[window_end])"),
+        ("event_ms DESC", 1, "columns=[id], final=[window_end])"),
+    ] {
+        let found = first("window_start, window_end", order, last);
+        assert!(found.ends_with(emit), "{found}");
+    }
     assert!(ranked("window_end, net").ends_with("columns=[id]), changes=[I,U,D]"));
     assert_eq!(
         rank(&format!(

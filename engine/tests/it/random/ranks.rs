@@ -35,7 +35,8 @@ impl Maker {
             Emit::Changes,
             Emit::Latest,
             Emit::First(TIME),
-            Emit::Window { start: TIME, end: TIME },
+            Emit::Window { start: TIME, end: TIME, latest: false },
+            Emit::Window { start: TIME, end: TIME, latest: true },
         ]);
         let by = |column: usize, dice: &mut Dice| SortColumn {
             column,
@@ -53,7 +54,7 @@ impl Maker {
             keys.push(TIME);
         }
         let retracted = emit == Emit::Changes && dice.once_in(2);
-        let one = matches!(emit, Emit::Latest | Emit::First(_));
+        let one = matches!(emit, Emit::Latest | Emit::First(_) | Emit::Window { latest: true, .. });
         let first = if one { 1 } else { 1 + dice.below(3) };
         let last = if one { 1 } else { first + dice.below(4) };
         let columns = match retracted {
