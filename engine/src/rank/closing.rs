@@ -177,12 +177,9 @@ impl ClosingRank {
         while let Some(entry) = self.timers.first_entry()
             && *entry.key() <= self.watermark.0
         {
-            let (due, slots) = entry.remove_entry();
-            // An entry whose partition has been entered again, for an earlier time, has been dealt with.
-            let open = |&slot: &u32| {
-                !self.partitions[slot as usize].is_empty() && self.due[slot as usize] == due
-            };
-            ids.extend(slots.into_iter().filter(open));
+            // One that was entered again, for an earlier time, may have left already: it is empty.
+            let open = |&slot: &u32| !self.partitions[slot as usize].is_empty();
+            ids.extend(entry.remove().into_iter().filter(open));
         }
         self.table.sort_by_key(&mut ids, |&id| id);
         ids.dedup();

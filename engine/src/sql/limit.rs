@@ -87,6 +87,7 @@ impl Planner<'_> {
     /// The first rows of a query. ORDER BY may name what the query selects, and what it could have.
     pub(super) fn limited(&mut self, query: &Query, limit: &Limit) -> Result<Relation> {
         let items = order_of(query)?;
+        let warnings = self.warnings.len();
         let mut rows = self.body(&query.body, query)?;
         let count = rows.columns.len();
         let mut hidden = Vec::new();
@@ -110,6 +111,8 @@ impl Planner<'_> {
             if select.distinct.is_some() {
                 return Err(error);
             }
+            // Planned once more, it would warn twice.
+            self.warnings.truncate(warnings);
             let mut wider = (**select).clone();
             wider.projection.append(&mut hidden);
             rows = self.select(&wider).map_err(|_| error)?;

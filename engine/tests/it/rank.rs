@@ -297,14 +297,16 @@ fn inserts(script: &str, wanted: impl Iterator<Item = String>, late: u64) {
     assert_eq!(dropped, late, "{script}");
 }
 
-#[test]
-fn the_first_row_of_a_key_is_said_once() {
-    let records = records(240, 1);
-    let marks = watermarks(&records);
-    let (mut waiting, mut said): (BTreeMap<_, Record>, BTreeMap<_, Record>) = Default::default();
+/// The first row of each key that is not late, as the watermark makes it final; and how many are late.
+fn firsts<K: Ord + Copy>(
+    records: &[Record],
+    key: impl Fn(&Record) -> K,
+) -> (BTreeMap<K, Record>, u64) {
+    let marks = watermarks(records);
+    let (mut waiting, mut said) = (BTreeMap::<K, Record>::new(), BTreeMap::new());
     let mut late = 0;
     for (i, (r, mark)) in records.iter().zip(&marks).enumerate() {
-        let key = (r.v, r.g);
+        let key = key(r);
         if r.ts < *mark {
             late += 1;
         } else if !said.contains_key(&key) && waiting.get(&key).is_none_or(|w| r.ts < w.ts) {
@@ -312,16 +314,64 @@ fn the_first_row_of_a_key_is_said_once() {
         }
         let next = marks.get(i + 1).filter(|next| *next > mark);
         let due = |w: &Record| next.is_some_and(|next| w.ts <= *next);
-        let (now, later) = waiting.into_iter().partition(|(_, w)| due(w));
+        let (now, later): (BTreeMap<K, Record>, _) = waiting.into_iter().partition(|(_, w)| due(w));
         waiting = later;
-        said.extend::<BTreeMap<_, Record>>(now);
+        said.extend(now);
     }
     said.extend(waiting);
+    (said, late)
+}
+
+#[test]
+fn the_first_row_of_a_key_is_said_once() {
+    let records = records(240, 1);
+    let (said, late) = firsts(&records, |r| (r.v, r.g));
     assert!(late > 3 && said.len() > 12, "{late} {}", said.len());
     let line = |r: &Record| {
         format!(r#"{{"v":{},"g":{},"ts":"{}","rn":1}}"#, or_null(r.v), r.g, time(r.ts))
     };
     inserts(FIRST, said.values().map(line), late);
+}
+
+/// Rows leave before the watermark passes them: no window behind loses one.
+#[test]
+fn windows_over_first_rows_lose_none() {
+    let records = records(240, 1);
+    let (said, late) = firsts(&records, |r| (r.v, r.g, r.k));
+    let said: Vec<Record> = said.into_values().collect();
+    let windows = groups(&said, |r| r.ts.div_euclid(10_000) * 10_000);
+    assert!(windows.len() > 10, "{}", windows.len());
+    let line = |(start, rows): (i64, Vec<Record>)| {
+        format!(r#"{{"window_start":"{}","n":{}}}"#, time(start), rows.len())
+    };
+    inserts(WINDOWED_FIRST, windows.into_iter().map(line), late);
+}
+
+#[test]
+fn windows_over_ranks_of_windows_lose_none() {
+    let records = records(240, 1);
+    let mut counts: BTreeMap<i64, BTreeMap<Option<char>, u64>> = BTreeMap::new();
+    let mut late = 0;
+    for (r, mark) in records.iter().zip(watermarks(&records)) {
+        let last = r.ts.div_euclid(4_000) * 4_000;
+        let ends = (0..3).map(|back| last - back * 4_000 + 12_000);
+        let open: Vec<i64> = ends.filter(|end| end - 1 > mark).collect();
+        late += u64::from(open.is_empty());
+        for end in open {
+            *counts.entry(end).or_default().entry(r.k).or_default() += 1;
+        }
+    }
+    let mut windows: BTreeMap<i64, (u64, u64)> = BTreeMap::new();
+    for (end, keys) in counts {
+        let keys: Vec<_> = keys.into_iter().collect();
+        for (_, n) in sorted(&keys, |&(k, n)| (Reverse(n), k)).into_iter().take(2) {
+            let window = windows.entry((end - 1).div_euclid(20_000) * 20_000).or_default();
+            *window = (window.0 + n, window.1 + 1);
+        }
+    }
+    let line =
+        |(start, (n, ks))| format!(r#"{{"window_start":"{}","n":{n},"ks":{ks}}}"#, time(start));
+    inserts(WINDOW_COUNTS, windows.into_iter().map(line), late);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use highwater_engine::batch::{Batch, RowKind, Stair};
 use highwater_engine::column::from_values;
-use highwater_engine::key::KeyOrder;
+use highwater_engine::key::{KeyOrder, encode};
 use highwater_engine::operator::Operator;
 use highwater_engine::plan::RankSpec;
 use highwater_engine::rank::{ChangingRank, ClosingRank, Emit, SortColumn};
@@ -243,4 +243,54 @@ fn the_state_of_another_rank_does_no_harm() {
         operator.restore(&bytes).expect("what it says itself");
     }
     assert!(refused > 100 && taken > 200, "{refused} refused, {taken} taken");
+}
+
+/// What a snapshot says of rows is checked: their order, and that what they are made of are values.
+#[test]
+fn rows_that_are_none_are_refused() {
+    let mut dice = Dice(1);
+    for emit in [Emit::Changes, Emit::Window { start: TIME, end: TIME, latest: false }] {
+        let keys = vec![TIME];
+        let order = vec![SortColumn { column: 3, descending: false, nulls_first: true }];
+        let (columns, numbered) = (vec![1], false);
+        let spec = RankSpec { keys, order, first: 1, last: 2, columns, numbered, emit };
+        let maker = Maker {
+            output: Schema::new(vec![Field::new("c1", TYPES[1])]),
+            spec,
+            ..Maker::new(&mut dice)
+        };
+        let row = |text: &str, number: i64| {
+            let (text, time) = (Value::String(text.into()), Value::Timestamp(9));
+            let decimal = Value::Decimal(0, 2);
+            let (long, flag) = (Value::BigInt(number), Value::Boolean(true));
+            [Value::Null, text, time, long, Value::Null, decimal, flag]
+        };
+        let rows = [row("first", 5), row("second", 7)];
+        let column = |c: usize| from_values(&rows.each_ref().map(|r| r[c].clone()), TYPES[c]);
+        let columns = (0..TYPES.len()).map(column).collect();
+        let batch = Batch::new(maker.input.clone(), columns, vec![1, 2].into());
+        let mut operator = maker.make();
+        process(&mut *operator, &batch);
+        let bytes = operator.snapshot();
+        let code = |value: &Value| encode(std::slice::from_ref(value));
+        let at = |value: &Value| {
+            let code = code(value);
+            let mut places = bytes.windows(code.len()).enumerate().filter(|(_, w)| *w == code);
+            places.next().unwrap_or_else(|| panic!("{value:?} is there")).0
+        };
+        let restored = |bytes: &[u8]| maker.make().restore(bytes);
+        restored(&bytes).expect("its own state");
+        // Neither a value nor NULL; text that is none; the rows in the wrong order.
+        for place in [at(&rows[0][3]), at(&rows[1][3]), at(&rows[0][1]), at(&rows[1][1]) + 1] {
+            let mut damaged = bytes.clone();
+            damaged[place] ^= 0x82;
+            assert!(restored(&damaged).is_err(), "{emit:?}, byte {place}");
+        }
+        let mut turned = bytes.clone();
+        for (place, value) in [(at(&rows[0][3]), &rows[1][3]), (at(&rows[1][3]), &rows[0][3])] {
+            let code = code(value);
+            turned[place..place + code.len()].copy_from_slice(&code);
+        }
+        assert!(restored(&turned).is_err(), "{emit:?}, turned around");
+    }
 }
