@@ -38,6 +38,7 @@ impl Builder {
         let updating = match &op {
             // Keys alone never change once they are there.
             Op::GroupAggregate { aggregates, .. } => updated || !aggregates.is_empty(),
+            Op::RegularJoin { kind, .. } => updated || kind.updates(),
             Op::Rank(spec) => spec.updates(updated),
             _ => updated,
         };

@@ -7,7 +7,6 @@ use sqlparser::ast::{
     OrderBySort, Select, SelectItem, Spanned, Value as AstValue, WindowType,
 };
 
-use super::conditions::conjuncts;
 use super::diagnose::{Locate, span, unsupported};
 use super::expr::{self, Names};
 use super::planner::Planner;
@@ -245,22 +244,20 @@ impl Planner<'_> {
         self.builder.project(&ranked, exprs.collect(), columns.clone(), at)
     }
 
-    /// A WHERE that says which numbers of a rank it wants: the rows of these ranks, and the conditions that
-    /// are left. `None` when it says nothing of one.
+    /// Conditions that say which numbers of a rank are wanted: the rows of these ranks, and the conditions
+    /// that are left. `None` when they say nothing of one.
     pub(super) fn ranked<'a>(
         &mut self,
         input: &Relation,
-        condition: &'a Ast,
+        all: &[&'a Ast],
     ) -> Result<Option<(Relation, Vec<&'a Ast>)>> {
         if input.pending.is_some() {
             return Ok(None);
         }
-        let mut all = Vec::new();
-        conjuncts(condition, &mut all);
         let mut found: Option<(NodeId, &Ast)> = None;
         let (mut first, mut last) = (1, RankSpec::OPEN);
         let mut rest = Vec::new();
-        for ast in all {
+        for &ast in all {
             let bounds = bounds(ast, input);
             let rank = bounds
                 .and_then(|(column, ..)| open_rank(&self.builder.nodes, (input.node, column)));

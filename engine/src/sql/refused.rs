@@ -12,7 +12,7 @@ use crate::expr::functions;
 
 /// A query where a value is expected.
 pub(super) fn subquery() -> Error {
-    unsupported("a query as a value is not supported", "put the query in FROM: (SELECT …) AS t")
+    unsupported("a query as a value is not supported", "join it: FROM a CROSS JOIN (SELECT …) AS b")
 }
 
 /// A call of a function there is not.
@@ -69,7 +69,11 @@ pub(super) fn unknown_function(name: &str, upper: &str, own: Option<&Functions>)
 /// An expression there is not.
 pub(super) fn refuse(ast: &Ast) -> Error {
     match ast {
-        Ast::Exists { .. } | Ast::Subquery(_) | Ast::InSubquery { .. } => subquery(),
+        Ast::Exists { .. } | Ast::InSubquery { .. } => unsupported(
+            "IN and EXISTS with a query stand in WHERE only, between ANDs",
+            "for OR, unite the rows of both conditions: SELECT … UNION SELECT …",
+        ),
+        Ast::Subquery(_) => subquery(),
         Ast::SimilarTo { .. } | Ast::RLike { .. } | Ast::ILike { .. } => {
             unsupported("this pattern match is not supported", "use LIKE")
         }

@@ -11,6 +11,7 @@ use super::aggregate::{keys_of, place_of};
 use super::clauses::{refuse_query_clauses, refuse_select_clauses};
 use super::conditions::conjuncts;
 use super::diagnose::{Locate, span, unknown, unsupported};
+use super::exists::take_partners;
 use super::expr::{self, Names};
 use super::from::{ident_of, rename};
 use super::grouped::any_aggregate;
@@ -84,23 +85,32 @@ impl Planner<'_> {
 
     fn selected(&mut self, select: &Select) -> Result<Relation> {
         let mut conditions = Vec::new();
+        if let Some(condition) = &select.selection {
+            conjuncts(condition, &mut conditions);
+        }
+        let partners = take_partners(&mut conditions);
         let joins = select.from.len() > 1 || select.from.iter().any(|f| !f.joins.is_empty());
         let mut input = if joins {
-            if let Some(condition) = &select.selection {
-                conjuncts(condition, &mut conditions);
-            }
             let joined = self.joined(&select.from, &mut conditions)?;
             self.keep_only(joined, &conditions, "WHERE")?
         } else {
-            self.from(&select.from, select)?
+            let input = self.from(&select.from, select)?;
+            match (self.ranked(&input, &conditions)?, &select.selection) {
+                (Some((ranked, rest)), _) => self.keep_only(ranked, &rest, "WHERE")?,
+                (None, Some(condition)) if partners.is_empty() => {
+                    let mut row = self.row(&input, "WHERE");
+                    let predicate = expr::bind_condition(condition, &mut row, "WHERE")?;
+                    self.restrict(input, predicate, condition)?
+                }
+                (None, None) => input,
+                (None, Some(_)) => {
+                    let input = self.assigned(input, span(select.select_token.0.span))?;
+                    self.keep_only(input, &conditions, "WHERE")?
+                }
+            }
         };
-        if let (Some(condition), false) = (&select.selection, joins) {
-            let mut row = self.row(&input, "WHERE");
-            let predicate = expr::bind_condition(condition, &mut row, "WHERE")?;
-            input = match self.ranked(&input, condition)? {
-                Some((ranked, rest)) => self.keep_only(ranked, &rest, "WHERE")?,
-                None => self.restrict(input, predicate, condition)?,
-            };
+        for partner in partners {
+            input = self.with_partner(input, &partner)?;
         }
         let keys = keys_of(&select.group_by)?;
         let calculated = select.projection.iter().filter_map(item_expr).chain(&select.having);
@@ -271,7 +281,7 @@ fn numbers_once(known: &Option<(usize, Over)>, item: &SelectItem) -> Result<()> 
     }
 }
 
-fn item_expr(item: &SelectItem) -> Option<&Ast> {
+pub(super) fn item_expr(item: &SelectItem) -> Option<&Ast> {
     match item {
         SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => Some(expr),
         _ => None,

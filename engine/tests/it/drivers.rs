@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use highwater_engine::session::{Fast, Files, Options, Rows, Session};
 
 use crate::changelog;
+use crate::joins;
 use crate::rank;
 use crate::sandbox::Interpreter;
 use crate::stream::{Record, or_null, records, scenario, time};
@@ -89,7 +90,8 @@ const OWN: [(&str, &str); 13] = [
 ];
 
 fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
-    OWN.into_iter().chain(changelog::SCRIPTS).chain(rank::SCRIPTS)
+    let own = OWN.into_iter().chain(changelog::SCRIPTS);
+    own.chain(joins::SCRIPTS).chain(rank::SCRIPTS)
 }
 
 const SUBTASKS: [u32; 3] = [1, 2, 4];

@@ -2,6 +2,7 @@
 
 mod changelog;
 mod drivers;
+mod joins;
 mod live;
 mod random;
 mod rank;

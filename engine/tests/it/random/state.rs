@@ -7,6 +7,7 @@ use highwater_engine::aggregate::{AggregateCall, Function};
 use highwater_engine::batch::{Batch, Stair};
 use highwater_engine::column::from_values;
 use highwater_engine::group::GroupAggregate;
+use highwater_engine::join::{JoinKind, RegularJoin};
 use highwater_engine::key::KeyOrder;
 use highwater_engine::operator::{Operator, Output};
 use highwater_engine::schema::{DataType, Field, Schema, SchemaRef};
@@ -44,8 +45,10 @@ impl Maker {
         let input = Schema::new(
             TYPES.iter().zip(0..).map(|(&t, i)| Field::new(format!("c{i}"), t)).collect(),
         );
-        let keys = dice.of(&[vec![0], vec![0], vec![1], vec![1, 0], vec![]]);
-        let kind = dice.below(3);
+        let kind = dice.below(4);
+        // Without a key every row meets every other.
+        let none = if kind == 3 { vec![1] } else { vec![] };
+        let keys = dice.of(&[vec![0], vec![0], vec![1], vec![1, 0], none]);
         let mut call = |function, arguments: &[usize]| AggregateCall {
             function,
             argument: Some(dice.of(arguments)),
@@ -69,6 +72,9 @@ impl Maker {
         types.extend(std::iter::repeat_n(DataType::Timestamp, bounds));
         let result = |c: &AggregateCall| c.function.result_type(c.argument.map(|a| TYPES[a]));
         types.extend(calls.iter().map(|c| result(c).expect("it applies")));
+        if kind == 3 {
+            types = [TYPES, TYPES].concat();
+        }
         let output = Schema::new(
             types.iter().zip(0..).map(|(&t, i)| Field::new(format!("o{i}"), t)).collect(),
         );
@@ -91,6 +97,13 @@ impl Maker {
         match self.kind {
             0 => Box::new(AlignedAggregate::new("o", self.alignment, TIME, keys, made, schemas)),
             1 => Box::new(SessionAggregate::new("o", self.gap, TIME, keys, made, schemas)),
+            3 => {
+                let kinds = [JoinKind::Inner, JoinKind::Left, JoinKind::Right, JoinKind::Full];
+                let kind = kinds[self.calls.iter().filter(|c| c.distinct).count() % 4];
+                let (inputs, output) = ([&self.input, &self.input], (&self.output, true));
+                let keys = [self.keys.clone(), self.keys.clone()];
+                Box::new(RegularJoin::new("o", kind, &keys, None, inputs, output))
+            }
             _ => {
                 let changes = (self.gap > 2, self.alignment.step == 100);
                 Box::new(GroupAggregate::new("o", &self.keys, calls, changes, schemas))
@@ -154,7 +167,9 @@ impl Feed {
 
 pub(super) fn process(operator: &mut dyn Operator, batch: &Batch) -> (Vec<Batch>, u64) {
     let mut out = Output::default();
-    operator.process(0, batch.clone(), &mut out).expect("it can be computed");
+    // Joins have two inputs; all others look at their rows alone.
+    let input = batch.seqs.get(0).unwrap_or(0) as usize % 2;
+    operator.process(input, batch.clone(), &mut out).expect("it can be computed");
     (out.batches, out.late)
 }
 
