@@ -142,6 +142,18 @@ pub enum Op {
         /// What a pair must fulfil, too: over the columns of left and right side by side.
         condition: Option<Expr>,
     },
+    /// Joins rows of two inputs that are in the same window and have equal keys, when the window closes.
+    /// Inputs and output: as [`Op::RegularJoin`]; never updating.
+    WindowJoin {
+        /// Which rows are handed on.
+        kind: JoinKind,
+        /// The key columns of left and right, the window's start and end among them.
+        keys: [Vec<usize>; 2],
+        /// The columns of left and right that hold the window's end.
+        ends: [usize; 2],
+        /// What a pair must fulfil, too: over the columns of left and right side by side.
+        condition: Option<Expr>,
+    },
     /// The rows of all inputs, whose columns are of the types of its own.
     Union,
     /// Writes rows to a table, or collects them for a final `SELECT`.

@@ -6,7 +6,7 @@ use super::{Graph, Share};
 use crate::error::Result;
 use crate::expr::Expr;
 use crate::group::GroupAggregate;
-use crate::join::{GuestJoin, IntervalJoin, RegularJoin};
+use crate::join::{GuestJoin, IntervalJoin, RegularJoin, WindowJoin};
 use crate::key::KeyOrder;
 use crate::operator::Operator;
 use crate::plan::{GuestCall, NodeId, Op, SinkSpec, WindowSpec};
@@ -132,7 +132,10 @@ impl Graph {
         }
         let gate = Gate::new(&inputs, schemas);
         Head::Gate(match first.op {
-            Op::IntervalJoin { .. } | Op::RegularJoin { .. } | Op::Union => gate.merging(),
+            Op::IntervalJoin { .. }
+            | Op::RegularJoin { .. }
+            | Op::WindowJoin { .. }
+            | Op::Union => gate.merging(),
             _ if several && first.inputs.len() == 1 => gate.joining(),
             _ => gate,
         })
@@ -281,6 +284,13 @@ impl Graph {
                 let inputs = [input(0), input(1)];
                 let output = (&node.schema, node.updating);
                 Box::new(RegularJoin::new(name, *kind, keys, condition, inputs, output))
+            }
+            Op::WindowJoin { kind, keys, ends, condition } => {
+                let mut condition = condition.clone();
+                condition.iter_mut().try_for_each(|e| link(e, guests, sandbox))?;
+                let inputs = [input(0), input(1)];
+                let keys = (keys, *ends);
+                Box::new(WindowJoin::new(name, *kind, keys, condition, inputs, &node.schema))
             }
             Op::IntervalJoin { times, keys, bounds, columns } => Box::new(IntervalJoin::new(
                 name,

@@ -10,8 +10,10 @@ mod rings;
 mod rows;
 #[cfg(test)]
 mod tests;
+mod window;
 
 pub use bounds::Bounds;
 pub use guest::GuestJoin;
 pub use interval::IntervalJoin;
 pub use regular::{JoinKind, RegularJoin};
+pub use window::WindowJoin;

@@ -5,6 +5,7 @@
 
 use sqlparser::ast::{Expr as Ast, Query, Select, SetExpr, Spanned, UnaryOperator};
 
+use super::builder::renumber;
 use super::conditions::{Conditions, conjuncts};
 use super::diagnose::{Locate, span};
 use super::expr;
@@ -69,8 +70,8 @@ impl Planner<'_> {
     ) -> Result<Relation> {
         let kind = if partner.negated { JoinKind::Anti } else { JoinKind::Semi };
         match (partner.sought, correlated(partner.query)) {
-            (Some(sought), _) => self.is_in(input, kind, sought, partner),
-            (None, Some(select)) => self.exists(input, kind, select, partner),
+            (_, Some(select)) => self.exists(input, kind, select, partner),
+            (Some(sought), None) => self.is_in(input, kind, sought, partner),
             (None, None) => {
                 let rows = self.query(partner.query)?;
                 let rows = self.assigned(rows, span(partner.at.span()))?;
@@ -106,11 +107,7 @@ impl Planner<'_> {
             return self.regular_join([input, rows], kind, (vec![(left, right)], None), at);
         }
         // Where it is not known that they differ, it is not known that the row is not in.
-        let unknown = |e: &Expr| Expr::call("IS NULL", vec![e.clone()]);
-        let or_unknown = unknown(&left)?.or(unknown(&right)?)?;
-        let equal = Expr::call("=", vec![left, right]);
-        let equal = equal.map_err(|e| e.located(partner.at))?;
-        let condition = equal.or(or_unknown)?;
+        let condition = may_equal(left, right).map_err(|e| e.located(partner.at))?;
         self.regular_join([input, rows], kind, (Vec::new(), Some(condition)), at)
     }
 
@@ -140,7 +137,10 @@ impl Planner<'_> {
         }
         let rows = self.keep_only(rows, &own, "WHERE")?;
         if shared.is_empty() {
-            return self.regular_join([input, rows], kind, (Vec::new(), None), at);
+            return match partner.sought {
+                Some(sought) => self.is_in(input, kind, sought, partner),
+                None => self.regular_join([input, rows], kind, (Vec::new(), None), at),
+            };
         }
         distinct_names(&input, &rows, partner.at)?;
         let both = side_by_side(&input, &rows);
@@ -149,9 +149,41 @@ impl Planner<'_> {
         let mut sorted = Conditions::sort(&shared, &both, split, &self.functions);
         let alone = sorted.take_alone(|side| side == 1 || kind == JoinKind::Semi);
         let rest = sorted.rest(&shared);
-        let condition = self.all_true(&both, &rest, "WHERE")?;
+        let mut condition = self.all_true(&both, &rest, "WHERE")?;
+        if let Some(sought) = partner.sought {
+            let left = expr::bind(sought, &mut self.row(&input, "WHERE"))?;
+            let mut right = expr::bind(only_item(select)?, &mut self.row(&rows, "SELECT"))?;
+            renumber(&mut right, &|c| c + split);
+            if kind == JoinKind::Semi || !(left.nullable || right.nullable) {
+                sorted.keys.push((left, right));
+            } else {
+                let unknown = may_equal(left, right).map_err(|e| e.located(partner.at))?;
+                condition = Some(match condition {
+                    Some(condition) => condition.and(unknown)?,
+                    None => unknown,
+                });
+            }
+        }
         let sides = self.filtered([input, rows], alone, split, at);
         self.regular_join(sides, kind, (sorted.keys, condition), at)
+    }
+}
+
+/// Whether two values are equal, or one of them is not known.
+fn may_equal(left: Expr, right: Expr) -> Result<Expr> {
+    let unknown = |e: &Expr| Expr::call("IS NULL", vec![e.clone()]);
+    let either = unknown(&left)?.or(unknown(&right)?)?;
+    Expr::call("=", vec![left, right])?.or(either)
+}
+
+/// The one column of a subquery of IN.
+fn only_item(select: &Select) -> Result<&Ast> {
+    let mut items = select.projection.iter().map(super::select::item_expr);
+    match (items.next(), items.next()) {
+        (Some(Some(item)), None) => Ok(item),
+        _ => Err(Diagnostic::new("sql.subquery", "the subquery of IN must have one column, named")
+            .hint("for several, use EXISTS: WHERE EXISTS (SELECT 1 FROM b WHERE b.x = a.x AND b.y = a.y)")
+            .located_at(select.select_token.0.span)),
     }
 }
 

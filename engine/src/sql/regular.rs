@@ -1,16 +1,19 @@
-//! Regular joins: no bounds on time, so both inputs are kept, and rows may be taken back.
+//! Joins without bounds on time: regular ones, whose inputs are kept and whose rows may be taken back, and
+//! those of windows.
 
+use super::builder::renumber;
 use super::conditions::Times;
 use super::join::unique_names;
 use super::planner::Planner;
 use super::scope::{Column, Relation, Role};
 use crate::error::{Diagnostic, Result, Span};
-use crate::expr::Expr;
+use crate::expr::{Expr, ExprKind};
 use crate::plan::{JoinKind, Op};
 use crate::schema::Field;
 
 impl Planner<'_> {
-    /// The join between keys that may have to be computed first.
+    /// The join between keys that may have to be computed first: a window join where both ends of windows
+    /// are among them.
     pub(super) fn regular_join(
         &mut self,
         sides: [Relation; 2],
@@ -19,24 +22,34 @@ impl Planner<'_> {
         at: Option<Span>,
     ) -> Result<Relation> {
         let own = [sides[0].columns.len(), sides[1].columns.len()];
+        let ends = same_windows(&sides, &keys).filter(|_| sides.iter().all(|s| !s.updating));
         let (sides, keys) = self.keyed(sides, keys, own[0], at)?;
         let behind = sides[0].columns.len() - own[0];
         let condition = condition.map(|mut condition| {
-            super::builder::renumber(&mut condition, &|c| if c < own[0] { c } else { c + behind });
+            renumber(&mut condition, &|c| if c < own[0] { c } else { c + behind });
             condition
         });
         let mut columns = Vec::new();
         for (side, relation) in sides.iter().enumerate() {
-            let other = if kind.one_sided() { side == 1 } else { false };
+            let other = kind.one_sided() && side == 1;
             for column in relation.columns.iter().filter(|_| !other) {
-                // Its rows come whenever the later of two comes: in no order of time.
-                let nullable = column.field.nullable || kind.outer(1 - side);
-                let field = Field { rowtime: false, nullable, ..column.field.clone() };
-                columns.push(Column { field, role: Role::Plain, ..column.clone() });
+                // Without windows its rows come whenever the later of two comes: in no order of time.
+                let nullable = kind.outer(1 - side);
+                let timed = ends.is_some() && !nullable;
+                let role = if timed { column.role } else { Role::Plain };
+                let field = Field {
+                    rowtime: column.field.rowtime && timed && matches!(role, Role::Time(_)),
+                    nullable: column.field.nullable || nullable,
+                    ..column.field.clone()
+                };
+                columns.push(Column { field, role, ..column.clone() });
             }
         }
         let inputs = vec![sides[0].node, sides[1].node];
-        let op = Op::RegularJoin { kind, keys, condition };
+        let op = match ends {
+            Some(ends) => Op::WindowJoin { kind, keys, ends, condition },
+            None => Op::RegularJoin { kind, keys, condition },
+        };
         let node = self.builder.add("join", op, inputs, unique_names(&columns), at);
         let updating = self.builder.nodes[node].updating;
         let joined = Relation { node, columns, updating, pending: None };
@@ -84,4 +97,22 @@ impl Planner<'_> {
             None => *warning,
         });
     }
+}
+
+/// The columns of the windows' ends, when the keys say that both sides' windows are the same.
+fn same_windows(sides: &[Relation; 2], keys: &[(Expr, Expr)]) -> Option<[usize; 2]> {
+    let split = sides[0].columns.len();
+    let mut starts = Vec::new();
+    let mut ends = Vec::new();
+    for (left, right) in keys {
+        let (ExprKind::Column(l), ExprKind::Column(r)) = (&left.kind, &right.kind) else {
+            continue;
+        };
+        match (sides[0].columns[*l].role, sides[1].columns[*r - split].role) {
+            (Role::Start(a), Role::Start(b)) => starts.push((a, b)),
+            (Role::End(a), Role::End(b)) => ends.push((a, b, [*l, *r - split])),
+            _ => {}
+        }
+    }
+    ends.into_iter().find(|(a, b, _)| starts.contains(&(*a, *b))).map(|(.., columns)| columns)
 }

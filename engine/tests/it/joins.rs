@@ -79,17 +79,17 @@ pub const SCRIPTS: [(&str, &str); 15] = [
     ("three joined", THREE),
 ];
 
-fn name(k: Option<char>) -> String {
+pub fn name(k: Option<char>) -> String {
     or_null(k.map(|k| format!("\"{k}\"")))
 }
 
 /// Whether two values are there and fulfil something.
-fn both<T>(a: Option<T>, b: Option<T>, is: impl Fn(T, T) -> bool) -> bool {
+pub fn both<T>(a: Option<T>, b: Option<T>, is: impl Fn(T, T) -> bool) -> bool {
     a.zip(b).is_some_and(|(a, b)| is(a, b))
 }
 
 /// Pairs, and with `kept` the rows of a side without a partner.
-fn outer<'a, A, B>(
+pub fn outer<'a, A, B>(
     left: &'a [A],
     right: &'a [B],
     kept: [bool; 2],

@@ -11,3 +11,4 @@ mod schedule;
 mod sessions;
 mod stream;
 mod tidy;
+mod window_joins;

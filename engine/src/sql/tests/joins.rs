@@ -177,3 +177,34 @@ fn joined_rows_keep_the_time_attributes_of_the_join() {
     assert!(found[0].contains(times), "{}", found[0]);
     assert!(found[0].contains("event_time TIMESTAMP_LTZ(3) *ROWTIME*"), "{}", found[0]);
 }
+
+/// Both ends of the windows among the keys: the rows of a window meet when it closes.
+#[test]
+fn windows_are_joined_by_both_their_ends() {
+    let counts = "CREATE VIEW c AS SELECT net, window_start, window_end, window_time, COUNT(*) AS n \
+        FROM TABLE(TUMBLE(TABLE quakes, DESCRIPTOR(event_time), INTERVAL '6' HOURS)) \
+        GROUP BY net, window_start, window_end, window_time;";
+    for (kind, name) in [("", "inner"), ("LEFT", "left"), ("FULL", "full")] {
+        let found = lines(&format!(
+            "{counts} SELECT a.net, b.n FROM c a {kind} JOIN c b ON a.net = b.net \
+             AND a.window_start = b.window_start AND b.window_end = a.window_end"
+        ));
+        assert_eq!(
+            found[2],
+            format!(
+                "join: WindowJoin({name}, keys=[net, window_start, window_end = net, window_start, window_end])"
+            )
+        );
+    }
+    let one_end = format!(
+        "{counts} SELECT a.net FROM c a JOIN c b ON a.net = b.net AND a.window_end = b.window_end"
+    );
+    assert!(lines(&one_end)[2].starts_with("join: RegularJoin(inner"));
+    let semi = format!(
+        "{counts} SELECT * FROM c a WHERE a.n IN (SELECT n FROM c b \
+         WHERE a.window_start = b.window_start AND a.window_end = b.window_end AND b.net > a.net)"
+    );
+    let found = lines(&semi);
+    assert!(found[1].starts_with("join: WindowJoin(semi"), "{found:#?}");
+    assert!(found[0].contains("window_time TIMESTAMP_LTZ(3) *ROWTIME*"), "{found:#?}");
+}

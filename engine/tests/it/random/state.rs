@@ -7,7 +7,7 @@ use highwater_engine::aggregate::{AggregateCall, Function};
 use highwater_engine::batch::{Batch, Stair};
 use highwater_engine::column::from_values;
 use highwater_engine::group::GroupAggregate;
-use highwater_engine::join::{JoinKind, RegularJoin};
+use highwater_engine::join::{JoinKind, RegularJoin, WindowJoin};
 use highwater_engine::key::KeyOrder;
 use highwater_engine::operator::{Operator, Output};
 use highwater_engine::schema::{DataType, Field, Schema, SchemaRef};
@@ -45,9 +45,9 @@ impl Maker {
         let input = Schema::new(
             TYPES.iter().zip(0..).map(|(&t, i)| Field::new(format!("c{i}"), t)).collect(),
         );
-        let kind = dice.below(4);
+        let kind = dice.below(5);
         // Without a key every row meets every other.
-        let none = if kind == 3 { vec![1] } else { vec![] };
+        let none = if kind >= 3 { vec![1] } else { vec![] };
         let keys = dice.of(&[vec![0], vec![0], vec![1], vec![1, 0], none]);
         let mut call = |function, arguments: &[usize]| AggregateCall {
             function,
@@ -72,7 +72,7 @@ impl Maker {
         types.extend(std::iter::repeat_n(DataType::Timestamp, bounds));
         let result = |c: &AggregateCall| c.function.result_type(c.argument.map(|a| TYPES[a]));
         types.extend(calls.iter().map(|c| result(c).expect("it applies")));
-        if kind == 3 {
+        if kind >= 3 {
             types = [TYPES, TYPES].concat();
         }
         let output = Schema::new(
@@ -97,11 +97,16 @@ impl Maker {
         match self.kind {
             0 => Box::new(AlignedAggregate::new("o", self.alignment, TIME, keys, made, schemas)),
             1 => Box::new(SessionAggregate::new("o", self.gap, TIME, keys, made, schemas)),
-            3 => {
+            3 | 4 => {
                 let kinds = [JoinKind::Inner, JoinKind::Left, JoinKind::Right, JoinKind::Full];
                 let kind = kinds[self.calls.iter().filter(|c| c.distinct).count() % 4];
-                let (inputs, output) = ([&self.input, &self.input], (&self.output, true));
+                let inputs = [&self.input, &self.input];
                 let keys = [self.keys.clone(), self.keys.clone()];
+                if self.kind == 4 {
+                    let keys = (&keys, [TIME, TIME]);
+                    return Box::new(WindowJoin::new("o", kind, keys, None, inputs, &self.output));
+                }
+                let output = (&self.output, true);
                 Box::new(RegularJoin::new("o", kind, &keys, None, inputs, output))
             }
             _ => {
@@ -244,7 +249,7 @@ fn attempt(seed: u64) {
     let batch = Batch::progress(Arc::clone(&maker.input), vec![end], feed.seq + 1);
     let (made, _) = process(&mut *operator, &batch);
     in_place(&made, &mut said, seed);
-    if maker.kind < 2 {
+    if maker.kind < 2 || maker.kind == 4 {
         // Nothing is left: the state is that of an operator that was only told of the end.
         let mut fresh = maker.make();
         process(&mut *fresh, &batch);
