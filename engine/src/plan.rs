@@ -8,6 +8,7 @@ pub use crate::aggregate::AggregateCall;
 use crate::error::Span;
 use crate::expr::Expr;
 pub use crate::join::{Bounds, JoinKind};
+pub use crate::rank::RankSpec;
 use crate::schema::SchemaRef;
 pub use crate::window::{WindowBound, WindowSpec};
 
@@ -128,6 +129,8 @@ pub enum Op {
         /// The columns of left and right that are handed on.
         columns: [Vec<usize>; 2],
     },
+    /// Keeps the rows of some ranks of each partition. Output: columns of the input, the rank.
+    Rank(RankSpec),
     /// Joins rows of two inputs with equal keys, whenever they come; both inputs are kept whole. Inputs:
     /// left, right. Output: all columns of the left, all columns of the right; of a semi or anti join,
     /// those of the left alone.

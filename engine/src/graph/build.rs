@@ -10,6 +10,7 @@ use crate::join::{GuestJoin, IntervalJoin, RegularJoin, WindowJoin};
 use crate::key::KeyOrder;
 use crate::operator::Operator;
 use crate::plan::{GuestCall, NodeId, Op, SinkSpec, WindowSpec};
+use crate::rank::{ChangingRank, ClosingRank, Emit};
 use crate::rowwise::{AssignAligned, Filter, Project};
 use crate::sink::Sink;
 use crate::source::ingest::Ingest;
@@ -247,6 +248,18 @@ impl Graph {
                 let schemas = (input(0), &node.schema);
                 let changes = (*retracts, self.plan.nodes[node.inputs[0]].updating);
                 Box::new(GroupAggregate::new(name, keys, aggregates, changes, schemas))
+            }
+            Op::Rank(spec) => {
+                let schemas = (input(0), &node.schema);
+                let retracted = self.plan.nodes[node.inputs[0]].updating;
+                match spec.emit {
+                    Emit::Changes | Emit::Latest => {
+                        Box::new(ChangingRank::new(name, spec, retracted, schemas))
+                    }
+                    Emit::First(_) | Emit::Window { .. } => {
+                        Box::new(ClosingRank::new(name, spec, self.order_after(id), schemas))
+                    }
+                }
             }
             Op::Union => Box::new(Union::new(name, &node.schema)),
             Op::GuestWindow { guest: call, time, keys } => {

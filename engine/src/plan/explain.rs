@@ -97,6 +97,7 @@ pub(super) fn describe(plan: &Plan, node: &Node) -> String {
             format_duration(bounds.lower),
             format_duration(bounds.upper)
         ),
+        Op::Rank(spec) => spec.describe(input(0)),
         Op::RegularJoin { kind, keys, condition }
         | Op::WindowJoin { kind, keys, condition, .. } => {
             let fields = [input(0), input(1)].into_iter().flat_map(|s| s.fields.clone());

@@ -5,6 +5,7 @@ use sqlparser::ast::Expr as Ast;
 use super::diagnose::{unknown, unsupported};
 use super::guest::Functions;
 use super::operator::lone_interval;
+use super::rank::{misplaced, no_rank};
 use crate::aggregate::Function as Aggregate;
 use crate::error::{Diagnostic, Error};
 use crate::expr::functions;
@@ -42,9 +43,6 @@ pub(super) fn unknown_function(name: &str, upper: &str, own: Option<&Functions>)
         | "COLLECT"
         | "FIRST_VALUE"
         | "LAST_VALUE"
-        | "RANK"
-        | "DENSE_RANK"
-        | "ROW_NUMBER"
         | "PERCENTILE"
         | "APPROX_COUNT_DISTINCT"
         | "LAG"
@@ -52,6 +50,8 @@ pub(super) fn unknown_function(name: &str, upper: &str, own: Option<&Functions>)
             format!("the aggregate {upper} is not supported"),
             "the aggregates are COUNT, SUM, AVG, MIN and MAX",
         ),
+        "RANK" | "DENSE_RANK" => no_rank(upper),
+        "ROW_NUMBER" => misplaced(upper),
         "TUMBLE" | "SESSION" | "HOP" | "CUMULATE" | "TUMBLE_START" | "TUMBLE_END"
         | "TUMBLE_ROWTIME" | "SESSION_START" | "SESSION_END" | "DESCRIPTOR" => unsupported(
             format!("{upper} does not stand here"),

@@ -93,3 +93,4 @@ mod fuzz;
 mod joins;
 mod mistakes;
 mod plans;
+mod ranks;

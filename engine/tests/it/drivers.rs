@@ -7,6 +7,7 @@ use highwater_engine::session::{Fast, Files, Options, Rows, Session};
 
 use crate::changelog;
 use crate::joins;
+use crate::rank;
 use crate::sandbox::Interpreter;
 use crate::stream::{Record, or_null, records, scenario, time};
 use crate::window_joins;
@@ -90,7 +91,8 @@ const OWN: [(&str, &str); 13] = [
 ];
 
 fn all() -> impl Iterator<Item = (&'static str, String)> {
-    let plain = OWN.into_iter().chain(changelog::SCRIPTS).chain(joins::SCRIPTS);
+    let plain =
+        OWN.into_iter().chain(changelog::SCRIPTS).chain(joins::SCRIPTS).chain(rank::SCRIPTS);
     plain.map(|(name, script)| (name, script.to_owned())).chain(window_joins::scripts())
 }
 

@@ -5,6 +5,7 @@ mod drivers;
 mod joins;
 mod live;
 mod random;
+mod rank;
 mod sandbox;
 mod schedule;
 mod sessions;

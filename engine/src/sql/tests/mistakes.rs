@@ -233,6 +233,56 @@ const MISTAKES: &[(&str, &str)] = &[
     ("sql.unknown-column", "SELECT a FROM plain UNION ALL SELECT ¿aa FROM plain"),
     ("sql.argument", "SELECT ¿COUNT(DISTINCT *) FROM plain"),
     ("sql.type", "SELECT ¿SUM(DISTINCT s) FROM plain"),
+    // Ranks
+    ("sql.rank", "SELECT * FROM (SELECT *, ¿ROW_NUMBER() OVER (ORDER BY a) AS n FROM plain)"),
+    (
+        "sql.rank",
+        "SELECT * FROM (SELECT *, ¿ROW_NUMBER() OVER (ORDER BY a) AS n FROM plain) WHERE n <= a",
+    ),
+    (
+        "sql.rank",
+        "SELECT * FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY a) AS n FROM plain) WHERE a > 1 AND ¿n > 3",
+    ),
+    (
+        "sql.rank",
+        "SELECT * FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY a) AS n FROM plain) WHERE ¿n < 1",
+    ),
+    (
+        "sql.rank",
+        "SELECT * FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY a) AS n FROM plain) WHERE ¿n > 3 AND n < 4",
+    ),
+    (
+        "sql.rank",
+        "SELECT a FROM (SELECT a, ¿ROW_NUMBER() OVER (PARTITION BY a) AS n FROM plain) WHERE n = 1",
+    ),
+    ("sql.rank", "SELECT ¿ROW_NUMBER() AS n FROM plain"),
+    ("sql.rank", "¿SELECT a FROM plain LIMIT 0"),
+    ("sql.argument", "SELECT ¿ROW_NUMBER(a) OVER (ORDER BY a) AS n FROM plain"),
+    ("sql.argument", "SELECT a FROM plain LIMIT ¿a"),
+    ("sql.argument", "SELECT a FROM plain LIMIT 3 OFFSET ¿1.5"),
+    ("sql.columns", "SELECT a FROM plain ORDER BY ¿2 LIMIT 3"),
+    ("sql.unknown-column", "SELECT a FROM plain ORDER BY ¿aa LIMIT 3"),
+    ("sql.unknown-column", "SELECT DISTINCT a FROM plain ORDER BY ¿b LIMIT 3"),
+    ("sql.unknown-column", "SELECT a, ROW_NUMBER() OVER (PARTITION BY ¿c ORDER BY a) FROM plain"),
+    ("sql.group", "SELECT s, ROW_NUMBER() OVER (ORDER BY ¿a) AS n FROM plain GROUP BY s"),
+    ("sql.unsupported", "SELECT a, ¿RANK() OVER (ORDER BY a) AS n FROM plain"),
+    ("sql.unsupported", "SELECT a, ¿DENSE_RANK() OVER (ORDER BY a) AS n FROM plain"),
+    ("sql.unsupported", "SELECT ¿ROW_NUMBER() OVER (ORDER BY a) + 1 AS n FROM plain"),
+    (
+        "sql.unsupported",
+        "SELECT ROW_NUMBER() OVER (ORDER BY a) AS n, ¿ROW_NUMBER() OVER (ORDER BY b) AS m FROM plain",
+    ),
+    (
+        "sql.unsupported",
+        "SELECT ¿ROW_NUMBER() OVER (ORDER BY a ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS n FROM plain",
+    ),
+    ("sql.unsupported", "SELECT a FROM plain ORDER BY ¿a"),
+    ("sql.unsupported", "¿SELECT a FROM plain ORDER BY a OFFSET 3"),
+    ("sql.unsupported", "¿SELECT a FROM plain ORDER BY a FETCH FIRST 3 ROWS WITH TIES"),
+    (
+        "sql.updating",
+        "SELECT COUNT(*) FROM TABLE(TUMBLE(¿TABLE (SELECT * FROM quakes ORDER BY mag LIMIT 3), DESCRIPTOR(event_time), INTERVAL '1' DAY)) GROUP BY window_start, window_end",
+    ),
     // Not here yet
     (
         "sql.unsupported",

@@ -17,7 +17,7 @@ use highwater_engine::window::{AlignedAggregate, SessionAggregate, WindowBound};
 
 use super::stream::Dice;
 
-const TYPES: [DataType; 7] = [
+pub(super) const TYPES: [DataType; 7] = [
     DataType::BigInt,
     DataType::String,
     DataType::Timestamp,
@@ -26,7 +26,7 @@ const TYPES: [DataType; 7] = [
     DataType::Decimal(10, 2),
     DataType::Boolean,
 ];
-const TIME: usize = 2;
+pub(super) const TIME: usize = 2;
 
 /// Makes operators of one kind, each fresh.
 struct Maker {
@@ -118,19 +118,19 @@ impl Maker {
 }
 
 /// A source of batches: keys that come and go, steps of the watermark between rows.
-struct Feed {
-    row: i64,
-    seq: u64,
-    high: i64,
-    watermark: i64,
+pub(super) struct Feed {
+    pub row: i64,
+    pub seq: u64,
+    pub high: i64,
+    pub watermark: i64,
     /// How many rows a key lives, how fast time goes, and how often there is a NULL.
-    life: i64,
-    pace: i64,
-    nulls: u64,
+    pub life: i64,
+    pub pace: i64,
+    pub nulls: u64,
 }
 
 impl Feed {
-    fn batch(&mut self, rows: usize, schema: &SchemaRef, dice: &mut Dice) -> Batch {
+    pub(super) fn batch(&mut self, rows: usize, schema: &SchemaRef, dice: &mut Dice) -> Batch {
         let mut cells: Vec<Vec<Value>> = vec![Vec::new(); TYPES.len()];
         let (mut seqs, mut stairs): (Vec<u64>, Vec<Stair>) = (Vec::new(), Vec::new());
         for i in 0..rows {
@@ -170,7 +170,7 @@ impl Feed {
     }
 }
 
-fn process(operator: &mut dyn Operator, batch: &Batch) -> (Vec<Batch>, u64) {
+pub(super) fn process(operator: &mut dyn Operator, batch: &Batch) -> (Vec<Batch>, u64) {
     let mut out = Output::default();
     // Joins have two inputs; all others look at their rows alone.
     let input = batch.seqs.get(0).unwrap_or(0) as usize % 2;
@@ -178,7 +178,7 @@ fn process(operator: &mut dyn Operator, batch: &Batch) -> (Vec<Batch>, u64) {
     (out.batches, out.late)
 }
 
-fn shown(batches: &[Batch]) -> Vec<String> {
+pub(super) fn shown(batches: &[Batch]) -> Vec<String> {
     let one = |b: &Batch| {
         let rows = (0..b.rows).map(|i| (b.kind(i), b.seqs.at(i), format!("{:?}", b.row(i))));
         format!("{:?} {:?} {}", rows.collect::<Vec<_>>(), b.stairs, b.upto)
@@ -187,7 +187,7 @@ fn shown(batches: &[Batch]) -> Vec<String> {
 }
 
 /// Rows and steps in the order of the stream, none at or before what was said to be complete.
-fn in_place(batches: &[Batch], said: &mut u64, seed: u64) {
+pub(super) fn in_place(batches: &[Batch], said: &mut u64, seed: u64) {
     for b in batches {
         assert!(b.stairs.is_sorted_by_key(|s| (s.row, s.watermark.0, s.seq)), "seed {seed}");
         let (mut steps, mut last) = (b.stairs.iter().peekable(), (*said, 1));
