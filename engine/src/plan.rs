@@ -154,6 +154,18 @@ pub enum Op {
         /// What a pair must fulfil, too: over the columns of left and right side by side.
         condition: Option<Expr>,
     },
+    /// Joins each row of the left with the version of the right that is valid at its event time. Inputs:
+    /// left, right. Output: all columns of the left, all columns of the right.
+    TemporalJoin {
+        /// Whether rows of the left without a version are kept.
+        outer: bool,
+        /// The event-time columns of left and right.
+        times: [usize; 2],
+        /// The key columns of left and right, pairwise of equal types.
+        keys: [Vec<usize>; 2],
+        /// What a row and its version must fulfil, too: over the columns of left and right side by side.
+        condition: Option<Expr>,
+    },
     /// The rows of all inputs, whose columns are of the types of its own.
     Union,
     /// Writes rows to a table, or collects them for a final `SELECT`.

@@ -6,7 +6,7 @@ use super::{Graph, Share};
 use crate::error::Result;
 use crate::expr::Expr;
 use crate::group::GroupAggregate;
-use crate::join::{GuestJoin, IntervalJoin, RegularJoin, WindowJoin};
+use crate::join::{GuestJoin, IntervalJoin, RegularJoin, TemporalJoin, WindowJoin};
 use crate::key::KeyOrder;
 use crate::operator::Operator;
 use crate::plan::{GuestCall, NodeId, Op, SinkSpec, WindowSpec};
@@ -291,6 +291,13 @@ impl Graph {
                 let inputs = [input(0), input(1)];
                 let keys = (keys, *ends);
                 Box::new(WindowJoin::new(name, *kind, keys, condition, inputs, &node.schema))
+            }
+            Op::TemporalJoin { outer, times, keys, condition } => {
+                let mut condition = condition.clone();
+                condition.iter_mut().try_for_each(|e| link(e, guests, sandbox))?;
+                let inputs = [input(0), input(1)];
+                let by = (*times, keys);
+                Box::new(TemporalJoin::new(name, *outer, by, condition, inputs, &node.schema))
             }
             Op::IntervalJoin { times, keys, bounds, columns } => Box::new(IntervalJoin::new(
                 name,

@@ -2,12 +2,14 @@
 
 mod bounds;
 mod buffers;
+mod condition;
 mod guest;
 mod interval;
 mod places;
 mod regular;
 mod rings;
 mod rows;
+mod temporal;
 #[cfg(test)]
 mod tests;
 mod window;
@@ -16,4 +18,5 @@ pub use bounds::Bounds;
 pub use guest::GuestJoin;
 pub use interval::IntervalJoin;
 pub use regular::{JoinKind, RegularJoin};
+pub use temporal::TemporalJoin;
 pub use window::WindowJoin;

@@ -10,14 +10,14 @@ mod state;
 
 use std::sync::Arc;
 
+use super::condition::Condition;
 use super::places::Places;
 use crate::batch::{Batch, RowKind, Seq, Stair};
 use crate::error::Result;
-use crate::expr::guest::Called;
-use crate::expr::{self, Expr};
+use crate::expr::Expr;
 use crate::key::{Encoded, KeyColumns, KeyOrder, KeyTable, decode_columns};
-use crate::operator::{Merged, Operator, Output, Run, row_error, wrong_state};
-use crate::schema::{DataType, Field, Schema, SchemaRef};
+use crate::operator::{Merged, Operator, Output, Run, wrong_state};
+use crate::schema::{DataType, SchemaRef};
 use crate::snapshot::bytes::Pieces;
 use crate::trace::What;
 
@@ -91,9 +91,7 @@ pub struct RegularJoin {
     inputs: [SchemaRef; 2],
     output: SchemaRef,
     updating: bool,
-    /// What pairs must fulfil besides equal keys, and the schema of pairs.
-    condition: Option<(Expr, SchemaRef)>,
-    called: Called,
+    condition: Condition,
     places: Places,
     keys: KeyTable,
     sides: [Side; 2],
@@ -143,9 +141,6 @@ impl RegularJoin {
         (output, updating): (&SchemaRef, bool),
     ) -> RegularJoin {
         let columns = [KeyColumns::new(inputs[0], &keys[0]), KeyColumns::new(inputs[1], &keys[1])];
-        let fields = inputs.iter().flat_map(|i| &i.fields);
-        let fields = fields.enumerate().map(|(i, f)| Field { name: format!("c{i}"), ..f.clone() });
-        let pairs = Schema::new(fields.collect());
         let types =
             |i: usize| -> Vec<DataType> { inputs[i].fields.iter().map(|f| f.data_type).collect() };
         RegularJoin {
@@ -157,8 +152,7 @@ impl RegularJoin {
             inputs: inputs.map(Arc::clone),
             output: Arc::clone(output),
             updating,
-            called: Called::of(condition.iter()),
-            condition: condition.map(|condition| (condition, pairs)),
+            condition: Condition::new(name, condition, inputs),
             sides: [Side::new(types(0)), Side::new(types(1))],
             made: Made::default(),
         }
@@ -241,7 +235,7 @@ impl RegularJoin {
             }
             met.clear();
             let all = m.from..m.to;
-            met.extend(all.filter(|&i| fits.as_ref().is_none_or(|f| f[i])).map(|i| candidates[i]));
+            met.extend(all.filter(|&i| fits[i]).map(|i| candidates[i]));
             if out.traced() {
                 let seqs = met.iter().map(|&row| self.sides[1 - m.side].seq(row)).collect();
                 let (side, candidates) = (m.side as u8, (m.to - m.from) as u32);
@@ -256,34 +250,26 @@ impl RegularJoin {
         Ok(())
     }
 
-    /// Which candidates fulfil the condition, where there is one.
+    /// Which candidates fulfil the condition.
     fn fitting(
-        &mut self,
+        &self,
         meetings: &[Meeting],
         candidates: &[u32],
         out: &mut Output,
-    ) -> Result<Option<Vec<bool>>> {
-        let Some((condition, schema)) = &self.condition else { return Ok(None) };
-        let mut fits = vec![false; candidates.len()];
-        if fits.is_empty() {
-            return Ok(Some(fits));
-        }
-        let mut rows = [Vec::new(), Vec::new()];
-        let mut seqs = Vec::with_capacity(candidates.len());
-        for m in meetings {
-            rows[m.side].resize(m.to, m.row);
-            rows[1 - m.side].extend_from_slice(&candidates[m.from..m.to]);
-            seqs.resize(m.to, m.seq);
-        }
-        let columns = [0, 1].into_iter().flat_map(|side| self.sides[side].columns(&rows[side]));
-        let batch = Batch::new(schema.clone(), columns.collect(), seqs.into());
-        self.called.trace([condition], out.traced());
-        let kept = expr::select(condition, &batch);
-        self.called.tell([condition], out);
-        let kept =
-            kept.map_err(|e| row_error(&self.name, batch.seqs.at(e.row as usize), e.diagnostic))?;
-        kept.into_iter().for_each(|i| fits[i as usize] = true);
-        Ok(Some(fits))
+    ) -> Result<Vec<bool>> {
+        let pairs = || {
+            let mut rows = [Vec::new(), Vec::new()];
+            let mut seqs = Vec::with_capacity(candidates.len());
+            for m in meetings {
+                rows[m.side].resize(m.to, m.row);
+                rows[1 - m.side].extend_from_slice(&candidates[m.from..m.to]);
+                seqs.resize(m.to, m.seq);
+            }
+            let mut columns = self.sides[0].columns(&rows[0]);
+            columns.extend(self.sides[1].columns(&rows[1]));
+            (columns, seqs)
+        };
+        self.condition.fits(candidates.len(), pairs, out)
     }
 
     /// Pairs a row with those it met.

@@ -9,17 +9,17 @@ use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef};
 
+use super::condition::Condition;
 use super::places::{Places, Ready};
 use super::regular::JoinKind;
 use crate::batch::{Batch, Seq, Stair};
 use crate::column::{concat, from_values, millis, take};
 use crate::error::Result;
-use crate::expr::guest::Called;
-use crate::expr::{self, Expr};
+use crate::expr::Expr;
 use crate::key::{KeyColumns, KeyOrder, KeyTable};
 use crate::numbers::Numbers;
-use crate::operator::{Merged, Operator, Output, Run, row_error, wrong_state};
-use crate::schema::{Field, Schema, SchemaRef};
+use crate::operator::{Merged, Operator, Output, Run, wrong_state};
+use crate::schema::{Field, SchemaRef};
 use crate::snapshot::bytes::{Pieces, Reader, put, put_bytes, put_signed};
 use crate::snapshot::rows::{put_rows, read_rows};
 use crate::time::EventTime;
@@ -43,9 +43,7 @@ pub struct WindowJoin {
     ends: [usize; 2],
     inputs: [SchemaRef; 2],
     output: SchemaRef,
-    /// What pairs must fulfil besides equal keys, and the schema of pairs.
-    condition: Option<(Expr, SchemaRef)>,
-    called: Called,
+    condition: Condition,
     places: Places,
     watermark: EventTime,
     /// The rows of either side by the end of their window.
@@ -64,9 +62,6 @@ impl WindowJoin {
         output: &SchemaRef,
     ) -> WindowJoin {
         let keys = [KeyColumns::new(inputs[0], &keys[0]), KeyColumns::new(inputs[1], &keys[1])];
-        let fields = inputs.iter().flat_map(|i| &i.fields);
-        let fields = fields.enumerate().map(|(i, f)| Field { name: format!("c{i}"), ..f.clone() });
-        let pairs = Schema::new(fields.collect());
         WindowJoin {
             name: name.to_owned(),
             kind,
@@ -75,8 +70,7 @@ impl WindowJoin {
             ends,
             inputs: inputs.map(Arc::clone),
             output: Arc::clone(output),
-            called: Called::of(condition.iter()),
-            condition: condition.map(|condition| (condition, pairs)),
+            condition: Condition::new(name, condition, inputs),
             watermark: EventTime::MIN,
             open: BTreeMap::new(),
         }
@@ -294,32 +288,17 @@ impl WindowJoin {
         pairs: &[Vec<u32>; 2],
         out: &mut Output,
     ) -> Result<Vec<bool>> {
-        let Some((condition, schema)) = &self.condition else {
-            return Ok(vec![true; pairs[0].len()]);
+        let columns = || {
+            let mut both = columns(&sides[0], &pairs[0]);
+            both.extend(columns(&sides[1], &pairs[1]));
+            (both, sides[0].seqs.gather(&pairs[0]).iter().collect())
         };
-        let mut fits = vec![false; pairs[0].len()];
-        if fits.is_empty() {
-            return Ok(fits);
-        }
-        let columns = [0, 1].into_iter().flat_map(|side| columns(&sides[side], &pairs[side]));
-        let batch = Batch::new(schema.clone(), columns.collect(), sides[0].seqs.gather(&pairs[0]));
-        self.called.trace([condition], out.traced());
-        let kept = expr::select(condition, &batch);
-        self.called.tell([condition], out);
-        let kept =
-            kept.map_err(|e| row_error(&self.name, batch.seqs.at(e.row as usize), e.diagnostic))?;
-        kept.into_iter().for_each(|i| fits[i as usize] = true);
-        Ok(fits)
-    }
-
-    /// What the guests of the condition are known by.
-    fn guests(&self) -> Vec<u8> {
-        self.called.identities(self.condition.iter().map(|(condition, _)| condition))
+        self.condition.fits(pairs[0].len(), columns, out)
     }
 
     fn decode(&mut self, bytes: &[u8]) -> Result<bool> {
         let mut reader = Reader::new(bytes);
-        if reader.number()? != MARK || reader.bytes()? != self.guests() {
+        if reader.number()? != MARK || reader.bytes()? != self.condition.guests() {
             return Ok(false);
         }
         self.watermark = EventTime(reader.signed()?);
@@ -400,7 +379,7 @@ impl Operator for WindowJoin {
         debug_assert!(!self.places.waits(), "a barrier stands behind complete places only");
         let mut out = Vec::new();
         put(&mut out, MARK);
-        put_bytes(&mut out, &self.guests());
+        put_bytes(&mut out, &self.condition.guests());
         put_signed(&mut out, self.watermark.0);
         for side in 0..2 {
             let rows: Vec<Batch> = self.open.values().flat_map(|s| s[side].clone()).collect();

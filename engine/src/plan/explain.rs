@@ -115,6 +115,19 @@ pub(super) fn describe(plan: &Plan, node: &Node) -> String {
                 names(input(1), &keys[1]),
             )
         }
+        Op::TemporalJoin { outer, times, keys, condition } => {
+            let condition = condition.as_ref().map_or_else(String::new, |condition| {
+                format!(", condition=[{}]", condition.to_sql(&node.schema))
+            });
+            format!(
+                "TemporalJoin({}, times=[{}, {}], keys=[{} = {}]{condition})",
+                if *outer { "left" } else { "inner" },
+                name(input(0), times[0]),
+                name(input(1), times[1]),
+                names(input(0), &keys[0]),
+                names(input(1), &keys[1]),
+            )
+        }
         Op::Union => format!(
             "Union([{}])",
             names(&node.schema, &(0..node.schema.fields.len()).collect::<Vec<_>>())

@@ -18,6 +18,7 @@ use super::expr;
 use super::operator::combine;
 use super::planner::Planner;
 use super::scope::{Column, Relation, Role};
+use super::temporal::version_of;
 use crate::error::{Diagnostic, Result, Span};
 use crate::expr::{Expr, ExprKind};
 use crate::plan::{Bounds, JoinKind, Op};
@@ -42,6 +43,13 @@ impl Planner<'_> {
             });
             for join in &table.joins {
                 let (kind, own) = conditions_of(join)?;
+                if let Some(time) = version_of(&join.relation)
+                    && let Some(left) = relation.take()
+                {
+                    let how = (&join.relation, kind, own);
+                    relation = Some(self.temporal_join(left, time, how, pool)?);
+                    continue;
+                }
                 let next = self.factor(&join.relation)?;
                 let Some(left) = relation.take() else { break };
                 relation = Some(self.join(left, next, (&join.relation, kind, own), pool)?);
@@ -71,14 +79,15 @@ impl Planner<'_> {
         self.all_true(&both, &own, "ON")?;
         let sides = [left, right];
         let append_only = sides.iter().all(|side| !side.updating);
+        let keys = std::mem::take(&mut conditions.keys);
         let bounded = if append_only { conditions.bounds(&list, kind)? } else { None };
         let joined = match bounded {
-            Some((times, bounds)) if !conditions.keys.is_empty() => {
+            Some((times, bounds)) if !keys.is_empty() => {
                 conditions.used.extend(&times.from);
                 let alone = conditions.take_alone(|_| true);
                 let sides = self.filtered(sides, alone, split, place);
                 let columns = times.columns;
-                self.interval_join(sides, (conditions.keys, columns, bounds), split, place)?
+                self.interval_join(sides, (keys, columns, bounds), split, place)?
             }
             _ => {
                 self.warn_half_bounded(&both, &conditions.times, place);
@@ -88,9 +97,20 @@ impl Planner<'_> {
                 let condition = self.all_true(&both, &rest, "ON")?;
                 conditions.used.extend(if inner { 0..0 } else { 0..own.len() });
                 let sides = self.filtered(sides, alone, split, place);
-                self.regular_join(sides, kind, (conditions.keys, condition), place)?
+                self.regular_join(sides, kind, (keys, condition), place)?
             }
         };
+        self.leftover(joined, &conditions, &own, pool)
+    }
+
+    /// The joined rows that fulfil what is left of ON; what has been used of WHERE is taken out of it.
+    pub(super) fn leftover<'a>(
+        &mut self,
+        joined: Relation,
+        conditions: &Conditions,
+        own: &[&'a Ast],
+        pool: &mut Vec<&'a Ast>,
+    ) -> Result<Relation> {
         let used = &conditions.used;
         let rest = own.iter().enumerate().filter(|(i, _)| !used.contains(i)).map(|(_, c)| *c);
         let rest: Vec<&Ast> = rest.collect();

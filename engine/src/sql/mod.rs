@@ -31,6 +31,7 @@ mod scope;
 mod select;
 pub mod settings;
 mod statement;
+mod temporal;
 #[cfg(test)]
 mod tests;
 mod types;

@@ -28,7 +28,8 @@ pub(super) struct Table {
     pub physical: SchemaRef,
     /// All columns, computed ones too.
     pub schema: SchemaRef,
-    columns: Vec<Expr>,
+    /// One expression over `physical` for each column of `schema`.
+    pub columns: Vec<Expr>,
     watermark: Option<WatermarkSpec>,
     /// The columns of the primary key, positions in `physical`.
     pub key: Vec<usize>,

@@ -57,7 +57,7 @@ impl Planner<'_> {
     }
 
     /// Leaves out the computed keys, which stand behind the columns of either side.
-    fn without_keys(
+    pub(super) fn without_keys(
         &mut self,
         joined: Relation,
         all: &[usize; 2],

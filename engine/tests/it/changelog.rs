@@ -76,7 +76,7 @@ pub const SCRIPTS: [(&str, &str); 13] = [
 ];
 
 /// The rows that a changelog leaves, sorted. A row is taken back only while it is there.
-fn applied(rows: &Rows) -> Vec<String> {
+pub fn applied(rows: &Rows) -> Vec<String> {
     let mut left: BTreeMap<String, u32> = BTreeMap::new();
     for ((kind, seq, _), line) in rows.rows.iter().zip(rows.jsonl().lines()) {
         let line =

@@ -157,17 +157,19 @@ fn sorted(output: &Output) -> Vec<String> {
 
 fn same_everywhere(partitions: u64) {
     let records = records(240, partitions);
-    for (name, script) in all() {
-        let text = scenario(&records, &script);
-        let (expected, late) = run(&text, &options(1, 1024));
-        assert!(expected.iter().all(|rows| rows.len() > 4), "{name} gives hardly any rows");
-        for subtasks in SUBTASKS {
-            for batch in BATCHES {
-                let options = options(subtasks, batch);
-                let place = format!("{name}, {subtasks} subtasks, batches of {batch}");
-                assert_eq!(run(&text, &options), (expected.clone(), late), "runner: {place}");
-                assert_eq!(finished(open(&text, &options)), expected, "sim: {place}");
-            }
+    all().for_each(|(name, script)| agree(name, &scenario(&records, &script)));
+}
+
+/// Every driver says the same of a scenario, whatever its batches and subtasks.
+pub fn agree(name: &str, text: &str) {
+    let (expected, late) = run(text, &options(1, 1024));
+    assert!(expected.iter().all(|rows| rows.len() > 4), "{name} gives hardly any rows");
+    for subtasks in SUBTASKS {
+        for batch in BATCHES {
+            let options = options(subtasks, batch);
+            let place = format!("{name}, {subtasks} subtasks, batches of {batch}");
+            assert_eq!(run(text, &options), (expected.clone(), late), "runner: {place}");
+            assert_eq!(finished(open(text, &options)), expected, "sim: {place}");
         }
     }
 }
@@ -185,20 +187,22 @@ fn so_do_two_partitions_of_which_one_falls_silent() {
 #[test]
 fn a_crash_of_any_task_at_any_time_changes_no_row() {
     let records = records(160, 2);
-    for (name, script) in all() {
-        let text = scenario(&records, &script);
-        let options = options(2, 7);
-        let (expected, _) = run(&text, &options);
-        let start = open(&text, &options);
-        let steps = start.fork().finish().step;
-        let tasks: Vec<String> = start.header().tasks.iter().map(|t| t.name.clone()).collect();
-        for i in 1..12 {
-            let mut session = start.fork();
-            session.step(steps * i / 12);
-            let task = &tasks[i as usize % tasks.len()];
-            session.inject(&format!("at now crash {task}")).expect("a fault");
-            assert_eq!(finished(session), expected, "{name}, {task} crashed at {i}/12");
-        }
+    all().for_each(|(name, script)| survives(name, &scenario(&records, &script)));
+}
+
+/// A crash at any of some moments changes no row of a scenario.
+pub fn survives(name: &str, text: &str) {
+    let options = options(2, 7);
+    let (expected, _) = run(text, &options);
+    let start = open(text, &options);
+    let steps = start.fork().finish().step;
+    let tasks: Vec<String> = start.header().tasks.iter().map(|t| t.name.clone()).collect();
+    for i in 1..12 {
+        let mut session = start.fork();
+        session.step(steps * i / 12);
+        let task = &tasks[i as usize % tasks.len()];
+        session.inject(&format!("at now crash {task}")).expect("a fault");
+        assert_eq!(finished(session), expected, "{name}, {task} crashed at {i}/12");
     }
 }
 

@@ -10,5 +10,6 @@ mod sandbox;
 mod schedule;
 mod sessions;
 mod stream;
+mod temporal;
 mod tidy;
 mod window_joins;

@@ -9,11 +9,6 @@ use crate::snapshot::bytes::{Reader, put, put_bytes};
 const MARK: u64 = u64::from_le_bytes(*b"regular1");
 
 impl RegularJoin {
-    /// What the guests of the condition are known by.
-    fn guests(&self) -> Vec<u8> {
-        self.called.identities(self.condition.iter().map(|(condition, _)| condition))
-    }
-
     pub(super) fn encode(&mut self) -> Vec<u8> {
         debug_assert!(!self.places.waits(), "a barrier stands behind complete places only");
         let ids = self.keys.in_order().iter().copied();
@@ -21,7 +16,7 @@ impl RegularJoin {
         let ids: Vec<u32> = ids.filter(held).collect();
         let mut out = Vec::new();
         put(&mut out, MARK);
-        put_bytes(&mut out, &self.guests());
+        put_bytes(&mut out, &self.condition.guests());
         put(&mut out, ids.len() as u64);
         self.keys.save(&ids, &mut out);
         for (s, side) in self.sides.iter().enumerate() {
@@ -42,7 +37,7 @@ impl RegularJoin {
     /// Takes back what [`RegularJoin::encode`] wrote; `false` when it is of another operator.
     pub(super) fn decode(&mut self, bytes: &[u8]) -> Result<bool> {
         let mut reader = Reader::new(bytes);
-        if reader.number()? != MARK || reader.bytes()? != self.guests() {
+        if reader.number()? != MARK || reader.bytes()? != self.condition.guests() {
             return Ok(false);
         }
         let count = reader.count()?;

@@ -208,3 +208,27 @@ fn windows_are_joined_by_both_their_ends() {
     assert!(found[1].starts_with("join: WindowJoin(semi"), "{found:#?}");
     assert!(found[0].contains("window_time TIMESTAMP_LTZ(3) *ROWTIME*"), "{found:#?}");
 }
+
+#[test]
+fn a_version_is_asked_for_at_the_time_of_the_left() {
+    let table = "CREATE TABLE v (k STRING, s STRING, ts TIMESTAMP_LTZ(3), PRIMARY KEY (k) NOT ENFORCED, \
+                 WATERMARK FOR ts AS ts);";
+    let found = lines(&format!(
+        "{table} SELECT a.id, v.s, a.event_time FROM quakes a \
+         LEFT JOIN v FOR SYSTEM_TIME AS OF a.event_time AS v ON UPPER(a.net) = v.k AND v.s <> a.id \
+         WHERE a.depth > 3"
+    ));
+    assert!(found[0].contains("event_time TIMESTAMP_LTZ(3) *ROWTIME*"), "{found:#?}");
+    assert_eq!(
+        found[4],
+        "join: TemporalJoin(left, times=[event_time, ts], keys=[key_0 = k], condition=[s <> id])"
+    );
+    let found = lines(&format!(
+        "{table} SELECT a.id FROM quakes a JOIN v FOR SYSTEM_TIME AS OF a.event_time ON a.net = v.k \
+         WHERE a.depth > 3 AND v.s = 'x'"
+    ));
+    // The version is chosen before it is looked at.
+    assert!(found[2].starts_with("filter-2: Filter(s = 'x')"), "{found:#?}");
+    assert!(found[3].starts_with("join: TemporalJoin(inner"), "{found:#?}");
+    assert_eq!(found[4], "filter: Filter(depth > 3.0E0)");
+}

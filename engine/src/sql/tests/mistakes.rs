@@ -181,6 +181,34 @@ const MISTAKES: &[(&str, &str)] = &[
         "sql.duplicate",
         "SELECT a FROM plain WHERE EXISTS (¿SELECT 1 FROM plain WHERE plain.a = x.b)",
     ),
+    (
+        "sql.versions",
+        "SELECT 1 AS x FROM quakes a JOIN ¿quakes FOR SYSTEM_TIME AS OF a.event_time AS b ON a.net = b.net",
+    ),
+    (
+        "sql.versions",
+        "CREATE TABLE v (k INT, s STRING, PRIMARY KEY (k) NOT ENFORCED); SELECT 1 AS x FROM quakes a JOIN ¿v FOR SYSTEM_TIME AS OF a.event_time ON a.depth = v.k",
+    ),
+    (
+        "sql.versions",
+        "CREATE TABLE v (k STRING, ts TIMESTAMP_LTZ(3), PRIMARY KEY (k) NOT ENFORCED, WATERMARK FOR ts AS ts); SELECT 1 AS x FROM quakes a JOIN v FOR SYSTEM_TIME AS OF ¿a.event_ms ON a.net = v.k",
+    ),
+    (
+        "sql.versions",
+        "CREATE TABLE v (k STRING, b STRING, ts TIMESTAMP_LTZ(3), PRIMARY KEY (k) NOT ENFORCED, WATERMARK FOR ts AS ts); SELECT 1 AS x FROM quakes a JOIN ¿v FOR SYSTEM_TIME AS OF a.event_time ON a.net = v.b",
+    ),
+    (
+        "sql.type",
+        "CREATE TABLE v (k STRING, ts TIMESTAMP(3), PRIMARY KEY (k) NOT ENFORCED, WATERMARK FOR ts AS ts); SELECT 1 AS x FROM quakes a JOIN v FOR SYSTEM_TIME AS OF ¿a.event_time ON a.net = v.k",
+    ),
+    (
+        "sql.unsupported",
+        "CREATE TABLE v (k STRING, ts TIMESTAMP_LTZ(3), PRIMARY KEY (k) NOT ENFORCED, WATERMARK FOR ts AS ts); SELECT 1 AS x FROM quakes a RIGHT JOIN ¿v FOR SYSTEM_TIME AS OF a.event_time ON a.net = v.k",
+    ),
+    (
+        "sql.updating",
+        "CREATE TABLE v (k STRING, ts TIMESTAMP_LTZ(3), PRIMARY KEY (k) NOT ENFORCED, WATERMARK FOR ts AS ts); SELECT 1 AS x FROM (SELECT net, COUNT(*) AS n FROM quakes GROUP BY net) a JOIN ¿v FOR SYSTEM_TIME AS OF a.n ON a.net = v.k",
+    ),
     ("sql.join", "SELECT 1 AS x FROM quakes a LEFT JOIN ¿quakes b"),
     ("sql.join", "SELECT 1 AS x FROM quakes a FULL OUTER JOIN ¿quakes b"),
     ("sql.unsupported", "SELECT 1 AS x FROM quakes a LEFT SEMI JOIN ¿quakes b ON a.net = b.net"),

@@ -7,7 +7,7 @@ use highwater_engine::aggregate::{AggregateCall, Function};
 use highwater_engine::batch::{Batch, Stair};
 use highwater_engine::column::from_values;
 use highwater_engine::group::GroupAggregate;
-use highwater_engine::join::{JoinKind, RegularJoin, WindowJoin};
+use highwater_engine::join::{JoinKind, RegularJoin, TemporalJoin, WindowJoin};
 use highwater_engine::key::KeyOrder;
 use highwater_engine::operator::{Operator, Output};
 use highwater_engine::schema::{DataType, Field, Schema, SchemaRef};
@@ -45,7 +45,7 @@ impl Maker {
         let input = Schema::new(
             TYPES.iter().zip(0..).map(|(&t, i)| Field::new(format!("c{i}"), t)).collect(),
         );
-        let kind = dice.below(5);
+        let kind = dice.below(6);
         // Without a key every row meets every other.
         let none = if kind >= 3 { vec![1] } else { vec![] };
         let keys = dice.of(&[vec![0], vec![0], vec![1], vec![1, 0], none]);
@@ -97,7 +97,7 @@ impl Maker {
         match self.kind {
             0 => Box::new(AlignedAggregate::new("o", self.alignment, TIME, keys, made, schemas)),
             1 => Box::new(SessionAggregate::new("o", self.gap, TIME, keys, made, schemas)),
-            3 | 4 => {
+            3..=5 => {
                 let kinds = [JoinKind::Inner, JoinKind::Left, JoinKind::Right, JoinKind::Full];
                 let kind = kinds[self.calls.iter().filter(|c| c.distinct).count() % 4];
                 let inputs = [&self.input, &self.input];
@@ -105,6 +105,11 @@ impl Maker {
                 if self.kind == 4 {
                     let keys = (&keys, [TIME, TIME]);
                     return Box::new(WindowJoin::new("o", kind, keys, None, inputs, &self.output));
+                }
+                if self.kind == 5 {
+                    let by = ([TIME, TIME], &keys);
+                    let (outer, output) = (kind == JoinKind::Left, &self.output);
+                    return Box::new(TemporalJoin::new("o", outer, by, None, inputs, output));
                 }
                 let output = (&self.output, true);
                 Box::new(RegularJoin::new("o", kind, &keys, None, inputs, output))

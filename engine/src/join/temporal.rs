@@ -1,0 +1,339 @@
+//! The temporal join: each row of the left meets the version of the right that was valid at its time.
+//!
+//! The right is a table of versions: a row of a key is valid from its event time until the key's next. A row
+//! of the left waits until the watermark of both inputs has reached its time, because only then all versions
+//! up to it are known; then it is joined once and forgotten. A version is needed as long as it is the newest
+//! one at the watermark, or newer. A left row from before the watermark is late and left out; a late version
+//! counts for the rows that are still to come.
+
+mod state;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow_array::Array;
+
+use super::condition::Condition;
+use super::places::{Places, Ready};
+use crate::batch::{Batch, RowKind, Seq, Stair};
+use crate::column::millis;
+use crate::error::Result;
+use crate::expr::Expr;
+use crate::key::{Encoded, KeyColumns, KeyOrder, KeyTable, decode_columns, encode};
+use crate::operator::{Merged, Operator, Output, Run, wrong_state};
+use crate::schema::{DataType, SchemaRef};
+use crate::snapshot::bytes::Pieces;
+use crate::time::EventTime;
+use crate::trace::What;
+use crate::value::Value;
+
+/// The key of a row whose key has a NULL: no version is its.
+const NONE: u32 = u32::MAX;
+
+/// The join. Its rows: the left row, then the version.
+#[derive(Clone)]
+pub struct TemporalJoin {
+    name: String,
+    /// Whether rows of the left without a version are handed on, with NULLs.
+    outer: bool,
+    times: [usize; 2],
+    columns: [KeyColumns; 2],
+    types: [Vec<DataType>; 2],
+    inputs: [SchemaRef; 2],
+    output: SchemaRef,
+    condition: Condition,
+    places: Places,
+    watermark: EventTime,
+    keys: KeyTable,
+    /// Rows of the left that wait, by time and place.
+    waiting: BTreeMap<(i64, Seq, u64), Waiting>,
+    /// Tells rows of one place apart.
+    arrivals: u64,
+    /// The versions of a key by the time from which they are valid.
+    versions: Vec<BTreeMap<i64, Version>>,
+    /// When a key gets a new version.
+    changes: BTreeSet<(i64, u32)>,
+}
+
+#[derive(Clone)]
+struct Waiting {
+    id: u32,
+    group: u32,
+    row: Box<[u8]>,
+}
+
+#[derive(Clone)]
+struct Version {
+    /// `None`: from here on the key has none.
+    row: Option<Box<[u8]>>,
+    seq: Seq,
+}
+
+impl TemporalJoin {
+    /// A join by keys at the left's times; `outer`: rows without a version are kept; `condition` is over
+    /// the columns of both inputs side by side.
+    pub fn new(
+        name: &str,
+        outer: bool,
+        (times, keys): ([usize; 2], &[Vec<usize>; 2]),
+        condition: Option<Expr>,
+        inputs: [&SchemaRef; 2],
+        output: &SchemaRef,
+    ) -> TemporalJoin {
+        let columns = [KeyColumns::new(inputs[0], &keys[0]), KeyColumns::new(inputs[1], &keys[1])];
+        TemporalJoin {
+            name: name.to_owned(),
+            outer,
+            times,
+            keys: KeyTable::new(&columns[0].types, KeyOrder::Value),
+            places: Places::new(columns.clone()),
+            columns,
+            types: inputs.map(|i| i.fields.iter().map(|f| f.data_type).collect()),
+            inputs: inputs.map(Arc::clone),
+            output: Arc::clone(output),
+            condition: Condition::new(name, condition, inputs),
+            watermark: EventTime::MIN,
+            waiting: BTreeMap::new(),
+            arrivals: 0,
+            versions: Vec::new(),
+            changes: BTreeSet::new(),
+        }
+    }
+
+    fn join(&mut self, merged: Merged, out: &mut Output) -> Result<()> {
+        let ready = self.places.take(merged, &self.inputs);
+        let ids = [0, 1].map(|side| self.numbers(side, &ready.batches[side]));
+        let rows = [0, 1].map(|side| Encoded::rows(&ready.batches[side]));
+        let groups = self.columns[0].groups(&ready.batches[0]);
+        self.versions.resize_with(self.keys.numbers().max(self.versions.len()), BTreeMap::new);
+        let (mut steps, mut pending) = (ready.steps.iter().peekable(), Vec::new());
+        for (place, &(side, row)) in ready.order.iter().enumerate() {
+            while let Some((_, stair)) = steps.next_if(|step| step.0 <= place) {
+                self.advance(*stair, &mut pending, ready.upto, out)?;
+            }
+            let (side, row) = (usize::from(side), row as usize);
+            let (id, bytes) = (ids[side][row], rows[side].get(row));
+            match side {
+                0 => self.wait(&ready, row, (id, groups[row]), bytes, out),
+                _ => self.learn(&ready, row, id, bytes, out),
+            }
+        }
+        for (_, stair) in steps {
+            self.advance(*stair, &mut pending, ready.upto, out)?;
+        }
+        out.end(&self.output, pending, ready.upto);
+        self.sweep();
+        Ok(())
+    }
+
+    /// The key numbers of a batch's rows; [`NONE`] where the key has a NULL.
+    fn numbers(&mut self, side: usize, batch: &Batch) -> Vec<u32> {
+        let columns = &self.columns[side];
+        let mut ids = Vec::new();
+        self.keys.intern(columns, batch, (0, batch.rows), &mut ids);
+        for column in columns.columns.iter().map(|&c| &batch.columns[c]) {
+            (0..batch.rows).filter(|&row| column.is_null(row)).for_each(|row| ids[row] = NONE);
+        }
+        ids
+    }
+
+    /// Takes in a row of the left.
+    fn wait(
+        &mut self,
+        ready: &Ready,
+        row: usize,
+        (id, group): (u32, u32),
+        bytes: &[u8],
+        out: &mut Output,
+    ) {
+        let batch = &ready.batches[0];
+        let times = &batch.columns[self.times[0]];
+        // A row without event time is valid at none.
+        if times.is_null(row) {
+            return;
+        }
+        let (time, seq) = (millis(times)[row], batch.seqs.at(row));
+        let watermark = self.watermark.0;
+        if time < watermark {
+            out.late += 1;
+            out.note(|| What::JoinLate {
+                side: 0,
+                seq,
+                event_time: time,
+                watermark,
+                row: batch.row_text(row),
+            });
+            return;
+        }
+        self.arrivals += 1;
+        self.waiting.insert((time, seq, self.arrivals), Waiting { id, group, row: bytes.into() });
+        out.note(|| What::JoinBuffer { side: 0, seq, event_time: time, frees_at: time });
+    }
+
+    /// Takes in a version.
+    fn learn(&mut self, ready: &Ready, row: usize, id: u32, bytes: &[u8], out: &mut Output) {
+        let batch = &ready.batches[1];
+        let times = &batch.columns[self.times[1]];
+        let kind = batch.kind(row);
+        if id == NONE || times.is_null(row) || kind == RowKind::UpdateBefore {
+            return;
+        }
+        let (time, seq) = (millis(times)[row], batch.seqs.at(row));
+        let row = (kind != RowKind::Delete).then(|| bytes.into());
+        self.versions[id as usize].insert(time, Version { row, seq });
+        self.changes.insert((time, id));
+        let frees_at = EventTime::MAX.0;
+        out.note(|| What::JoinBuffer { side: 1, seq, event_time: time, frees_at });
+    }
+
+    /// Moves the watermark: joins the rows whose time it has reached, then passes the step on.
+    fn advance(
+        &mut self,
+        stair: Stair,
+        pending: &mut Vec<Stair>,
+        upto: Seq,
+        out: &mut Output,
+    ) -> Result<()> {
+        self.watermark = stair.watermark;
+        let reached = |time: i64| time <= stair.watermark.0;
+        let mut rows = Vec::new();
+        while let Some(entry) = self.waiting.first_entry().filter(|e| reached(e.key().0)) {
+            rows.push(entry.remove_entry());
+        }
+        // By key group, then as they came: the order that does not depend on how many subtasks there are.
+        rows.sort_by_key(|((_, seq, n), row)| (row.group, *seq, *n));
+        let made = self.made(&rows, stair.seq, out)?;
+        self.forget(stair.watermark, out);
+        let mut stairs = std::mem::take(pending);
+        let count = made.as_ref().map_or(0, |batch| batch.rows as u32);
+        stairs.push(Stair { row: count, ..stair });
+        match made {
+            Some(batch) => {
+                let upto = upto.min(stair.seq.saturating_sub(1));
+                out.batches.push(Batch { stairs, upto, ..batch });
+            }
+            None => *pending = stairs,
+        }
+        Ok(())
+    }
+
+    /// The rows with their versions.
+    fn made(
+        &self,
+        rows: &[((i64, Seq, u64), Waiting)],
+        seq: Seq,
+        out: &mut Output,
+    ) -> Result<Option<Batch>> {
+        let blank = encode(&vec![Value::Null; self.types[1].len()]);
+        let version = |((time, ..), row): &((i64, Seq, u64), Waiting)| {
+            let versions = self.versions.get(row.id as usize)?;
+            let (_, version) = versions.range(..=*time).next_back()?;
+            Some((version.row.as_deref()?, version.seq))
+        };
+        let mut found: Vec<Option<(&[u8], Seq)>> = rows.iter().map(version).collect();
+        self.drop_unfit(rows, &mut found, out)?;
+        for (((_, seq, _), _), version) in rows.iter().zip(&found) {
+            let matched: Vec<Seq> = version.iter().map(|version| version.1).collect();
+            let (seq, candidates) = (*seq, matched.len() as u32);
+            out.note(|| What::JoinMatch { side: 0, seq, candidates, matched });
+        }
+        if out.traced() && !rows.is_empty() {
+            let mut seqs: Vec<Seq> = rows.iter().map(|((_, seq, _), _)| *seq).collect();
+            seqs.sort();
+            out.note(|| What::JoinExpire { side: 0, seqs });
+        }
+        let kept = rows.iter().zip(&found).filter(|(_, found)| self.outer || found.is_some());
+        let (mut left, mut right) = (Vec::new(), Vec::new());
+        for ((_, row), found) in kept {
+            left.push(&*row.row);
+            right.push(found.map_or(&*blank, |version| version.0));
+        }
+        if left.is_empty() {
+            return Ok(None);
+        }
+        let seqs = crate::numbers::Numbers::same(seq, left.len());
+        let mut columns = decode_columns(left, &self.types[0]);
+        columns.extend(decode_columns(right, &self.types[1]));
+        Ok(Some(Batch::new(self.output.clone(), columns, seqs)))
+    }
+
+    /// Takes versions out that do not fulfil the condition.
+    fn drop_unfit(
+        &self,
+        rows: &[((i64, Seq, u64), Waiting)],
+        found: &mut [Option<(&[u8], Seq)>],
+        out: &mut Output,
+    ) -> Result<()> {
+        let pairs: Vec<usize> = (0..rows.len()).filter(|&i| found[i].is_some()).collect();
+        let columns = || {
+            let left = pairs.iter().map(|&i| &*rows[i].1.row).collect();
+            let right = pairs.iter().filter_map(|&i| found[i].map(|version| version.0)).collect();
+            let mut columns = decode_columns(left, &self.types[0]);
+            columns.extend(decode_columns(right, &self.types[1]));
+            (columns, pairs.iter().map(|&i| rows[i].0.1).collect())
+        };
+        let fits = self.condition.fits(pairs.len(), columns, out)?;
+        for (i, _) in pairs.into_iter().zip(fits).filter(|(_, fits)| !fits) {
+            found[i] = None;
+        }
+        Ok(())
+    }
+
+    /// Forgets versions that a newer one has replaced at the watermark.
+    fn forget(&mut self, watermark: EventTime, out: &mut Output) {
+        let mut gone = Vec::new();
+        while let Some(&(time, id)) = self.changes.first().filter(|c| c.0 <= watermark.0) {
+            self.changes.pop_first();
+            let versions = &mut self.versions[id as usize];
+            let kept = versions.split_off(&time);
+            gone.extend(std::mem::replace(versions, kept).into_values().map(|v| v.seq));
+            // That a key has no version is what having forgotten them all says, too.
+            if let Some(first) = versions.first_entry().filter(|v| v.get().row.is_none()) {
+                gone.push(first.remove().seq);
+            }
+        }
+        if !gone.is_empty() {
+            gone.sort();
+            out.note(|| What::JoinExpire { side: 1, seqs: gone });
+        }
+    }
+
+    fn sweep(&mut self) {
+        let (waiting, versions) = (&self.waiting, &self.versions);
+        self.keys.sweep(|live| {
+            for (live, versions) in live.iter_mut().zip(versions) {
+                *live |= !versions.is_empty();
+            }
+            for row in waiting.values().filter(|row| row.id != NONE) {
+                live[row.id as usize] = true;
+            }
+        });
+    }
+}
+
+impl Operator for TemporalJoin {
+    fn process(&mut self, side: usize, mut batch: Batch, out: &mut Output) -> Result<()> {
+        let (stairs, upto) = (std::mem::take(&mut batch.stairs), batch.upto);
+        let runs = vec![Run { piece: 0, from: 0, to: batch.rows as u32 }];
+        self.join(Merged { pieces: vec![(side, batch)], runs, stairs, upto }, out)
+    }
+
+    fn process_merged(&mut self, merged: Merged, out: &mut Output) -> Result<()> {
+        self.join(merged, out)
+    }
+
+    fn save(&mut self) -> Pieces {
+        self.encode().into()
+    }
+
+    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+        match self.decode(bytes)? {
+            true => Ok(()),
+            false => Err(wrong_state(&self.name)),
+        }
+    }
+
+    fn fork(&self) -> Box<dyn Operator> {
+        Box::new(self.clone())
+    }
+}
