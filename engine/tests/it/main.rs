@@ -9,3 +9,4 @@ mod schedule;
 mod sessions;
 mod stream;
 mod tidy;
+mod why;

@@ -45,7 +45,7 @@ fn window(key: &str, start: i64, end: i64) -> String {
 fn cause(why: &Why<'_>, seq: Seq) -> String {
     match why.records().contains_key(&seq) {
         true => format!("record {seq}"),
-        false => format!("{seq}, a partition that fell silent or ended"),
+        false => format!("a partition that fell silent or ended (place {seq} of the stream)"),
     }
 }
 
@@ -233,7 +233,7 @@ impl Made {
         let mut out = String::new();
         let Made { table, number, row, records, needed, clock, .. } = self;
         line(&mut out, format!("row {number} of `{table}`: {}", quoted(row)));
-        line(&mut out, format!("  it came out at {}", cause(why, self.seq)));
+        line(&mut out, format!("  it came out by {}", cause(why, self.seq)));
         if let Some((key, start, end)) = &self.window {
             line(&mut out, format!("  it is of the {}", window(key, start.0, end.0)));
         }

@@ -218,12 +218,15 @@ impl Why<'_> {
             .iter()
             .rev()
             .take(5)
-            .map(|w| format!("`{}` to {}", w.key, EventTime(w.end)))
+            .map(|w| match w.key.as_str() {
+                "" => EventTime(w.end).to_string(),
+                key => format!("{} of key `{key}`", EventTime(w.end)),
+            })
             .collect();
         known.dedup();
         let hint = match known.is_empty() {
             true => "no window was opened".to_owned(),
-            false => format!("keys and ends of the last ones: {}", known.join(", ")),
+            false => format!("the last ones end at {}", known.join(", ")),
         };
         self.fail(Diagnostic::new("why.no-window", message).hint(hint))
     }
