@@ -11,13 +11,63 @@ fn errors<T>(result: Result<T, Vec<highwater_engine::error::Diagnostic>>) -> (St
 
 #[test]
 fn the_first_example_is_explained() {
-    let text = ask(FIRST_WINDOW, |why| why.window(None, &Wanted::default()).map(|w| w.text(why)));
-    println!("{}", text.expect("an answer"));
-    let text = ask(FIRST_WINDOW, |why| why.record(7).map(|w| w.text(why)));
-    println!("{}", text.expect("an answer"));
-    let text = ask(FIRST_WINDOW, |why| why.row(None, 1).map(|w| w.text(why)));
-    println!("{}", text.expect("an answer"));
+    let said = ask(FIRST_WINDOW, |why| {
+        let window = why.window(None, &Wanted::default()).expect("a window").text(why);
+        let fired = Wanted { key: None, end: Some(1_714_550_410_000) };
+        let fired = why.window(Some(8), &fired).expect("a window").text(why);
+        let late = why.record(7).expect("a record").text(why);
+        let kept = why.record(4).expect("a record").text(why);
+        let row = why.row(None, 3).expect("a row").text(why);
+        [window, fired, late, kept, row]
+    });
+    assert_eq!(said, [WINDOW, FIRED, LATE, KEPT, ROW]);
 }
+
+const WINDOW: &str = "\
+after record 10:
+window/0: window 2024-05-01 08:00:20.000 to 2024-05-01 08:00:30.000 has not fired
+  it holds record 9
+  it fires when the watermark is 2024-05-01 08:00:29.999; now that is 2024-05-01 08:00:20.000
+  held back by `cars`, partition 0, whose watermark is 2024-05-01 08:00:20.000
+  a record of `cars`, partition 0, at 2024-05-01 08:00:32.999 fires it, one at 2024-05-01 08:00:32.998 does not: \
+\"lane=north, cars=3, event_time=2024-05-01 08:00:32.999\"
+";
+
+const FIRED: &str = "\
+after record 8:
+window/0: window 2024-05-01 08:00:00.000 to 2024-05-01 08:00:10.000 has fired
+  it held records 1, 2, 3, 4
+  the watermark came to 2024-05-01 08:00:10.000 by record 6
+";
+
+const LATE: &str = "\
+record 7 of `cars`, partition 0, arrived 2024-05-01 08:00:16.000000: \
+\"lane=north, cars=5, event_time=2024-05-01 08:00:09.000\"
+window/0: dropped
+  all its windows had fired, the last: window 2024-05-01 08:00:00.000 to 2024-05-01 08:00:10.000
+  its time is 2024-05-01 08:00:09.000, the watermark was 2024-05-01 08:00:10.000 by record 6
+  the watermark of `cars` is delayed by 3 s: 3.002 s keeps the record, 3.001 s drops it
+";
+
+const KEPT: &str = "\
+record 4 of `cars`, partition 0, arrived 2024-05-01 08:00:11.000000: \
+\"lane=north, cars=1, event_time=2024-05-01 08:00:06.000\"
+window/0: kept
+  it is in the window 2024-05-01 08:00:00.000 to 2024-05-01 08:00:10.000
+  its time is 2024-05-01 08:00:06.000, the watermark was 2024-05-01 08:00:05.000 by record 3
+  the watermark of `cars` is delayed by 3 s: no delay drops the record
+";
+
+const ROW: &str = "\
+row 3 of `result`: \"window_start=2024-05-01 08:00:20.000, window_end=2024-05-01 08:00:30.000, cars=2, records=1\"
+  it came out by a partition that fell silent or ended (place 11 of the stream)
+  it is of the window 2024-05-01 08:00:20.000 to 2024-05-01 08:00:30.000
+  made of record 9
+    record 9 of `cars`, partition 0, arrived 2024-05-01 08:00:24.000000: \
+\"lane=north, cars=2, event_time=2024-05-01 08:00:23.000\"
+  a run with these records alone gives the same row
+  without any one of them it does not
+";
 
 #[test]
 fn mistakes_say_what_there_is() {
