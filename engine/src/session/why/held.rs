@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::standing::{HeldBy, Push};
+use super::standing::{HeldBy, Pushed};
 use super::{Many, Why, task_name};
 use crate::batch::Seq;
 use crate::error::Diagnostic;
@@ -40,8 +40,8 @@ pub struct HeldRow {
     pub watermark: EventTime,
     /// Who holds that back.
     pub held_by: Vec<HeldBy>,
-    /// The least records that free it, one for each partition that holds back. `None`: none were found.
-    pub frees: Option<Vec<Push>>,
+    /// The least records that free it.
+    pub frees: Pushed,
 }
 
 /// A row in a join: task, side, record.
@@ -75,7 +75,7 @@ impl Why<'_> {
     /// What joins hold after a record, the last one where none is named; of `record` only, if given.
     ///
     /// # Errors
-    /// When there is no such record, no join, or no record can be proposed.
+    /// When there is no such record, or no join.
     pub fn held(&self, after: Option<Seq>, record: Option<Seq>) -> Many<Held> {
         let after = self.after(after)?;
         if let Some(record) = record {
@@ -96,7 +96,6 @@ impl Why<'_> {
         for (spot, (event_time, frees_at)) in all.into_iter().take(MOST) {
             let (task, side, seq) = spot;
             let happens = |next: &[Event]| freed(next, spot);
-            let frees = standing.push(task, frees_at, &happens).map_err(|e| self.fail(e))?;
             rows.push(HeldRow {
                 task: task_name(standing.header(), task),
                 side: if side == 0 { "left" } else { "right" },
@@ -105,7 +104,7 @@ impl Why<'_> {
                 frees_at: EventTime(frees_at),
                 watermark: standing.watermark(task),
                 held_by: standing.held_by(task, frees_at),
-                frees,
+                frees: standing.push(task, frees_at, &happens),
             });
         }
         Ok(Held { after, rows, more })

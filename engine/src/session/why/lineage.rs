@@ -155,7 +155,6 @@ impl Why<'_> {
     ) -> Many<Made> {
         let best = candidates.iter().map(|c| c.rank).max().unwrap_or(0);
         candidates.retain(|c| c.rank == best);
-        let seq = replays.target.seq;
         // Equal rows that come out together come out in the order of their candidates.
         let (mut passed, mut last) = (0, None);
         for (i, c) in candidates.iter().enumerate() {
@@ -167,15 +166,19 @@ impl Why<'_> {
                 passed += 1;
             }
         }
-        let before: BTreeSet<Seq> = self.records.range(..=seq).map(|(s, _)| *s).collect();
         let (records, clock, window) = if let Some(i) = last {
             let c = candidates.swap_remove(i);
             (c.seqs, BTreeSet::new(), c.window)
-        } else if let Some(c) = candidates.into_iter().filter(|c| c.whole).nth(earlier) {
-            let clock = replays.thin(&c.seqs, before.difference(&c.seqs).copied().collect())?;
-            (c.seqs, clock, c.window)
         } else {
-            (replays.thin(&BTreeSet::new(), before)?, BTreeSet::new(), None)
+            let all = self.enough(replays)?;
+            match candidates.into_iter().filter(|c| c.whole).nth(earlier) {
+                Some(c) => {
+                    let rest = all.difference(&c.seqs).copied().collect();
+                    let clock = replays.thin(&c.seqs, rest)?;
+                    (c.seqs, clock, c.window)
+                }
+                None => (replays.thin(&BTreeSet::new(), all)?, BTreeSet::new(), None),
+            }
         };
         let complete = records.len() < replays.left;
         let mut needed = Vec::new();
@@ -189,13 +192,29 @@ impl Why<'_> {
             table: String::new(),
             number: 0,
             row: String::new(),
-            seq,
+            seq: replays.target.seq,
             window,
             records: records.into_iter().collect(),
             needed,
             clock: clock.into_iter().collect(),
             complete,
         })
+    }
+
+    /// Records that certainly give the row: those up to it, or all. Where the others are missing, partitions end
+    /// sooner and hold nothing back, so those up to it need not be enough.
+    fn enough(&self, replays: &mut Replays<'_, '_>) -> Many<BTreeSet<Seq>> {
+        let seq = replays.target.seq;
+        let before: BTreeSet<Seq> = self.records.range(..=seq).map(|(s, _)| *s).collect();
+        if replays.gives(&before)? {
+            return Ok(before);
+        }
+        let all = self.records.keys().copied().collect();
+        if replays.gives(&all)? {
+            return Ok(all);
+        }
+        let message = "a run without its malformed records does not give this row again";
+        Err(self.fail(Diagnostic::new("why.not-again", message)))
     }
 
     /// What the trace says that a row which came out at `seq` may be made of.

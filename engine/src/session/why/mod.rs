@@ -28,7 +28,7 @@ use crate::udf::Sandbox;
 pub use held::{Held, HeldRow};
 pub use lineage::Made;
 pub use records::{Change, Place, Told};
-pub use standing::{HeldBy, Push};
+pub use standing::{HeldBy, Push, Pushed};
 pub use windows::{Fired, Open, Wanted, Windows};
 
 /// The most records a file may have: an answer runs it, or a part of it, again and again.

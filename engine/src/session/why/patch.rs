@@ -51,6 +51,7 @@ impl<'a> Patch<'a> {
                 columns.push(c);
             }
         });
+        columns.sort();
         columns.dedup();
         let &[column] = columns.as_slice() else { return Err(refused()) };
         let settable = settable(spec.physical.fields[column].data_type);

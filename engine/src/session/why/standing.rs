@@ -43,6 +43,9 @@ pub struct Push {
     pub row: String,
 }
 
+/// The least records that together do something, one for each partition that holds back; or why there are none.
+pub type Pushed = std::result::Result<Vec<Push>, String>;
+
 /// A push and the records it was tried with.
 struct Tried {
     push: Push,
@@ -123,8 +126,18 @@ impl Standing {
 
     /// The least records, one for each partition that holds a task back, that bring its watermark to at
     /// least `watermark` and make `happens` true of what happens then. All were tried, and each a little
-    /// less too. `None` when no records do.
+    /// less too.
     pub(super) fn push(
+        &self,
+        task: u16,
+        watermark: i64,
+        happens: &dyn Fn(&[Event]) -> bool,
+    ) -> Pushed {
+        let found = self.pushes(task, watermark, happens).map_err(|e| e.message)?;
+        found.ok_or_else(|| "none that was tried did".to_owned())
+    }
+
+    fn pushes(
         &self,
         task: u16,
         watermark: i64,

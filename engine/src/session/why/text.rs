@@ -5,7 +5,7 @@ use std::fmt::{Display, Write as _};
 use super::held::{Held, HeldRow};
 use super::lineage::Made;
 use super::records::{Change, Place, Told};
-use super::standing::{HeldBy, Push};
+use super::standing::{HeldBy, Push, Pushed};
 use super::windows::{Fired, Open, Windows};
 use super::{Record, Why};
 use crate::batch::Seq;
@@ -70,10 +70,10 @@ fn held_by(out: &mut String, all: &[HeldBy]) {
 }
 
 /// What would do it, said of a thing that it `does`: `fires it`.
-fn pushes(out: &mut String, pushes: Option<&Vec<Push>>, does: &str) {
-    let Some(pushes) = pushes else {
-        line(out, format!("  no record was found that {does}"));
-        return;
+fn pushes(out: &mut String, pushes: &Pushed, does: &str) {
+    let pushes = match pushes {
+        Ok(pushes) => pushes,
+        Err(why) => return line(out, format!("  no record was found that {does}: {why}")),
     };
     let many = pushes.len() > 1;
     for push in pushes {
@@ -122,7 +122,7 @@ impl Open {
         let needed = EventTime(end.saturating_sub(1));
         line(out, format!("  it fires when the watermark is {needed}; now that is {watermark}"));
         held_by(out, held);
-        pushes(out, fires.as_ref(), "fires it");
+        pushes(out, fires, "fires it");
     }
 }
 
@@ -158,7 +158,7 @@ impl HeldRow {
             ),
         );
         held_by(out, held);
-        pushes(out, frees.as_ref(), "frees it");
+        pushes(out, frees, "frees it");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why has this window not fired, and which record would fire it?
 
-use super::standing::{HeldBy, Push};
+use super::standing::{HeldBy, Pushed};
 use super::{Many, Why, reached, task_name};
 use crate::batch::Seq;
 use crate::error::Diagnostic;
@@ -49,8 +49,8 @@ pub struct Open {
     pub watermark: EventTime,
     /// Who holds that back.
     pub held_by: Vec<HeldBy>,
-    /// The least records that fire it, one for each partition that holds back. `None`: none were found.
-    pub fires: Option<Vec<Push>>,
+    /// The least records that fire it.
+    pub fires: Pushed,
 }
 
 /// A window that has fired.
@@ -159,7 +159,7 @@ impl Why<'_> {
     /// Why windows have not fired after a record, the last one where none is named.
     ///
     /// # Errors
-    /// When there is no such record or no such window, or no record can be proposed.
+    /// When there is no such record or no such window.
     pub fn window(&self, after: Option<Seq>, wanted: &Wanted) -> Many<Windows> {
         let standing = self.standing(self.after(after)?)?;
         let header = standing.header();
@@ -189,7 +189,6 @@ impl Why<'_> {
         for w in open.into_iter().take(MOST) {
             let target = w.end.saturating_sub(1);
             let happens = |next: &[Event]| fires(next, w.task, w.number);
-            let pushes = standing.push(w.task, target, &happens).map_err(|e| self.fail(e))?;
             told.push(Open {
                 task: task_name(header, w.task),
                 key: w.key.clone(),
@@ -198,7 +197,7 @@ impl Why<'_> {
                 records: w.records.clone(),
                 watermark: standing.watermark(w.task),
                 held_by: standing.held_by(w.task, target),
-                fires: pushes,
+                fires: standing.push(w.task, target, &happens),
             });
         }
         Ok(Windows { after: standing.after, open: told, more, fired })

@@ -125,7 +125,8 @@ fn the_proposed_record_fires_the_window_and_one_millisecond_less_does_not() {
                     continue;
                 };
                 for w in answer.open.iter().take(2) {
-                    let pushes = w.fires.as_ref().unwrap_or_else(|| panic!("{w:?} of {script}"));
+                    let pushes =
+                        w.fires.as_ref().unwrap_or_else(|e| panic!("{e}: {w:?} of {script}"));
                     check_pushes(&text, after, pushes, &|s, seq| fires(s, w, seq), script);
                     assert!(!w.held_by.is_empty());
                     (tried, several) = (tried + 1, several + usize::from(pushes.len() > 1));
@@ -144,7 +145,8 @@ fn the_proposed_record_frees_the_row_and_one_millisecond_less_does_not() {
             for after in places(&text).into_iter().step_by(2) {
                 let answer = ask(&text, |why| why.held(Some(after), None)).expect("a join");
                 for r in answer.rows.iter().take(2) {
-                    let pushes = r.frees.as_ref().unwrap_or_else(|| panic!("{r:?} of {script}"));
+                    let pushes =
+                        r.frees.as_ref().unwrap_or_else(|e| panic!("{e}: {r:?} of {script}"));
                     check_pushes(&text, after, pushes, &|s, seq| frees(s, r, seq), script);
                     tried += 1;
                 }

@@ -90,3 +90,38 @@ fn mistakes_say_what_there_is() {
         assert!(text.contains("the sinks are result"), "{text}");
     });
 }
+
+#[test]
+fn a_number_that_is_no_record_says_what_it_is() {
+    let text = scenario(&records(RECORDS, 2), TUMBLING);
+    ask(&text, |why| {
+        let last = *why.records().keys().next_back().expect("a record");
+        let gap = (1..last).find(|seq| !why.records().contains_key(seq)).expect("somebody is idle");
+        let (code, text) = errors(why.record(gap));
+        assert_eq!(code, "why.no-record");
+        assert!(text.contains("fell silent") && text.contains("60 records"), "{text}");
+        assert_eq!(errors(why.window(Some(gap), &Wanted::default())).0, "why.no-record");
+    });
+}
+
+#[test]
+fn an_event_time_of_two_columns_is_told_of_without_a_proposal() {
+    let text = scenario(&records(12, 1), TUMBLING).replace(
+        "ts TIMESTAMP(3), WATERMARK FOR ts AS ts -",
+        "ts TIMESTAMP(3), t2 AS COALESCE(ts, TO_TIMESTAMP(k)), WATERMARK FOR t2 AS t2 -",
+    );
+    let text = text.replace("DESCRIPTOR(ts)", "DESCRIPTOR(t2)");
+    let said = ask(&text, |why| {
+        why.window(None, &Wanted::default()).map(|w| w.text(why)).expect("a window")
+    });
+    assert!(said.contains("`t` does not come from one column"), "{said}");
+}
+
+#[test]
+fn too_many_records_are_refused() {
+    let text = "CREATE TABLE t (n BIGINT) WITH ('connector' = 'datagen', 'number-of-rows' = '30000');\n\
+        SELECT n FROM t;";
+    let (files, options) = (Files::default(), Options::default());
+    let why = Why::open("t.sql", text, &files, Interpreter::shared(), &options);
+    assert_eq!(errors(why.map(|_| ())).0, "why.too-long");
+}
