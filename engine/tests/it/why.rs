@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use highwater_engine::batch::Seq;
-use highwater_engine::session::why::{Change, HeldRow, Made, Open, Push, Wanted, Why};
+use highwater_engine::session::why::{Change, HeldRow, Made, Open, Push, Wanted, Why, interval};
 use highwater_engine::session::{Files, Options, Session};
 use highwater_engine::time::EventTime;
 use highwater_engine::trace::{Event, What};
 
 use crate::sandbox::Interpreter;
-use crate::stream::{records, scenario};
+use crate::stream::{Record, records, scenario};
 
 mod doing;
 mod rows;
@@ -44,6 +44,13 @@ const WINDOWS_OF_A_JOIN: &str = "CREATE VIEW l AS SELECT k, v, ts FROM t WHERE g
     AND l.ts BETWEEN r.ts - INTERVAL '3' SECOND AND r.ts + INTERVAL '6' SECOND;\n\
     SELECT window_start, window_end, COUNT(*) AS n, SUM(v) AS s \
     FROM TABLE(TUMBLE(TABLE pairs, DESCRIPTOR(ts), INTERVAL '20' SECONDS)) \
+    GROUP BY window_start, window_end;";
+
+const WINDOWS_OF_WINDOWS: &str = "CREATE VIEW tens AS SELECT k, window_time AS closed, COUNT(*) AS n \
+    FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECONDS)) \
+    GROUP BY k, window_start, window_end, window_time;\n\
+    SELECT window_start, window_end, COUNT(*) AS parts, SUM(n) AS n \
+    FROM TABLE(TUMBLE(TABLE tens, DESCRIPTOR(closed), INTERVAL '30' SECONDS)) \
     GROUP BY window_start, window_end;";
 
 const UPDATING: &str = "SELECT k, COUNT(*) AS n, SUM(v) AS s FROM t GROUP BY k;";

@@ -276,7 +276,11 @@ fn why_answers_and_says_what_there_is_to_ask_about() {
         (output.status.code(), out(&output) + &err(&output))
     };
     for (args, code, said) in [
-        (&["record", "5"][..], 0, "delayed by 1 s: 20.002 s keeps the record, 20.001 s drops it"),
+        (
+            &["record", "5"][..],
+            0,
+            "INTERVAL '20.002' SECOND keeps the record, INTERVAL '20.001' SECOND drops it",
+        ),
         (&["window", "--after", "2", "--key", "b"], 0, "at 2024-01-01 12:00:10.999 fires it"),
         (
             &["window", "--end", "2024-01-01 12:00:20"],

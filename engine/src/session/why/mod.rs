@@ -29,6 +29,7 @@ pub use held::{Held, HeldRow};
 pub use lineage::Made;
 pub use records::{Change, Place, Told};
 pub use standing::{HeldBy, Push, Pushed};
+pub use text::interval;
 pub use windows::{Fired, Open, Wanted, Windows};
 
 /// The most records a file may have: an answer runs it, or a part of it, again and again.

@@ -20,11 +20,17 @@ fn line(out: &mut String, text: impl Display) {
     writeln!(out, "{text}").expect("writing to a string cannot fail");
 }
 
-/// A length of time: `3 s`, `0.002 s`, without zeros behind.
-fn seconds(ms: i64) -> String {
+/// A length of time as SQL writes it: `INTERVAL '3.002' SECOND`, with the number of digits where there are more
+/// than two.
+pub fn interval(ms: i64) -> String {
     let (sign, ms) = (if ms < 0 { "-" } else { "" }, ms.unsigned_abs());
-    let text = format!("{}.{:03}", ms / 1_000, ms % 1_000);
-    format!("{sign}{} s", text.trim_end_matches('0').trim_end_matches('.'))
+    let whole = (ms / 1_000).to_string();
+    let fraction = match ms % 1_000 {
+        0 => String::new(),
+        rest => format!(".{rest:03}").trim_end_matches('0').to_owned(),
+    };
+    let digits = if whole.len() > 2 { format!("({})", whole.len()) } else { String::new() };
+    format!("INTERVAL '{sign}{whole}{fraction}' SECOND{digits}")
 }
 
 fn numbers(seqs: &[Seq]) -> String {
@@ -200,23 +206,23 @@ impl Place {
         }
         let table = &told.record.table;
         let (now, other) = (
-            told.delay.map(seconds).unwrap_or_default(),
+            told.delay.map(interval).unwrap_or_default(),
             if self.kept { "drops" } else { "keeps" },
         );
         match self.change {
             Change::Keeps(delay) => {
-                let (keeps, drops) = (seconds(delay), seconds(delay - 1));
+                let (keeps, drops) = (interval(delay), interval(delay - 1));
                 line(
                     out,
                     format!(
-                        "  the watermark of `{table}` is delayed by {now}: {keeps} keeps the record, {drops} drops it"
+                        "  the watermark of `{table}` stays behind by {now}: {keeps} keeps the record, {drops} drops it"
                     ),
                 );
             }
             Change::None => line(
                 out,
                 format!(
-                    "  the watermark of `{table}` is delayed by {now}: no delay {other} the record"
+                    "  the watermark of `{table}` stays behind by {now}: no delay {other} the record"
                 ),
             ),
             Change::NotFixed => line(

@@ -158,11 +158,7 @@ fn the_proposed_record_frees_the_row_and_one_millisecond_less_does_not() {
 
 /// Whether a task drops a record when the watermark is delayed by so much.
 fn drops(text: &str, delay: i64, task: &str, seq: Seq) -> bool {
-    let (seconds, millis) = (delay / 1_000, delay % 1_000);
-    let other = text.replace(
-        "ts - INTERVAL '4' SECOND",
-        &format!("ts - INTERVAL '{seconds}.{millis:03}' SECOND"),
-    );
+    let other = text.replace("INTERVAL '4' SECOND", &interval(delay));
     assert!(other != *text || delay == 4_000);
     let session = session(&other);
     session.events().iter().any(|e| {

@@ -46,7 +46,8 @@ record 7 of `cars`, partition 0, arrived 2024-05-01 08:00:16.000000: \
 window/0: dropped
   all its windows had fired, the last: window 2024-05-01 08:00:00.000 to 2024-05-01 08:00:10.000
   its time is 2024-05-01 08:00:09.000, the watermark was 2024-05-01 08:00:10.000 by record 6
-  the watermark of `cars` is delayed by 3 s: 3.002 s keeps the record, 3.001 s drops it
+  the watermark of `cars` stays behind by INTERVAL '3' SECOND: INTERVAL '3.002' SECOND keeps the record, \
+INTERVAL '3.001' SECOND drops it
 ";
 
 const KEPT: &str = "\
@@ -55,7 +56,7 @@ record 4 of `cars`, partition 0, arrived 2024-05-01 08:00:11.000000: \
 window/0: kept
   it is in the window 2024-05-01 08:00:00.000 to 2024-05-01 08:00:10.000
   its time is 2024-05-01 08:00:06.000, the watermark was 2024-05-01 08:00:05.000 by record 3
-  the watermark of `cars` is delayed by 3 s: no delay drops the record
+  the watermark of `cars` stays behind by INTERVAL '3' SECOND: no delay drops the record
 ";
 
 const ROW: &str = "\
