@@ -25,8 +25,7 @@ pub struct GroupAggregate {
     /// Whether the input takes rows back.
     retracted: bool,
     slots: Vec<u32>,
-    /// Rows whose place in the stream is not complete yet.
-    open: Vec<Batch>,
+    places: Places,
 }
 
 /// The first bytes of its state: what operator it is of.
@@ -55,34 +54,8 @@ impl GroupAggregate {
             retracts,
             retracted,
             slots: Vec::new(),
-            open: Vec::new(),
+            places: Places::default(),
         }
-    }
-
-    /// The rows that are complete, those of one place by key group: the order in which several subtasks
-    /// that share the groups would say them. A source's rows have a place each and pass as they are.
-    fn complete(&mut self, batch: Batch) -> Batch {
-        // A step of the watermark stands behind all rows of its place.
-        let done = batch.stairs.last().map_or(batch.upto, |s| s.seq.max(batch.upto));
-        let whole = batch.seqs.last().is_none_or(|last| last <= done);
-        if self.open.is_empty() && whole && batch.seqs.rises() {
-            return batch;
-        }
-        let before: u32 = self.open.iter().map(|b| b.rows as u32).sum();
-        let stairs = batch.stairs.iter().map(|s| Stair { row: s.row + before, ..*s }).collect();
-        let upto = batch.upto;
-        self.open.push(batch);
-        let all = Batch::concat(&std::mem::take(&mut self.open));
-        let count = all.seqs.count_upto(done);
-        if count < all.rows {
-            self.open.push(all.slice(count, all.rows));
-        }
-        let ready = all.slice(0, count);
-        let groups = self.keys.groups(&ready);
-        let key = |i: u32| (ready.seqs.at(i as usize), groups[i as usize]);
-        let mut order: Vec<u32> = (0..count as u32).collect();
-        order.sort_by_key(|&i| key(i));
-        Batch { stairs, upto, ..ready.gather(&order) }
     }
 
     /// The changelog of what a batch did.
@@ -153,7 +126,7 @@ impl GroupAggregate {
 
 impl Operator for GroupAggregate {
     fn process(&mut self, _: usize, batch: Batch, out: &mut Output) -> Result<()> {
-        let batch = self.complete(batch);
+        let batch = self.places.complete(&self.keys, batch);
         if batch.rows == 0 {
             out.batches.push(Batch::progress(self.output.clone(), batch.stairs, batch.upto));
             return Ok(());
@@ -175,7 +148,7 @@ impl Operator for GroupAggregate {
     }
 
     fn save(&mut self) -> Pieces {
-        debug_assert!(self.open.is_empty(), "a barrier stands behind complete places only");
+        debug_assert!(self.places.is_empty(), "a barrier stands behind complete places only");
         let ids = self.table.in_order().iter().copied();
         let ids: Vec<u32> = ids.filter(|&id| self.aggregates.rows(id) > 0).collect();
         let mut out = Vec::new();
@@ -193,7 +166,7 @@ impl Operator for GroupAggregate {
         }
         let count = reader.count()?;
         self.table = KeyTable::new(&self.keys.types, KeyOrder::Value);
-        self.open.clear();
+        self.places = Places::default();
         self.aggregates.clear(0, self.aggregates.slots() as u32);
         let ids = self.table.load(count, &mut reader)?.ok_or_else(|| wrong_state(&self.name))?;
         if !self.aggregates.load(&ids, &mut reader)? {
@@ -204,5 +177,46 @@ impl Operator for GroupAggregate {
 
     fn fork(&self) -> Box<dyn Operator> {
         Box::new(self.clone())
+    }
+}
+
+/// Brings rows of one place in the stream into the order in which several subtasks that share the key
+/// groups would say them.
+#[derive(Clone, Default)]
+pub(crate) struct Places {
+    /// Rows whose place is not complete yet.
+    open: Vec<Batch>,
+}
+
+impl Places {
+    /// The rows that are complete, those of one place by key group. A source's rows have a place each and
+    /// pass as they are.
+    pub(crate) fn complete(&mut self, keys: &KeyColumns, batch: Batch) -> Batch {
+        // A step of the watermark stands behind all rows of its place.
+        let done = batch.stairs.last().map_or(batch.upto, |s| s.seq.max(batch.upto));
+        let whole = batch.seqs.last().is_none_or(|last| last <= done);
+        if self.open.is_empty() && whole && batch.seqs.rises() {
+            return batch;
+        }
+        let before: u32 = self.open.iter().map(|b| b.rows as u32).sum();
+        let stairs = batch.stairs.iter().map(|s| Stair { row: s.row + before, ..*s }).collect();
+        let upto = batch.upto;
+        self.open.push(batch);
+        let all = Batch::concat(&std::mem::take(&mut self.open));
+        let count = all.seqs.count_upto(done);
+        if count < all.rows {
+            self.open.push(all.slice(count, all.rows));
+        }
+        let ready = all.slice(0, count);
+        let groups = keys.groups(&ready);
+        let key = |i: u32| (ready.seqs.at(i as usize), groups[i as usize]);
+        let mut order: Vec<u32> = (0..count as u32).collect();
+        order.sort_by_key(|&i| key(i));
+        Batch { stairs, upto, ..ready.gather(&order) }
+    }
+
+    /// Whether no row waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.open.is_empty()
     }
 }

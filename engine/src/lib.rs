@@ -23,6 +23,7 @@ pub mod window;
 pub mod join;
 pub mod group;
 pub mod union;
+pub mod rank;
 pub mod plan;
 pub mod sql;
 pub mod source;

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 pub use crate::aggregate::AggregateCall;
 use crate::error::Span;
 use crate::expr::Expr;
-pub use crate::join::Bounds;
+pub use crate::join::{Bounds, JoinKind};
+pub use crate::rank::RankSpec;
 use crate::schema::SchemaRef;
 pub use crate::window::{WindowBound, WindowSpec};
 
@@ -127,6 +128,31 @@ pub enum Op {
         bounds: Bounds,
         /// The columns of left and right that are handed on.
         columns: [Vec<usize>; 2],
+    },
+    /// Keeps the rows of some ranks of each partition. Output: columns of the input, the rank.
+    Rank(RankSpec),
+    /// Joins rows of two inputs with equal keys, whenever they come; both inputs are kept whole. Inputs:
+    /// left, right. Output: all columns of the left, all columns of the right; of a semi or anti join,
+    /// those of the left alone.
+    RegularJoin {
+        /// Which rows are handed on.
+        kind: JoinKind,
+        /// The key columns of left and right, pairwise of equal types.
+        keys: [Vec<usize>; 2],
+        /// What a pair must fulfil, too: over the columns of left and right side by side.
+        condition: Option<Expr>,
+    },
+    /// Joins rows of two inputs that are in the same window and have equal keys, when the window closes.
+    /// Inputs and output: as [`Op::RegularJoin`]; never updating.
+    WindowJoin {
+        /// Which rows are handed on.
+        kind: JoinKind,
+        /// The key columns of left and right, the window's start and end among them.
+        keys: [Vec<usize>; 2],
+        /// The columns of left and right that hold the window's end.
+        ends: [usize; 2],
+        /// What a pair must fulfil, too: over the columns of left and right side by side.
+        condition: Option<Expr>,
     },
     /// The rows of all inputs, whose columns are of the types of its own.
     Union,

@@ -94,7 +94,7 @@ pub enum What {
     /// The watermark freed rows of a join's buffer.
     JoinExpire { side: u8, seqs: Vec<u64> },
     /// A record came to a join after the watermark; one that a guest decides has left it out only when it
-    /// met nothing and came too late to be kept for later ones.
+    /// met nothing and came too late to be kept for later ones. Or to a rank whose first row may be out.
     JoinLate { side: u8, seq: u64, event_time: i64, watermark: i64, row: String },
     /// A guest ran: fuel used and its memory's size.
     GuestCall { export: String, rows: u32, fuel: u64, pages: u32 },

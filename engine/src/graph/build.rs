@@ -6,10 +6,11 @@ use super::{Graph, Share};
 use crate::error::Result;
 use crate::expr::Expr;
 use crate::group::GroupAggregate;
-use crate::join::{GuestJoin, IntervalJoin};
+use crate::join::{GuestJoin, IntervalJoin, RegularJoin, WindowJoin};
 use crate::key::KeyOrder;
 use crate::operator::Operator;
 use crate::plan::{GuestCall, NodeId, Op, SinkSpec, WindowSpec};
+use crate::rank::{ChangingRank, ClosingRank, Emit};
 use crate::rowwise::{AssignAligned, Filter, Project};
 use crate::sink::Sink;
 use crate::source::ingest::Ingest;
@@ -131,7 +132,10 @@ impl Graph {
         }
         let gate = Gate::new(&inputs, schemas);
         Head::Gate(match first.op {
-            Op::IntervalJoin { .. } | Op::Union => gate.merging(),
+            Op::IntervalJoin { .. }
+            | Op::RegularJoin { .. }
+            | Op::WindowJoin { .. }
+            | Op::Union => gate.merging(),
             _ if several && first.inputs.len() == 1 => gate.joining(),
             _ => gate,
         })
@@ -245,6 +249,18 @@ impl Graph {
                 let changes = (*retracts, self.plan.nodes[node.inputs[0]].updating);
                 Box::new(GroupAggregate::new(name, keys, aggregates, changes, schemas))
             }
+            Op::Rank(spec) => {
+                let schemas = (input(0), &node.schema);
+                let retracted = self.plan.nodes[node.inputs[0]].updating;
+                match spec.emit {
+                    Emit::Changes | Emit::Latest => {
+                        Box::new(ChangingRank::new(name, spec, retracted, schemas))
+                    }
+                    Emit::First(_) | Emit::Window { .. } => {
+                        Box::new(ClosingRank::new(name, spec, self.order_after(id), schemas))
+                    }
+                }
+            }
             Op::Union => Box::new(Union::new(name, &node.schema)),
             Op::GuestWindow { guest: call, time, keys } => {
                 let columns = call.columns[0].clone();
@@ -262,6 +278,20 @@ impl Graph {
                 [input(0), input(1)],
                 &node.schema,
             )),
+            Op::RegularJoin { kind, keys, condition } => {
+                let mut condition = condition.clone();
+                condition.iter_mut().try_for_each(|e| link(e, guests, sandbox))?;
+                let inputs = [input(0), input(1)];
+                let output = (&node.schema, node.updating);
+                Box::new(RegularJoin::new(name, *kind, keys, condition, inputs, output))
+            }
+            Op::WindowJoin { kind, keys, ends, condition } => {
+                let mut condition = condition.clone();
+                condition.iter_mut().try_for_each(|e| link(e, guests, sandbox))?;
+                let inputs = [input(0), input(1)];
+                let keys = (keys, *ends);
+                Box::new(WindowJoin::new(name, *kind, keys, condition, inputs, &node.schema))
+            }
             Op::IntervalJoin { times, keys, bounds, columns } => Box::new(IntervalJoin::new(
                 name,
                 *times,

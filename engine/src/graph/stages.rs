@@ -93,6 +93,10 @@ pub(super) fn stages(plan: &Plan, parallelism: u32, threaded: bool) -> Vec<Stage
                 ("guest-join", vec![keyed(0, &keys[0]), keyed(1, &keys[1])])
             }
             Op::IntervalJoin { keys, .. } => ("join", vec![keyed(0, &keys[0]), keyed(1, &keys[1])]),
+            Op::Rank(spec) => ("rank", vec![keyed(0, &spec.keys)]),
+            Op::RegularJoin { keys, .. } | Op::WindowJoin { keys, .. } => {
+                ("join", vec![keyed(0, &keys[0]), keyed(1, &keys[1])])
+            }
             Op::Union => ("union", vec![Route::Only; node.inputs.len()]),
             _ => ("map", vec![Route::Only]),
         };

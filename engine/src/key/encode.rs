@@ -210,7 +210,7 @@ pub(crate) fn decode(mut key: &[u8], types: &[DataType]) -> Vec<Value> {
 }
 
 /// The columns of many keys.
-pub(super) fn decode_columns(mut keys: Vec<&[u8]>, types: &[DataType]) -> Vec<ArrayRef> {
+pub(crate) fn decode_columns(mut keys: Vec<&[u8]>, types: &[DataType]) -> Vec<ArrayRef> {
     types.iter().map(|&t| decode_column(&mut keys, t)).collect()
 }
 

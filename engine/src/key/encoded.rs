@@ -65,6 +65,13 @@ impl Encoded {
         encoded
     }
 
+    /// Some columns, each `rows` long.
+    pub(crate) fn columns(columns: &[(&ArrayRef, DataType)], rows: usize) -> Encoded {
+        let mut encoded = Encoded::default();
+        encoded.fill(columns, 0, rows);
+        encoded
+    }
+
     /// The bytes of row `i` of those encoded.
     pub fn get(&self, i: usize) -> &[u8] {
         let from = i.checked_sub(1).map_or(0, |before| self.ends[before]);

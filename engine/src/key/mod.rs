@@ -15,7 +15,7 @@ use crate::schema::DataType;
 use crate::value::Value;
 
 pub use encode::encode;
-pub(crate) use encode::{decode, encode_value, measure};
+pub(crate) use encode::{decode, decode_columns, encode_value, measure};
 pub use encoded::Encoded;
 pub use table::{KeyOrder, KeyTable};
 

@@ -97,6 +97,24 @@ pub(super) fn describe(plan: &Plan, node: &Node) -> String {
             format_duration(bounds.lower),
             format_duration(bounds.upper)
         ),
+        Op::Rank(spec) => spec.describe(input(0)),
+        Op::RegularJoin { kind, keys, condition }
+        | Op::WindowJoin { kind, keys, condition, .. } => {
+            let fields = [input(0), input(1)].into_iter().flat_map(|s| s.fields.clone());
+            let pairs = Schema { fields: fields.collect() };
+            let pairs = if kind.one_sided() { &pairs } else { &*node.schema };
+            let condition = condition.as_ref().map_or_else(String::new, |condition| {
+                format!(", condition=[{}]", condition.to_sql(pairs))
+            });
+            let windows = matches!(node.op, Op::WindowJoin { .. });
+            format!(
+                "{}({}, keys=[{} = {}]{condition})",
+                if windows { "WindowJoin" } else { "RegularJoin" },
+                kind.name(),
+                names(input(0), &keys[0]),
+                names(input(1), &keys[1]),
+            )
+        }
         Op::Union => format!(
             "Union([{}])",
             names(&node.schema, &(0..node.schema.fields.len()).collect::<Vec<_>>())

@@ -131,7 +131,9 @@ fn late(session: &Session) -> String {
             "record {seq} at {}: {}, watermark {}: {}\n",
             EventTime(*event_time),
             match session.header().tasks.get(usize::from(e.task)) {
-                Some(task) if task.kind == "join" => "it came after the watermark",
+                Some(task) if matches!(task.kind.as_str(), "join" | "rank") => {
+                    "it came after the watermark"
+                }
                 _ => "nothing can meet it any more",
             },
             EventTime(*watermark),

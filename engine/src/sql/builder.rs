@@ -34,11 +34,14 @@ impl Builder {
         schema: SchemaRef,
         span: Option<Span>,
     ) -> NodeId {
-        // Keys alone never change once they are there.
-        let updates =
-            matches!(&op, Op::GroupAggregate { aggregates, .. } if !aggregates.is_empty());
-        let updating =
-            updates || inputs.iter().any(|i| self.nodes.get(*i).is_some_and(|n| n.updating));
+        let updated = inputs.iter().any(|i| self.nodes.get(*i).is_some_and(|n| n.updating));
+        let updating = match &op {
+            // Keys alone never change once they are there.
+            Op::GroupAggregate { aggregates, .. } => updated || !aggregates.is_empty(),
+            Op::RegularJoin { kind, .. } => updated || kind.updates(),
+            Op::Rank(spec) => spec.updates(updated),
+            _ => updated,
+        };
         self.nodes.push(Node { name: name.to_owned(), op, inputs, schema, updating, span });
         self.nodes.len() - 1
     }

@@ -7,19 +7,13 @@ use crate::error::Result;
 
 /// Refuses clauses around a SELECT.
 pub(super) fn refuse_query_clauses(query: &Query) -> Result<()> {
-    if let Some(order) = &query.order_by {
+    let limited = query.limit_clause.is_some() || query.fetch.is_some();
+    if let (Some(order), false) = (&query.order_by, limited) {
         return Err(unsupported(
-            "ORDER BY is not supported: a stream has no end to sort at",
-            "rows come in the order of their windows; sort the result where you read it",
+            "ORDER BY without LIMIT is not supported: a stream has no end to sort at",
+            "keep the first rows: ORDER BY … LIMIT 10; or sort the result where you read it",
         )
         .located(order));
-    }
-    if query.limit_clause.is_some() || query.fetch.is_some() {
-        return Err(unsupported(
-            "LIMIT, OFFSET and FETCH are not supported",
-            "let the source end: 'number-of-rows' of datagen, or a smaller file",
-        )
-        .located(query));
     }
     let rare = !query.locks.is_empty()
         || query.for_clause.is_some()

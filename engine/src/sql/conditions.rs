@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use sqlparser::ast::{BinaryOperator as Binary, Expr as Ast};
 
 use super::builder::columns_of;
+use super::diagnose::{Locate, unsupported};
 use super::expr::{self, Row};
 use super::guest::Functions;
 use super::interval::{Interval, interval};
 use super::scope::Relation;
+use crate::error::{Diagnostic, Result};
 use crate::expr::Expr;
-use crate::plan::Bounds;
+use crate::plan::{Bounds, JoinKind};
 
 /// The conditions between two tables, by what they say.
 #[derive(Default)]
@@ -19,9 +21,9 @@ pub(super) struct Conditions {
     pub keys: Vec<(Expr, Expr)>,
     /// Bounds on pairs of time columns.
     pub times: Vec<Times>,
-    /// Conditions on one side alone.
-    pub alone: Vec<(usize, Expr)>,
-    /// Which conditions are among these, apart from `times`.
+    /// Conditions on one side alone: side, position, condition.
+    alone: Vec<(usize, usize, Expr)>,
+    /// Positions of the conditions that are taken care of.
     pub used: BTreeSet<usize>,
 }
 
@@ -53,7 +55,10 @@ impl Conditions {
         for (i, condition) in list.iter().enumerate() {
             match part(condition, both, split, functions) {
                 Some(Part::Key(l, r)) => sorted.keys.push((l, r)),
-                Some(Part::Alone(side, condition)) => sorted.alone.push((side, condition)),
+                Some(Part::Alone(side, condition)) => {
+                    sorted.alone.push((side, i, condition));
+                    continue;
+                }
                 Some(Part::Time(columns, lower, upper)) => {
                     sorted.add_time(columns, (lower, upper), i);
                     continue;
@@ -85,14 +90,53 @@ impl Conditions {
         };
     }
 
-    /// The first pair of time columns that is bounded on both sides; its conditions are used up.
-    pub(super) fn take_bounds(&mut self) -> Option<(Times, Bounds)> {
+    /// The first pair of time columns that is bounded on both sides.
+    ///
+    /// # Errors
+    /// When nothing lies between its bounds, or when `kind` is one that bounds are not taken for.
+    pub(super) fn bounds(
+        &mut self,
+        list: &[&Ast],
+        kind: JoinKind,
+    ) -> Result<Option<(Times, Bounds)>> {
         let bounded = |t: &Times| Some(Bounds { lower: t.lower?, upper: t.upper? });
-        let (at, bounds) =
-            self.times.iter().enumerate().find_map(|(at, t)| Some((at, bounded(t)?)))?;
+        let found = self.times.iter().enumerate().find_map(|(at, t)| Some((at, bounded(t)?)));
+        let Some((at, bounds)) = found else { return Ok(None) };
         let times = self.times.remove(at);
-        self.used.extend(&times.from);
-        Some((times, bounds))
+        let last = list[times.from.last().copied().unwrap_or_default()];
+        if bounds.lower > bounds.upper {
+            return Err(Diagnostic::new(
+                "sql.argument",
+                "no two times can satisfy these conditions together: nothing would be joined",
+            )
+            .hint("the time must be between a lower and a later upper bound")
+            .located(last));
+        }
+        if kind != JoinKind::Inner {
+            return Err(unsupported(
+                "an outer join within an interval of time is not supported",
+                "JOIN gives the pairs; or leave the bounds away, and rows without a partner are told at \
+                 once and taken back when one comes",
+            )
+            .located(last));
+        }
+        Ok(Some((times, bounds)))
+    }
+
+    /// The conditions on one side alone, on those sides that may be filtered before the join.
+    pub(super) fn take_alone(&mut self, may: impl Fn(usize) -> bool) -> Vec<(usize, Expr)> {
+        let mut taken = Vec::new();
+        for (side, at, condition) in self.alone.drain(..).filter(|(side, ..)| may(*side)) {
+            self.used.insert(at);
+            taken.push((side, condition));
+        }
+        taken
+    }
+
+    /// The conditions that are not taken care of.
+    pub(super) fn rest<'a>(&self, list: &[&'a Ast]) -> Vec<&'a Ast> {
+        let left = list.iter().enumerate().filter(|(i, _)| !self.used.contains(i));
+        left.map(|(_, condition)| *condition).collect()
     }
 }
 

@@ -1,8 +1,9 @@
-//! Interval joins: FROM with several tables, and the conditions that make the join.
+//! Joins: FROM with several tables, and the conditions that make the join.
 //!
 //! The conditions of ON and WHERE are taken apart at AND. Equalities between the two sides are the keys;
 //! comparisons of the two time attributes, moved by intervals, are the bounds. Conditions on one side
-//! filter it before the join, all others filter the joined rows.
+//! filter it before the join, all others filter the joined rows. With bounds on both sides it is an
+//! interval join; without, a regular one.
 
 use std::collections::BTreeSet;
 
@@ -10,17 +11,16 @@ use sqlparser::ast::{
     Expr as Ast, Join, JoinConstraint, JoinOperator, Spanned, TableFactor, TableWithJoins,
 };
 
-use super::aggregate::updating;
 use super::builder::renumber;
-use super::conditions::{Conditions, Times, conjuncts};
+use super::conditions::{Conditions, conjuncts};
 use super::diagnose::{Locate, span, unsupported};
 use super::expr;
 use super::operator::combine;
 use super::planner::Planner;
 use super::scope::{Column, Relation, Role};
-use crate::error::{Diagnostic, Error, Result};
+use crate::error::{Diagnostic, Result, Span};
 use crate::expr::{Expr, ExprKind};
-use crate::plan::{Bounds, Op};
+use crate::plan::{Bounds, JoinKind, Op};
 use crate::schema::{DataType, Field, Schema};
 
 impl Planner<'_> {
@@ -35,13 +35,16 @@ impl Planner<'_> {
             let next = self.factor(&table.relation)?;
             relation = Some(match relation {
                 None => next,
-                Some(left) => self.join(left, next, (&table.relation, Vec::new()), pool)?,
+                Some(left) => {
+                    let how = (&table.relation, JoinKind::Inner, Vec::new());
+                    self.join(left, next, how, pool)?
+                }
             });
             for join in &table.joins {
-                let own = conditions_of(join)?;
+                let (kind, own) = conditions_of(join)?;
                 let next = self.factor(&join.relation)?;
                 let Some(left) = relation.take() else { break };
-                relation = Some(self.join(left, next, (&join.relation, own), pool)?);
+                relation = Some(self.join(left, next, (&join.relation, kind, own), pool)?);
             }
         }
         relation.ok_or_else(|| unsupported("SELECT without FROM is not supported", "read a table"))
@@ -51,40 +54,43 @@ impl Planner<'_> {
         &mut self,
         left: Relation,
         right: Relation,
-        (at, own): (&TableFactor, Vec<&'a Ast>),
+        (at, kind, own): (&TableFactor, JoinKind, Vec<&'a Ast>),
         pool: &mut Vec<&'a Ast>,
     ) -> Result<Relation> {
-        let left = self.join_input(left, at)?;
-        let right = self.join_input(right, at)?;
+        let place = span(at.span());
+        let left = self.assigned(left, place)?;
+        let right = self.assigned(right, place)?;
         distinct_names(&left, &right, at)?;
         let both = side_by_side(&left, &right);
         let split = left.columns.len();
-        let list: Vec<&Ast> = own.iter().chain(pool.iter()).copied().collect();
+        // What WHERE says of pairs is not what makes an outer join's pairs.
+        let wheres = if kind == JoinKind::Inner { pool.as_slice() } else { &[] };
+        let list: Vec<&Ast> = own.iter().chain(wheres).copied().collect();
         let mut conditions = Conditions::sort(&list, &both, split, &self.functions);
-        let Some((times, bounds)) = conditions.take_bounds() else {
-            self.explain_first(&both, &own, pool)?;
-            return Err(no_bounds(&both, split, &conditions.times).located(at));
+        // An error inside a condition comes before any about what the conditions lack.
+        self.all_true(&both, &own, "ON")?;
+        let sides = [left, right];
+        let append_only = sides.iter().all(|side| !side.updating);
+        let bounded = if append_only { conditions.bounds(&list, kind)? } else { None };
+        let joined = match bounded {
+            Some((times, bounds)) if !conditions.keys.is_empty() => {
+                conditions.used.extend(&times.from);
+                let alone = conditions.take_alone(|_| true);
+                let sides = self.filtered(sides, alone, split, place);
+                let columns = times.columns;
+                self.interval_join(sides, (conditions.keys, columns, bounds), split, place)?
+            }
+            _ => {
+                self.warn_half_bounded(&both, &conditions.times, place);
+                let inner = kind == JoinKind::Inner;
+                let alone = conditions.take_alone(|side| inner || !kind.outer(side));
+                let rest = if inner { Vec::new() } else { conditions.rest(&list) };
+                let condition = self.all_true(&both, &rest, "ON")?;
+                conditions.used.extend(if inner { 0..0 } else { 0..own.len() });
+                let sides = self.filtered(sides, alone, split, place);
+                self.regular_join(sides, kind, (conditions.keys, condition), place)?
+            }
         };
-        if conditions.keys.is_empty() {
-            self.explain_first(&both, &own, pool)?;
-            return Err(no_key().located(at));
-        }
-        if bounds.lower > bounds.upper {
-            let last = times.from.last().copied().unwrap_or_default();
-            return Err(Diagnostic::new(
-                "sql.argument",
-                "no two times can satisfy these conditions together: nothing would be joined",
-            )
-            .hint("the time must be between a lower and a later upper bound")
-            .located(list[last]));
-        }
-        let mut sides = [left, right];
-        for (side, mut condition) in conditions.alone {
-            renumber(&mut condition, &|c| if side == 0 { c } else { c - split });
-            let input = sides[side].clone();
-            sides[side] = self.builder.filter(input, condition, span(at.span()));
-        }
-        let joined = self.interval_join(sides, conditions.keys, times.columns, bounds, at)?;
         let used = &conditions.used;
         let rest = own.iter().enumerate().filter(|(i, _)| !used.contains(i)).map(|(_, c)| *c);
         let rest: Vec<&Ast> = rest.collect();
@@ -93,54 +99,60 @@ impl Planner<'_> {
         self.keep_only(joined, &rest, "ON")
     }
 
-    /// Reports an error inside a condition before any about what the conditions lack.
-    fn explain_first(&self, both: &Relation, own: &[&Ast], pool: &[&Ast]) -> Result<()> {
-        let mut row = self.row(both, "a join's condition");
-        for condition in own {
-            expr::bind_condition(condition, &mut row, "ON")?;
+    /// Either side without the rows that its own conditions leave out.
+    pub(super) fn filtered(
+        &mut self,
+        mut sides: [Relation; 2],
+        alone: Vec<(usize, Expr)>,
+        split: usize,
+        at: Option<Span>,
+    ) -> [Relation; 2] {
+        for (side, mut condition) in alone {
+            renumber(&mut condition, &|c| if side == 0 { c } else { c - split });
+            let input = sides[side].clone();
+            sides[side] = self.builder.filter(input, condition, at);
         }
-        for condition in pool {
-            match expr::bind_condition(condition, &mut row, "WHERE") {
-                // It may be about a table that comes later.
-                Err(e) if e.code != "sql.unknown-table" => return Err(e),
-                _ => {}
-            }
-        }
-        Ok(())
+        sides
     }
 
     /// A table as an input of a join: its rows stay, its windows are assigned.
-    fn join_input(&mut self, relation: Relation, at: &TableFactor) -> Result<Relation> {
-        let place = span(at.span());
-        let relation =
-            if relation.pending.is_some() { self.assign(relation, place)? } else { relation };
-        if relation.updating {
-            return Err(updating("an input of a join", place));
-        }
-        Ok(relation)
+    pub(super) fn assigned(&mut self, relation: Relation, place: Option<Span>) -> Result<Relation> {
+        if relation.pending.is_some() { self.assign(relation, place) } else { Ok(relation) }
     }
 
-    /// The join itself, between keys that may have to be computed first.
-    fn interval_join(
+    /// Both sides with their keys as columns, and where these stand.
+    pub(super) fn keyed(
         &mut self,
         [left, right]: [Relation; 2],
         keys: Vec<(Expr, Expr)>,
-        times: [usize; 2],
-        bounds: Bounds,
-        at: &TableFactor,
-    ) -> Result<Relation> {
-        let place = span(at.span());
-        let split = left.columns.len();
-        let own = [left.columns.len(), right.columns.len()];
+        split: usize,
+        at: Option<Span>,
+    ) -> Result<([Relation; 2], [Vec<usize>; 2])> {
         let (mut l_keys, mut r_keys) = (Vec::new(), Vec::new());
         for (l, r) in keys {
-            let (l, mut r) = alike(l, r).map_err(|e| e.located(at))?;
+            let (l, mut r) = alike(l, r).map_err(|e| match at {
+                Some(at) => e.at(at),
+                None => e,
+            })?;
             renumber(&mut r, &|c| c - split);
             l_keys.push(l);
             r_keys.push(r);
         }
         let (left, l_keys) = self.with_keys(left, l_keys, at);
         let (right, r_keys) = self.with_keys(right, r_keys, at);
+        Ok(([left, right], [l_keys, r_keys]))
+    }
+
+    /// The join itself, between keys that may have to be computed first.
+    fn interval_join(
+        &mut self,
+        sides: [Relation; 2],
+        (keys, times, bounds): (Vec<(Expr, Expr)>, [usize; 2], Bounds),
+        split: usize,
+        at: Option<Span>,
+    ) -> Result<Relation> {
+        let own = [sides[0].columns.len(), sides[1].columns.len()];
+        let ([left, right], keys) = self.keyed(sides, keys, split, at)?;
         let times = [times[0], times[1] - split];
         let mut columns = Vec::new();
         for (side, relation) in [&left, &right].into_iter().enumerate() {
@@ -153,17 +165,12 @@ impl Planner<'_> {
         }
         let op = Op::IntervalJoin {
             times,
-            keys: [l_keys, r_keys],
+            keys,
             bounds,
             columns: [(0..own[0]).collect(), (0..own[1]).collect()],
         };
-        let node = self.builder.add(
-            "join",
-            op,
-            vec![left.node, right.node],
-            unique_names(&columns),
-            place,
-        );
+        let node =
+            self.builder.add("join", op, vec![left.node, right.node], unique_names(&columns), at);
         Ok(Relation { node, columns, updating: false, pending: None })
     }
 
@@ -172,7 +179,7 @@ impl Planner<'_> {
         &mut self,
         relation: Relation,
         keys: Vec<Expr>,
-        at: &TableFactor,
+        at: Option<Span>,
     ) -> (Relation, Vec<usize>) {
         let own = relation.columns.len();
         let mut exprs: Vec<Expr> =
@@ -195,7 +202,7 @@ impl Planner<'_> {
         }
         let schema = unique_names(&columns);
         let op = Op::Project { exprs };
-        let node = self.builder.add("project", op, vec![relation.node], schema, span(at.span()));
+        let node = self.builder.add("project", op, vec![relation.node], schema, at);
         (Relation { node, columns, ..relation }, positions)
     }
 
@@ -209,36 +216,44 @@ impl Planner<'_> {
         let (Some(first), Some(last)) = (conditions.first(), conditions.last()) else {
             return Ok(input);
         };
-        let mut row = self.row(&input, clause);
-        let mut bound = Vec::new();
-        for condition in conditions {
-            bound.push(expr::bind_condition(condition, &mut row, clause)?);
-        }
-        let predicate = combine(bound, true)?.fold()?;
         let place = span(first.span().union(&last.span()));
-        Ok(self.builder.filter(input, predicate, place))
+        match self.all_true(&input, conditions, clause)? {
+            Some(predicate) => Ok(self.builder.filter(input, predicate, place)),
+            None => Ok(input),
+        }
+    }
+
+    /// One condition that says what all of these do.
+    pub(super) fn all_true(
+        &mut self,
+        input: &Relation,
+        conditions: &[&Ast],
+        clause: &'static str,
+    ) -> Result<Option<Expr>> {
+        if conditions.is_empty() {
+            return Ok(None);
+        }
+        let mut row = self.row(input, clause);
+        let bind = |condition: &&Ast| expr::bind_condition(condition, &mut row, clause);
+        let bound: Vec<Expr> = conditions.iter().map(bind).collect::<Result<_>>()?;
+        Ok(Some(combine(bound, true)?.fold()?))
     }
 }
 
-/// The conditions of a join that this engine has.
-fn conditions_of(join: &Join) -> Result<Vec<&Ast>> {
-    let constraint = match &join.join_operator {
-        JoinOperator::Join(c) | JoinOperator::Inner(c) | JoinOperator::CrossJoin(c) => c,
-        JoinOperator::Left(_)
-        | JoinOperator::LeftOuter(_)
-        | JoinOperator::Right(_)
-        | JoinOperator::RightOuter(_)
-        | JoinOperator::FullOuter(_) => {
-            return Err(unsupported(
-                "outer joins are not supported",
-                "JOIN gives the pairs; rows without a partner are left out",
-            )
-            .located(&join.relation));
+/// The kind of a join and the conditions of its ON.
+fn conditions_of(join: &Join) -> Result<(JoinKind, Vec<&Ast>)> {
+    let (kind, constraint) = match &join.join_operator {
+        JoinOperator::Join(c) | JoinOperator::Inner(c) | JoinOperator::CrossJoin(c) => {
+            (JoinKind::Inner, c)
         }
+        JoinOperator::Left(c) | JoinOperator::LeftOuter(c) => (JoinKind::Left, c),
+        JoinOperator::Right(c) | JoinOperator::RightOuter(c) => (JoinKind::Right, c),
+        JoinOperator::FullOuter(c) => (JoinKind::Full, c),
         _ => {
             return Err(unsupported(
                 "this kind of join is not supported",
-                "there is the inner join within an interval of time: a JOIN b ON …",
+                "there are JOIN, LEFT JOIN, RIGHT JOIN, FULL JOIN and CROSS JOIN; for rows that have a \
+                 partner, or have none, WHERE EXISTS (…) and WHERE NOT EXISTS (…)",
             )
             .located(&join.relation));
         }
@@ -247,12 +262,18 @@ fn conditions_of(join: &Join) -> Result<Vec<&Ast>> {
         JoinConstraint::On(condition) => {
             let mut all = Vec::new();
             conjuncts(condition, &mut all);
-            Ok(all)
+            Ok((kind, all))
         }
-        JoinConstraint::None => Ok(Vec::new()),
+        JoinConstraint::None if kind == JoinKind::Inner => Ok((kind, Vec::new())),
+        JoinConstraint::None => Err(Diagnostic::new(
+            "sql.join",
+            "an outer join needs a condition that says which rows are partners",
+        )
+        .hint("a LEFT JOIN b ON a.k = b.k")
+        .located(&join.relation)),
         JoinConstraint::Using(_) | JoinConstraint::Natural => Err(unsupported(
             "USING and NATURAL are not supported",
-            "write the condition out: ON a.k = b.k AND a.ts BETWEEN b.ts - INTERVAL '10' SECOND AND b.ts",
+            "write the condition out: ON a.k = b.k",
         )
         .located(&join.relation)),
     }
@@ -278,13 +299,13 @@ fn alike(left: Expr, right: Expr) -> Result<(Expr, Expr)> {
 }
 
 /// The columns of both sides, as conditions see them.
-fn side_by_side(left: &Relation, right: &Relation) -> Relation {
+pub(super) fn side_by_side(left: &Relation, right: &Relation) -> Relation {
     let columns = left.columns.iter().chain(&right.columns).cloned().collect();
     Relation { node: left.node, columns, updating: false, pending: None }
 }
 
 /// The columns as a schema whose names differ.
-fn unique_names(columns: &[Column]) -> crate::schema::SchemaRef {
+pub(super) fn unique_names(columns: &[Column]) -> crate::schema::SchemaRef {
     let mut names = BTreeSet::new();
     let field = |column: &Column| {
         let mut name = column.field.name.clone();
@@ -298,7 +319,7 @@ fn unique_names(columns: &[Column]) -> crate::schema::SchemaRef {
     Schema::new(columns.iter().map(field).collect())
 }
 
-fn distinct_names(left: &Relation, right: &Relation, at: &TableFactor) -> Result<()> {
+pub(super) fn distinct_names(left: &Relation, right: &Relation, at: &impl Spanned) -> Result<()> {
     let name = |c: &Column| c.qualifier.clone();
     let known: BTreeSet<String> = left.columns.iter().filter_map(name).collect();
     match right.columns.iter().filter_map(name).find(|n| known.contains(n)) {
@@ -309,42 +330,5 @@ fn distinct_names(left: &Relation, right: &Relation, at: &TableFactor) -> Result
         .hint(format!("give each a name of its own: FROM {twice} AS a JOIN {twice} AS b"))
         .located(at)),
         None => Ok(()),
-    }
-}
-
-fn no_key() -> Error {
-    unsupported(
-        "a join without an equality of columns is not supported",
-        "add one to the condition: a.k = b.k",
-    )
-}
-
-/// The error of a join without bounds on the time between its rows.
-fn no_bounds(both: &Relation, split: usize, times: &[Times]) -> Error {
-    let missing = |columns: &[Column]| !columns.iter().any(|c| c.field.rowtime);
-    let (left, right) = both.columns.split_at(split);
-    let code = "a JOIN without bounds on the time between its rows is not supported";
-    match times.first() {
-        Some(one) => {
-            let side = if one.lower.is_none() { "earlier" } else { "later" };
-            unsupported(
-                code,
-                format!(
-                    "`{}` may be any time {side} than `{}`: bound it on that side, too",
-                    both.columns[one.columns[1]].field.name,
-                    both.columns[one.columns[0]].field.name
-                ),
-            )
-        }
-        None if missing(left) || missing(right) => unsupported(
-            code,
-            "both tables need a time attribute (WATERMARK FOR ts AS …), handed on unchanged, and \
-             the condition bounds on it: a.ts BETWEEN b.ts - INTERVAL '10' SECOND AND b.ts",
-        ),
-        None => unsupported(
-            code,
-            "bound the time attributes on both sides: \
-             a.ts BETWEEN b.ts - INTERVAL '10' SECOND AND b.ts + INTERVAL '10' SECOND",
-        ),
     }
 }

@@ -9,6 +9,7 @@ pub mod connector;
 mod ddl;
 mod diagnose;
 mod dialect;
+mod exists;
 mod expr;
 mod from;
 mod grouped;
@@ -17,12 +18,15 @@ mod inputs;
 mod insert;
 mod interval;
 mod join;
+mod limit;
 mod literal;
 mod needs;
 mod operator;
 mod planner;
 mod prune;
+mod rank;
 mod refused;
+mod regular;
 mod scope;
 mod select;
 pub mod settings;
@@ -65,6 +69,7 @@ pub fn plan(script: &str, catalog: &dyn Catalog) -> std::result::Result<Plan, Ve
     }
     let (explain, settings, warnings) = (planner.explain, planner.settings, planner.warnings);
     let nodes = planner.builder.finish();
+    rank::endless_ranks(&nodes, &mut errors);
     if errors.is_empty() && nodes.is_empty() {
         errors.push(
             Diagnostic::new("sql.empty", "the script has nothing to run")

@@ -7,8 +7,10 @@ use sqlparser::ast::{
     TableWithJoins,
 };
 
+use super::conditions::conjuncts;
 use super::diagnose::Locate;
 use super::dialect::{TABLE, marker};
+use super::exists::take_partners;
 use super::statement::{self, Kind, Statement};
 use crate::error::Diagnostic;
 
@@ -182,6 +184,12 @@ fn in_body(body: &SetExpr, names: &mut BTreeSet<String>, depth: usize) {
     match body {
         SetExpr::Select(select) => {
             select.from.iter().for_each(|from| in_from(from, names, depth + 1));
+            let mut conditions = Vec::new();
+            if let Some(condition) = &select.selection {
+                conjuncts(condition, &mut conditions);
+            }
+            let partners = take_partners(&mut conditions);
+            partners.iter().for_each(|partner| in_query(partner.query, names, depth + 1));
         }
         SetExpr::Query(inner) => in_query(inner, names, depth + 1),
         SetExpr::SetOperation { left, right, .. } => {

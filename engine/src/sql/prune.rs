@@ -7,14 +7,17 @@ use crate::expr::{Expr, ExprKind};
 use crate::plan::{Node, NodeId, Op};
 use crate::schema::Schema;
 
-/// Joins and windows make their rows column by column: those columns that the projection behind does not
-/// read are left out.
+/// Joins, windows and ranks make their rows column by column: those columns that the projection behind does
+/// not read are left out.
 pub(super) fn prune(nodes: &mut [Node]) {
     for node in 0..nodes.len() {
-        if matches!(nodes[node].op, Op::IntervalJoin { .. } | Op::WindowAggregate { .. })
-            && let Some((behind, used)) = readers(nodes, node)
+        if matches!(
+            nodes[node].op,
+            Op::IntervalJoin { .. } | Op::WindowAggregate { .. } | Op::Rank(_)
+        ) && let Some((behind, used)) = readers(nodes, node)
         {
-            let kept = hand_on(&mut nodes[node], used);
+            let retracted = nodes[nodes[node].inputs[0]].updating;
+            let kept = hand_on(&mut nodes[node], used, retracted);
             move_columns(nodes, node, &behind, &kept);
         }
         let upserts = matches!(nodes[node].op, Op::GroupAggregate { .. }) && upserts(nodes, node);
@@ -74,8 +77,8 @@ fn readers(nodes: &[Node], node: NodeId) -> Option<(Vec<NodeId>, BTreeSet<usize>
     }
 }
 
-/// Leaves out what is not used; the columns that stay.
-fn hand_on(node: &mut Node, used: BTreeSet<usize>) -> Vec<usize> {
+/// Leaves out what is not used; the columns that stay. `retracted`: its input takes rows back.
+fn hand_on(node: &mut Node, mut used: BTreeSet<usize>, retracted: bool) -> Vec<usize> {
     match &mut node.op {
         Op::IntervalJoin { columns, .. } => {
             let left = columns[0].len();
@@ -98,6 +101,17 @@ fn hand_on(node: &mut Node, used: BTreeSet<usize>) -> Vec<usize> {
             *aggregates = among(calls, usize::MAX).map(|&c| aggregates[c - calls]).collect();
             *bounds = among(first, calls).map(|&c| bounds[c - first]).collect();
             kept
+        }
+        Op::Rank(spec) => {
+            let count = spec.columns.len();
+            spec.numbered = used.contains(&count);
+            // A row that is taken back is known by all its columns.
+            if retracted {
+                used.extend(0..count);
+            }
+            let kept = used.range(..count).map(|&c| spec.columns[c]);
+            spec.columns = kept.collect();
+            used.into_iter().collect()
         }
         _ => unreachable!("only those are asked"),
     }

@@ -5,13 +5,14 @@ use sqlparser::ast::Expr as Ast;
 use super::diagnose::{unknown, unsupported};
 use super::guest::Functions;
 use super::operator::lone_interval;
+use super::rank::{misplaced, no_rank};
 use crate::aggregate::Function as Aggregate;
 use crate::error::{Diagnostic, Error};
 use crate::expr::functions;
 
 /// A query where a value is expected.
 pub(super) fn subquery() -> Error {
-    unsupported("a query as a value is not supported", "put the query in FROM: (SELECT …) AS t")
+    unsupported("a query as a value is not supported", "join it: FROM a CROSS JOIN (SELECT …) AS b")
 }
 
 /// A call of a function there is not.
@@ -42,9 +43,6 @@ pub(super) fn unknown_function(name: &str, upper: &str, own: Option<&Functions>)
         | "COLLECT"
         | "FIRST_VALUE"
         | "LAST_VALUE"
-        | "RANK"
-        | "DENSE_RANK"
-        | "ROW_NUMBER"
         | "PERCENTILE"
         | "APPROX_COUNT_DISTINCT"
         | "LAG"
@@ -52,6 +50,8 @@ pub(super) fn unknown_function(name: &str, upper: &str, own: Option<&Functions>)
             format!("the aggregate {upper} is not supported"),
             "the aggregates are COUNT, SUM, AVG, MIN and MAX",
         ),
+        "RANK" | "DENSE_RANK" => no_rank(upper),
+        "ROW_NUMBER" => misplaced(upper),
         "TUMBLE" | "SESSION" | "HOP" | "CUMULATE" | "TUMBLE_START" | "TUMBLE_END"
         | "TUMBLE_ROWTIME" | "SESSION_START" | "SESSION_END" | "DESCRIPTOR" => unsupported(
             format!("{upper} does not stand here"),
@@ -69,7 +69,11 @@ pub(super) fn unknown_function(name: &str, upper: &str, own: Option<&Functions>)
 /// An expression there is not.
 pub(super) fn refuse(ast: &Ast) -> Error {
     match ast {
-        Ast::Exists { .. } | Ast::Subquery(_) | Ast::InSubquery { .. } => subquery(),
+        Ast::Exists { .. } | Ast::InSubquery { .. } => unsupported(
+            "IN and EXISTS with a query stand in WHERE only, between ANDs",
+            "for OR, unite the rows of both conditions: SELECT … UNION SELECT …",
+        ),
+        Ast::Subquery(_) => subquery(),
         Ast::SimilarTo { .. } | Ast::RLike { .. } | Ast::ILike { .. } => {
             unsupported("this pattern match is not supported", "use LIKE")
         }

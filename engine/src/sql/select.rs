@@ -11,14 +11,18 @@ use super::aggregate::{keys_of, place_of};
 use super::clauses::{refuse_query_clauses, refuse_select_clauses};
 use super::conditions::conjuncts;
 use super::diagnose::{Locate, span, unknown, unsupported};
+use super::exists::take_partners;
 use super::expr::{self, Names};
 use super::from::{ident_of, rename};
 use super::grouped::any_aggregate;
+use super::limit::limit_of;
 use super::planner::Planner;
+use super::rank::{Below, Over, over, row_number};
 use super::scope::{Column, Relation, Role};
 use crate::error::{Diagnostic, Result};
 use crate::expr::{Expr, ExprKind};
-use crate::schema::Field;
+use crate::schema::{DataType, Field};
+use crate::value::Value;
 
 /// The deepest nesting of queries.
 const DEPTH_LIMIT: usize = 24;
@@ -63,7 +67,10 @@ impl Planner<'_> {
                 self.scoped.push((cte.alias.name.value.clone(), relation));
             }
         }
-        self.body(&query.body, query)
+        match limit_of(query)? {
+            Some(limit) => self.limited(query, &limit),
+            None => self.body(&query.body, query),
+        }
     }
 
     /// Plans a SELECT.
@@ -78,20 +85,32 @@ impl Planner<'_> {
 
     fn selected(&mut self, select: &Select) -> Result<Relation> {
         let mut conditions = Vec::new();
+        if let Some(condition) = &select.selection {
+            conjuncts(condition, &mut conditions);
+        }
+        let partners = take_partners(&mut conditions);
         let joins = select.from.len() > 1 || select.from.iter().any(|f| !f.joins.is_empty());
         let mut input = if joins {
-            if let Some(condition) = &select.selection {
-                conjuncts(condition, &mut conditions);
-            }
             let joined = self.joined(&select.from, &mut conditions)?;
             self.keep_only(joined, &conditions, "WHERE")?
         } else {
-            self.from(&select.from, select)?
+            let input = self.from(&select.from, select)?;
+            match (self.ranked(&input, &conditions)?, &select.selection) {
+                (Some((ranked, rest)), _) => self.keep_only(ranked, &rest, "WHERE")?,
+                (None, Some(condition)) if partners.is_empty() => {
+                    let mut row = self.row(&input, "WHERE");
+                    let predicate = expr::bind_condition(condition, &mut row, "WHERE")?;
+                    self.restrict(input, predicate, condition)?
+                }
+                (None, None) => input,
+                (None, Some(_)) => {
+                    let input = self.assigned(input, span(select.select_token.0.span))?;
+                    self.keep_only(input, &conditions, "WHERE")?
+                }
+            }
         };
-        if let (Some(condition), false) = (&select.selection, joins) {
-            let mut row = self.row(&input, "WHERE");
-            let predicate = expr::bind_condition(condition, &mut row, "WHERE")?;
-            input = self.restrict(input, predicate, condition)?;
+        for partner in partners {
+            input = self.with_partner(input, &partner)?;
         }
         let keys = keys_of(&select.group_by)?;
         let calculated = select.projection.iter().filter_map(item_expr).chain(&select.having);
@@ -135,16 +154,21 @@ impl Planner<'_> {
         let at = span(select.select_token.0.span);
         let input = if input.pending.is_some() { self.assign(input, at)? } else { input };
         let mut items = Vec::new();
+        let mut number = None;
         for (i, item) in select.projection.iter().enumerate() {
+            let mut row = self.row(&input, "SELECT without GROUP BY");
+            if let Some(call) = row_number(item)? {
+                numbers_once(&number, item)?;
+                number = Some((items.len(), over(call, &mut row)?));
+                items.push(number_item(item, i));
+                continue;
+            }
             match wildcard(item)? {
                 Some(qualifier) => expand(&input, qualifier, &mut items)?,
-                None => {
-                    let mut row = self.row(&input, "SELECT without GROUP BY");
-                    items.push(bind_item(item, i, &mut row, &input)?);
-                }
+                None => items.push(bind_item(item, i, &mut row, &input)?),
             }
         }
-        Ok(self.projection(&input, items, select))
+        Ok(self.projection(&input, items, number, select))
     }
 
     fn grouped(&mut self, input: Relation, select: &Select, keys: &[Ast]) -> Result<Relation> {
@@ -163,8 +187,15 @@ impl Planner<'_> {
             items.push((i, item));
         }
         let mut bound = Vec::new();
+        let mut number = None;
         for (i, item) in items {
             let Some(ast) = item_expr(item) else { continue };
+            if let Some(call) = row_number(item)? {
+                numbers_once(&number, item)?;
+                number = Some((bound.len(), over(call, &mut grouped)?));
+                bound.push((number_item(item, i).expr, item_name(item, i)));
+                continue;
+            }
             let expr = expr::bind(ast, &mut grouped)?;
             bound.push((expr, item_name(item, i)));
         }
@@ -193,10 +224,17 @@ impl Planner<'_> {
             }
         };
         let items = bound.into_iter().map(item).collect();
-        Ok(self.projection(&output, items, select))
+        Ok(self.projection(&output, items, number, select))
     }
 
-    fn projection(&mut self, input: &Relation, items: Vec<Item>, select: &Select) -> Relation {
+    /// The columns of a SELECT, one of which may number the rows.
+    fn projection(
+        &mut self,
+        input: &Relation,
+        items: Vec<Item>,
+        number: Option<(usize, Over)>,
+        select: &Select,
+    ) -> Relation {
         let mut names = BTreeSet::new();
         let mut exprs = Vec::new();
         let mut columns = Vec::new();
@@ -216,11 +254,34 @@ impl Planner<'_> {
             columns.push(Column { qualifier: None, field, role: item.role });
             exprs.push(item.expr);
         }
+        if let Some((position, over)) = number {
+            exprs.remove(position);
+            let number = columns.remove(position);
+            let below = Below::new(exprs, columns);
+            return self.numbered(input, below, (position, number), over, select);
+        }
         self.builder.project(input, exprs, columns, span(select.select_token.0.span))
     }
 }
 
-fn item_expr(item: &SelectItem) -> Option<&Ast> {
+/// Stands where the number of a row will.
+fn number_item(item: &SelectItem, position: usize) -> Item {
+    let expr = Expr::literal(Value::BigInt(0), DataType::BigInt);
+    Item { expr, name: item_name(item, position), role: Role::Plain, rowtime: false }
+}
+
+fn numbers_once(known: &Option<(usize, Over)>, item: &SelectItem) -> Result<()> {
+    match known {
+        None => Ok(()),
+        Some(_) => Err(unsupported(
+            "two numberings of rows in one query are not supported",
+            "number them in a query of their own each",
+        )
+        .located(item)),
+    }
+}
+
+pub(super) fn item_expr(item: &SelectItem) -> Option<&Ast> {
     match item {
         SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => Some(expr),
         _ => None,

@@ -90,5 +90,7 @@ pub(super) fn explained(script: &str) -> String {
 }
 
 mod fuzz;
+mod joins;
 mod mistakes;
 mod plans;
+mod ranks;

@@ -7,6 +7,7 @@ use highwater_engine::batch::RowKind;
 use highwater_engine::session::Rows;
 
 use crate::drivers::{options, tables};
+use crate::joins;
 use crate::stream::{Record, or_null, records, scenario};
 
 /// Greatest and least must remember what they have seen: rows of `per_key` change all the time.
@@ -92,12 +93,12 @@ fn applied(rows: &Rows) -> Vec<String> {
 }
 
 /// What a script leaves, over a small stream.
-fn left(records: &[Record], script: &str) -> Vec<String> {
+pub fn left(records: &[Record], script: &str) -> Vec<String> {
     let (tables, _) = tables(&scenario(records, script), &options(2, 7));
     applied(&tables[0])
 }
 
-fn groups<K: Ord>(records: &[Record], key: impl Fn(&Record) -> K) -> BTreeMap<K, Vec<Record>> {
+pub fn groups<K: Ord>(records: &[Record], key: impl Fn(&Record) -> K) -> BTreeMap<K, Vec<Record>> {
     let mut groups: BTreeMap<K, Vec<Record>> = BTreeMap::new();
     records.iter().for_each(|r| groups.entry(key(r)).or_default().push(*r));
     groups
@@ -115,7 +116,7 @@ fn different<T: Ord>(values: impl Iterator<Item = T>) -> BTreeSet<T> {
     values.collect()
 }
 
-fn sorted(lines: impl Iterator<Item = String>) -> Vec<String> {
+pub fn sorted(lines: impl Iterator<Item = String>) -> Vec<String> {
     let mut lines: Vec<String> = lines.collect();
     lines.sort();
     lines
@@ -221,7 +222,7 @@ fn a_union_has_the_rows_of_all() {
 #[test]
 fn no_row_is_taken_back_that_is_not_there() {
     let records = records(240, 2);
-    for (name, script) in SCRIPTS {
+    for (name, script) in SCRIPTS.into_iter().chain(joins::SCRIPTS) {
         let text = scenario(&records, script);
         let expected = applied(&tables(&text, &options(1, 1024)).0[0]);
         assert!(!expected.is_empty(), "{name}");

@@ -6,8 +6,11 @@ use std::collections::BTreeMap;
 use highwater_engine::session::{Fast, Files, Options, Rows, Session};
 
 use crate::changelog;
+use crate::joins;
+use crate::rank;
 use crate::sandbox::Interpreter;
 use crate::stream::{Record, or_null, records, scenario, time};
+use crate::window_joins;
 
 const TUMBLING: &str = "SELECT k, g, window_start, window_end, COUNT(*) AS n, SUM(v) AS s, \
     MIN(v) AS lo, MAX(v) AS hi \
@@ -87,8 +90,10 @@ const OWN: [(&str, &str); 13] = [
     ("three joined", THREE_JOINED),
 ];
 
-fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
-    OWN.into_iter().chain(changelog::SCRIPTS)
+fn all() -> impl Iterator<Item = (&'static str, String)> {
+    let plain =
+        OWN.into_iter().chain(changelog::SCRIPTS).chain(joins::SCRIPTS).chain(rank::SCRIPTS);
+    plain.map(|(name, script)| (name, script.to_owned())).chain(window_joins::scripts())
 }
 
 const SUBTASKS: [u32; 3] = [1, 2, 4];
@@ -153,7 +158,7 @@ fn sorted(output: &Output) -> Vec<String> {
 fn same_everywhere(partitions: u64) {
     let records = records(240, partitions);
     for (name, script) in all() {
-        let text = scenario(&records, script);
+        let text = scenario(&records, &script);
         let (expected, late) = run(&text, &options(1, 1024));
         assert!(expected.iter().all(|rows| rows.len() > 4), "{name} gives hardly any rows");
         for subtasks in SUBTASKS {
@@ -181,7 +186,7 @@ fn so_do_two_partitions_of_which_one_falls_silent() {
 fn a_crash_of_any_task_at_any_time_changes_no_row() {
     let records = records(160, 2);
     for (name, script) in all() {
-        let text = scenario(&records, script);
+        let text = scenario(&records, &script);
         let options = options(2, 7);
         let (expected, _) = run(&text, &options);
         let start = open(&text, &options);
@@ -198,7 +203,7 @@ fn a_crash_of_any_task_at_any_time_changes_no_row() {
 }
 
 /// The watermark of one partition before each record, and at last the end of time.
-fn watermarks(records: &[Record]) -> Vec<i64> {
+pub fn watermarks(records: &[Record]) -> Vec<i64> {
     let mut marks = vec![i64::MIN];
     for r in records {
         marks.push((r.ts - 4_000).max(marks[marks.len() - 1]));

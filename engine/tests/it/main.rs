@@ -2,11 +2,14 @@
 
 mod changelog;
 mod drivers;
+mod joins;
 mod live;
 mod random;
+mod rank;
 mod sandbox;
 mod schedule;
 mod sessions;
 mod stream;
 mod tidy;
 mod why;
+mod window_joins;

@@ -94,6 +94,10 @@ SQL in the dialect of Apache Flink
   TABLE(TUMBLE(TABLE t, DESCRIPTOR(time), INTERVAL '10' MINUTES))
   TABLE(SESSION(TABLE t PARTITION BY key, DESCRIPTOR(time), INTERVAL '5' MINUTES))
 
+  SELECT … FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY key ORDER BY value DESC) AS n FROM t)
+    WHERE n <= 3                     the first three of each key; of a window when it closes
+  SELECT … ORDER BY value DESC LIMIT 3
+
 TYPES
 
   BOOLEAN, INT, BIGINT, FLOAT, DOUBLE, DECIMAL(p, s), STRING, BYTES, DATE, TIMESTAMP(3),

@@ -15,6 +15,10 @@ const SEEDS: &[&str] = &[
     "SELECT * FROM TABLE(aftershocks(mainshock => TABLE quakes PARTITION BY net, aftershock => TABLE \
      (SELECT * FROM quakes WHERE mag < 9) PARTITION BY net, ON_TIME => DESCRIPTOR(event_time), \
      LOWER => INTERVAL '0' SECOND, UPPER => INTERVAL '3' DAY, km => 100.5)) AS pairs",
+    "CREATE VIEW v AS SELECT a, ROW_NUMBER() OVER (PARTITION BY MOD(b, 3), s ORDER BY a DESC NULLS FIRST, b + 1) \
+     AS n, s FROM plain WHERE a > 0; \
+     SELECT s, COUNT(*) AS c FROM v WHERE n BETWEEN 1 AND 3 AND v.n <> 2 GROUP BY s \
+     ORDER BY 2 DESC, MAX(a) LIMIT 5 OFFSET 1",
     "WITH w AS (SELECT * FROM TABLE(swarm(TABLE quakes PARTITION BY net, DESCRIPTOR(event_time), 30))) \
      SELECT net, `window_end` - INTERVAL '1' DAY, quakes FROM w -- the end\n",
 ];
@@ -59,6 +63,10 @@ const PIECES: &[&str] = &[
     "GROUP BY",
     "PARTITION BY",
     "OVER ()",
+    "ROW_NUMBER()",
+    "ORDER BY",
+    "LIMIT 1",
+    "n <= 1",
     "WITH",
     "$TABLE",
     "::",

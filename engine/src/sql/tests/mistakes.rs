@@ -167,31 +167,34 @@ const MISTAKES: &[(&str, &str)] = &[
         "SELECT * FROM TABLE(HOP(TABLE quakes, DESCRIPTOR(event_time), INTERVAL '2' DAY, ¿INTERVAL '3' DAY))",
     ),
     // Joins
-    ("sql.unsupported", "SELECT a.a FROM plain AS a JOIN ¿plain AS b ON a.a = b.a"),
-    ("sql.unsupported", "SELECT 1 AS x FROM quakes a, ¿quakes b WHERE a.net = b.net"),
-    ("sql.unsupported", "SELECT 1 AS x FROM quakes a CROSS JOIN ¿quakes b"),
     (
         "sql.unsupported",
-        "SELECT 1 AS x FROM quakes a JOIN ¿quakes b ON a.net = b.net AND a.event_time >= b.event_time",
+        "SELECT 1 AS x FROM quakes a LEFT JOIN quakes b ON a.net = b.net AND ¿a.event_time = b.event_time",
+    ),
+    ("sql.subquery", "SELECT a FROM plain WHERE a IN (¿SELECT a, b FROM plain)"),
+    ("sql.type", "SELECT a FROM plain WHERE ¿a IN (SELECT s FROM plain)"),
+    (
+        "sql.unknown-column",
+        "SELECT a FROM plain p WHERE EXISTS (SELECT 1 FROM quakes q WHERE q.id = p.¿x)",
     ),
     (
-        "sql.unsupported",
-        "SELECT 1 AS x FROM quakes a JOIN ¿quakes b ON a.event_time BETWEEN b.event_time - INTERVAL '1' DAY AND b.event_time",
+        "sql.duplicate",
+        "SELECT a FROM plain WHERE EXISTS (¿SELECT 1 FROM plain WHERE plain.a = x.b)",
+    ),
+    ("sql.join", "SELECT 1 AS x FROM quakes a LEFT JOIN ¿quakes b"),
+    ("sql.join", "SELECT 1 AS x FROM quakes a FULL OUTER JOIN ¿quakes b"),
+    ("sql.unsupported", "SELECT 1 AS x FROM quakes a LEFT SEMI JOIN ¿quakes b ON a.net = b.net"),
+    ("sql.type", "SELECT 1 AS x FROM quakes a LEFT JOIN quakes b ON a.net = b.net AND ¿a.mag"),
+    (
+        "sql.unknown-column",
+        "SELECT 1 AS x FROM plain a RIGHT JOIN plain b ON a.a = b.a AND b.¿x > 3",
     ),
     (
-        "sql.unsupported",
-        "SELECT 1 AS x FROM quakes a JOIN ¿quakes b ON a.net <> b.net AND a.event_time = b.event_time",
-    ),
-    (
-        "sql.unsupported",
-        "SELECT 1 AS x FROM quakes a LEFT JOIN ¿quakes b ON a.net = b.net AND a.event_time = b.event_time",
+        "sql.missing-watermark",
+        "SELECT COUNT(*) AS n FROM TABLE(TUMBLE(TABLE (SELECT a.event_time FROM quakes AS a LEFT JOIN quakes AS b ON a.id = b.id), ¿DESCRIPTOR(event_time), INTERVAL '1' DAY)) GROUP BY window_start, window_end",
     ),
     ("sql.unsupported", "SELECT 1 AS x FROM quakes a JOIN ¿quakes b USING (net)"),
     ("sql.unsupported", "SELECT 1 AS x FROM quakes a NATURAL JOIN ¿quakes b"),
-    (
-        "sql.unsupported",
-        "SELECT 1 AS x FROM quakes a JOIN ¿quakes b ON a.net = b.net AND a.event_time BETWEEN b.event_time - INTERVAL '1' MONTH AND b.event_time",
-    ),
     (
         "sql.duplicate",
         "SELECT 1 AS x FROM quakes JOIN ¿quakes ON net = net AND event_time = event_time",
@@ -202,7 +205,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "sql.type",
-        "SELECT 1 AS x FROM quakes a JOIN ¿quakes b ON a.net = b.mag AND a.event_time = b.event_time",
+        "SELECT 1 AS x FROM quakes a JOIN quakes b ON ¿a.net = b.mag AND a.event_time = b.event_time",
     ),
     (
         "sql.unknown-column",
@@ -221,10 +224,6 @@ const MISTAKES: &[(&str, &str)] = &[
         "SELECT 1 AS x FROM quakes a JOIN quakes b ON a.net = b.net AND a.event_time = b.event_time AND ¿a.depth + b.depth",
     ),
     (
-        "sql.updating",
-        "SELECT 1 AS x FROM quakes a JOIN (¿SELECT net, COUNT(*) AS n FROM quakes GROUP BY net) b ON a.net = b.net",
-    ),
-    (
         "sql.window",
         "SELECT * FROM TABLE(HOP(TABLE quakes, DESCRIPTOR(event_time), ¿INTERVAL '0.001' SECOND, INTERVAL '3' DAY))",
     ),
@@ -234,6 +233,56 @@ const MISTAKES: &[(&str, &str)] = &[
     ("sql.unknown-column", "SELECT a FROM plain UNION ALL SELECT ¿aa FROM plain"),
     ("sql.argument", "SELECT ¿COUNT(DISTINCT *) FROM plain"),
     ("sql.type", "SELECT ¿SUM(DISTINCT s) FROM plain"),
+    // Ranks
+    ("sql.rank", "SELECT * FROM (SELECT *, ¿ROW_NUMBER() OVER (ORDER BY a) AS n FROM plain)"),
+    (
+        "sql.rank",
+        "SELECT * FROM (SELECT *, ¿ROW_NUMBER() OVER (ORDER BY a) AS n FROM plain) WHERE n <= a",
+    ),
+    (
+        "sql.rank",
+        "SELECT * FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY a) AS n FROM plain) WHERE a > 1 AND ¿n > 3",
+    ),
+    (
+        "sql.rank",
+        "SELECT * FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY a) AS n FROM plain) WHERE ¿n < 1",
+    ),
+    (
+        "sql.rank",
+        "SELECT * FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY a) AS n FROM plain) WHERE ¿n > 3 AND n < 4",
+    ),
+    (
+        "sql.rank",
+        "SELECT a FROM (SELECT a, ¿ROW_NUMBER() OVER (PARTITION BY a) AS n FROM plain) WHERE n = 1",
+    ),
+    ("sql.rank", "SELECT ¿ROW_NUMBER() AS n FROM plain"),
+    ("sql.rank", "¿SELECT a FROM plain LIMIT 0"),
+    ("sql.argument", "SELECT ¿ROW_NUMBER(a) OVER (ORDER BY a) AS n FROM plain"),
+    ("sql.argument", "SELECT a FROM plain LIMIT ¿a"),
+    ("sql.argument", "SELECT a FROM plain LIMIT 3 OFFSET ¿1.5"),
+    ("sql.columns", "SELECT a FROM plain ORDER BY ¿2 LIMIT 3"),
+    ("sql.unknown-column", "SELECT a FROM plain ORDER BY ¿aa LIMIT 3"),
+    ("sql.unknown-column", "SELECT DISTINCT a FROM plain ORDER BY ¿b LIMIT 3"),
+    ("sql.unknown-column", "SELECT a, ROW_NUMBER() OVER (PARTITION BY ¿c ORDER BY a) FROM plain"),
+    ("sql.group", "SELECT s, ROW_NUMBER() OVER (ORDER BY ¿a) AS n FROM plain GROUP BY s"),
+    ("sql.unsupported", "SELECT a, ¿RANK() OVER (ORDER BY a) AS n FROM plain"),
+    ("sql.unsupported", "SELECT a, ¿DENSE_RANK() OVER (ORDER BY a) AS n FROM plain"),
+    ("sql.unsupported", "SELECT ¿ROW_NUMBER() OVER (ORDER BY a) + 1 AS n FROM plain"),
+    (
+        "sql.unsupported",
+        "SELECT ROW_NUMBER() OVER (ORDER BY a) AS n, ¿ROW_NUMBER() OVER (ORDER BY b) AS m FROM plain",
+    ),
+    (
+        "sql.unsupported",
+        "SELECT ¿ROW_NUMBER() OVER (ORDER BY a ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS n FROM plain",
+    ),
+    ("sql.unsupported", "SELECT a FROM plain ORDER BY ¿a"),
+    ("sql.unsupported", "¿SELECT a FROM plain ORDER BY a OFFSET 3"),
+    ("sql.unsupported", "¿SELECT a FROM plain ORDER BY a FETCH FIRST 3 ROWS WITH TIES"),
+    (
+        "sql.updating",
+        "SELECT COUNT(*) FROM TABLE(TUMBLE(¿TABLE (SELECT * FROM quakes ORDER BY mag LIMIT 3), DESCRIPTOR(event_time), INTERVAL '1' DAY)) GROUP BY window_start, window_end",
+    ),
     // Not here yet
     (
         "sql.unsupported",
@@ -244,7 +293,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("sql.unsupported", "¿SELECT a FROM plain INTERSECT SELECT a FROM plain"),
     ("sql.unsupported", "¿SELECT a FROM plain EXCEPT ALL SELECT a FROM plain"),
     ("sql.unsupported", "¿SELECT a FROM plain UNION BY NAME SELECT a FROM plain"),
-    ("sql.unsupported", "SELECT a FROM plain WHERE ¿a IN (SELECT b FROM plain)"),
+    ("sql.unsupported", "SELECT a FROM plain WHERE b > 1 OR ¿a IN (SELECT b FROM plain)"),
     ("sql.unsupported", "¿DROP TABLE plain"),
     ("sql.unsupported", "CREATE TABLE t (a INT ¿METADATA FROM 'x')"),
     ("sql.unsupported", "CREATE TABLE t (a ¿ARRAY<INT>)"),

@@ -5,25 +5,26 @@ use crate::plan::Plan;
 use crate::sql::{NeedKind, endless, needs, plan};
 
 /// The tables of the tests as sources.
-const QUAKES: &str = "quakes: Source(filesystem, 'quakes.jsonl', [id STRING, net STRING, mag DECIMAL(4, 2), \
+pub(super) const QUAKES: &str = "quakes: Source(filesystem, 'quakes.jsonl', [id STRING, net STRING, mag DECIMAL(4, 2), \
     depth DOUBLE, event_ms BIGINT, event_time TIMESTAMP_LTZ(3) *ROWTIME*], event_time = \
     TO_TIMESTAMP_LTZ(event_ms, 3), watermark=[event_time - 4 h])";
-const PLAIN: &str = "plain: Source(inline, [a INT, b BIGINT, s STRING, ts TIMESTAMP(3)])";
+pub(super) const PLAIN: &str =
+    "plain: Source(inline, [a INT, b BIGINT, s STRING, ts TIMESTAMP(3)])";
 const TUMBLE: &str = "TABLE(TUMBLE(TABLE quakes, DESCRIPTOR(event_time), INTERVAL '6' HOURS))";
 const SESSION: &str = "TABLE(SESSION(DATA => TABLE quakes PARTITION BY net, TIMECOL => DESCRIPTOR(event_time), GAP => INTERVAL '90' MINUTE))";
 const ENDS: &str = "window_start TIMESTAMP(3), window_end TIMESTAMP(3)";
 
 /// The lines of a plan without indentation, the sink first.
-fn lines(script: &str) -> Vec<String> {
+pub(super) fn lines(script: &str) -> Vec<String> {
     explained(script).lines().map(|l| l.trim_start().trim_start_matches("+- ").to_owned()).collect()
 }
 
-fn check(script: &str, wanted: &[&str]) {
+pub(super) fn check(script: &str, wanted: &[&str]) {
     let found = lines(script);
     assert_eq!(found, wanted, "{script}");
 }
 
-fn planned(script: &str) -> Plan {
+pub(super) fn planned(script: &str) -> Plan {
     plan(&format!("{TABLES}{script}"), &Guests).unwrap_or_else(|e| panic!("{script}: {e:#?}"))
 }
 
@@ -234,103 +235,6 @@ fn guests_are_called_with_columns_and_parameters() {
 }
 
 /// Each way to write the same bounds.
-#[test]
-fn bounds_on_time_make_an_interval_join() {
-    for condition in [
-        "a.event_time BETWEEN b.event_time - INTERVAL '2' HOUR AND b.event_time + INTERVAL '10' SECOND",
-        "b.event_time BETWEEN a.event_time - INTERVAL '10' SECOND AND a.event_time + INTERVAL '2' HOUR",
-        "a.event_time >= b.event_time - INTERVAL '2' HOUR AND a.event_time <= b.event_time + INTERVAL '10' SECOND",
-        "b.event_time - INTERVAL '2' HOUR <= a.event_time AND b.event_time + INTERVAL '10' SECOND >= a.event_time",
-        "a.event_time + INTERVAL '2' HOUR >= b.event_time AND (a.event_time - INTERVAL '10' SECOND <= b.event_time)",
-        "a.event_time < b.event_time + INTERVAL '10.001' SECOND AND b.event_time - INTERVAL '1:59:59.999' HOUR TO SECOND - INTERVAL '0.002' SECOND < a.event_time",
-        "a.event_time + INTERVAL '1' HOUR >= b.event_time - INTERVAL '1' HOUR AND a.event_time <= INTERVAL '10' SECOND + b.event_time \
-         AND a.event_time <= b.event_time + INTERVAL '1' DAY",
-    ] {
-        for script in [
-            format!(
-                "SELECT a.id, b.mag FROM quakes a JOIN quakes AS b ON a.net = b.net AND {condition}"
-            ),
-            format!(
-                "SELECT a.id, b.mag FROM quakes a INNER JOIN quakes b ON {condition} AND b.net = a.net"
-            ),
-            format!(
-                "SELECT a.id, b.mag FROM quakes a JOIN quakes b ON b.net = a.net WHERE {condition}"
-            ),
-            format!(
-                "SELECT a.id, b.mag FROM quakes a, quakes b WHERE a.net = b.net AND {condition}"
-            ),
-        ] {
-            check(
-                &script,
-                &[
-                    "result: Sink(collect, [id STRING, mag DECIMAL(4, 2)])",
-                    "project: Project(id, mag0 AS mag)",
-                    "join: IntervalJoin(times=[event_time, event_time], keys=[net = net], between -10 s and 2 h)",
-                    QUAKES,
-                    "quakes (see above)",
-                ],
-            );
-        }
-    }
-}
-
-#[test]
-fn what_is_no_bound_and_no_key_filters() {
-    check(
-        "SELECT a.id FROM quakes a JOIN quakes b ON a.net = b.net AND a.mag < b.mag AND b.depth > 10 \
-         AND a.event_time = b.event_time WHERE a.depth + b.depth < 5 AND a.id <> 'x'",
-        &[
-            "result: Sink(collect, [id STRING])",
-            "project: Project(id)",
-            "filter-4: Filter(depth + depth0 < 5.0E0)",
-            "filter-3: Filter(mag < mag0)",
-            "join: IntervalJoin(times=[event_time, event_time], keys=[net = net], between 0 ms and 0 ms)",
-            "filter-2: Filter(id <> 'x')",
-            QUAKES,
-            "filter: Filter(depth > 10.0E0)",
-            "quakes (see above)",
-        ],
-    );
-}
-
-#[test]
-fn keys_of_a_join_may_be_computed() {
-    check(
-        "CREATE VIEW v AS SELECT UPPER(net) AS code, CAST(event_ms AS INT) AS ms, event_time FROM quakes;
-         SELECT q.id, v.event_time FROM quakes q JOIN v ON LOWER(v.code) = q.net AND v.ms = q.event_ms \
-         AND q.event_time BETWEEN v.event_time AND v.event_time + INTERVAL '1' MINUTE",
-        &[
-            "result: Sink(collect, [id STRING, event_time TIMESTAMP_LTZ(3) *ROWTIME*])",
-            "project-3: Project(id, event_time0 AS event_time)",
-            "join: IntervalJoin(times=[event_time, event_time], keys=[net, event_ms = key_0, key_1], between -1 min and 0 ms)",
-            QUAKES,
-            "project-2: Project(code, ms, event_time, LOWER(code) AS key_0, CAST(ms AS BIGINT) AS key_1)",
-            "project: Project(UPPER(net) AS code, CAST(event_ms AS INT) AS ms, event_time)",
-            "quakes (see above)",
-        ],
-    );
-}
-
-/// Only the times that the join is about stay time attributes: they bound how far its rows lie behind.
-#[test]
-fn joined_rows_keep_the_time_attributes_of_the_join() {
-    let joined = "CREATE VIEW j AS SELECT a.net, a.event_time AS one, b.event_time AS other FROM quakes a \
-         JOIN quakes b ON a.net = b.net AND a.event_time BETWEEN b.event_time AND b.event_time + INTERVAL '1' HOUR;";
-    for (time, rest) in [("one", ""), ("other", "")] {
-        let found = lines(&format!(
-            "{joined} SELECT COUNT(*) AS n FROM TABLE(TUMBLE(TABLE j, DESCRIPTOR({time}), INTERVAL '1' DAY)){rest} \
-             GROUP BY window_start, window_end"
-        ));
-        assert!(found[2].contains(&format!("time=[{time}]")), "{found:#?}");
-    }
-    let found = lines(&format!(
-        "{joined} SELECT * FROM j JOIN quakes AS c ON j.net = c.net AND c.event_time = j.other"
-    ));
-    let times = "one TIMESTAMP_LTZ(3), other TIMESTAMP_LTZ(3) *ROWTIME*";
-    assert!(found[0].contains(times), "{}", found[0]);
-    assert!(found[0].contains("event_time TIMESTAMP_LTZ(3) *ROWTIME*"), "{}", found[0]);
-}
-
 #[test]
 fn inserts_are_cast_and_reordered() {
     check(

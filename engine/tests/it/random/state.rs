@@ -7,6 +7,7 @@ use highwater_engine::aggregate::{AggregateCall, Function};
 use highwater_engine::batch::{Batch, Stair};
 use highwater_engine::column::from_values;
 use highwater_engine::group::GroupAggregate;
+use highwater_engine::join::{JoinKind, RegularJoin, WindowJoin};
 use highwater_engine::key::KeyOrder;
 use highwater_engine::operator::{Operator, Output};
 use highwater_engine::schema::{DataType, Field, Schema, SchemaRef};
@@ -16,7 +17,7 @@ use highwater_engine::window::{AlignedAggregate, SessionAggregate, WindowBound};
 
 use super::stream::Dice;
 
-const TYPES: [DataType; 7] = [
+pub(super) const TYPES: [DataType; 7] = [
     DataType::BigInt,
     DataType::String,
     DataType::Timestamp,
@@ -25,7 +26,7 @@ const TYPES: [DataType; 7] = [
     DataType::Decimal(10, 2),
     DataType::Boolean,
 ];
-const TIME: usize = 2;
+pub(super) const TIME: usize = 2;
 
 /// Makes operators of one kind, each fresh.
 struct Maker {
@@ -44,8 +45,10 @@ impl Maker {
         let input = Schema::new(
             TYPES.iter().zip(0..).map(|(&t, i)| Field::new(format!("c{i}"), t)).collect(),
         );
-        let keys = dice.of(&[vec![0], vec![0], vec![1], vec![1, 0], vec![]]);
-        let kind = dice.below(3);
+        let kind = dice.below(5);
+        // Without a key every row meets every other.
+        let none = if kind >= 3 { vec![1] } else { vec![] };
+        let keys = dice.of(&[vec![0], vec![0], vec![1], vec![1, 0], none]);
         let mut call = |function, arguments: &[usize]| AggregateCall {
             function,
             argument: Some(dice.of(arguments)),
@@ -69,6 +72,9 @@ impl Maker {
         types.extend(std::iter::repeat_n(DataType::Timestamp, bounds));
         let result = |c: &AggregateCall| c.function.result_type(c.argument.map(|a| TYPES[a]));
         types.extend(calls.iter().map(|c| result(c).expect("it applies")));
+        if kind >= 3 {
+            types = [TYPES, TYPES].concat();
+        }
         let output = Schema::new(
             types.iter().zip(0..).map(|(&t, i)| Field::new(format!("o{i}"), t)).collect(),
         );
@@ -91,6 +97,18 @@ impl Maker {
         match self.kind {
             0 => Box::new(AlignedAggregate::new("o", self.alignment, TIME, keys, made, schemas)),
             1 => Box::new(SessionAggregate::new("o", self.gap, TIME, keys, made, schemas)),
+            3 | 4 => {
+                let kinds = [JoinKind::Inner, JoinKind::Left, JoinKind::Right, JoinKind::Full];
+                let kind = kinds[self.calls.iter().filter(|c| c.distinct).count() % 4];
+                let inputs = [&self.input, &self.input];
+                let keys = [self.keys.clone(), self.keys.clone()];
+                if self.kind == 4 {
+                    let keys = (&keys, [TIME, TIME]);
+                    return Box::new(WindowJoin::new("o", kind, keys, None, inputs, &self.output));
+                }
+                let output = (&self.output, true);
+                Box::new(RegularJoin::new("o", kind, &keys, None, inputs, output))
+            }
             _ => {
                 let changes = (self.gap > 2, self.alignment.step == 100);
                 Box::new(GroupAggregate::new("o", &self.keys, calls, changes, schemas))
@@ -100,19 +118,19 @@ impl Maker {
 }
 
 /// A source of batches: keys that come and go, steps of the watermark between rows.
-struct Feed {
-    row: i64,
-    seq: u64,
-    high: i64,
-    watermark: i64,
+pub(super) struct Feed {
+    pub row: i64,
+    pub seq: u64,
+    pub high: i64,
+    pub watermark: i64,
     /// How many rows a key lives, how fast time goes, and how often there is a NULL.
-    life: i64,
-    pace: i64,
-    nulls: u64,
+    pub life: i64,
+    pub pace: i64,
+    pub nulls: u64,
 }
 
 impl Feed {
-    fn batch(&mut self, rows: usize, schema: &SchemaRef, dice: &mut Dice) -> Batch {
+    pub(super) fn batch(&mut self, rows: usize, schema: &SchemaRef, dice: &mut Dice) -> Batch {
         let mut cells: Vec<Vec<Value>> = vec![Vec::new(); TYPES.len()];
         let (mut seqs, mut stairs): (Vec<u64>, Vec<Stair>) = (Vec::new(), Vec::new());
         for i in 0..rows {
@@ -152,13 +170,15 @@ impl Feed {
     }
 }
 
-fn process(operator: &mut dyn Operator, batch: &Batch) -> (Vec<Batch>, u64) {
+pub(super) fn process(operator: &mut dyn Operator, batch: &Batch) -> (Vec<Batch>, u64) {
     let mut out = Output::default();
-    operator.process(0, batch.clone(), &mut out).expect("it can be computed");
+    // Joins have two inputs; all others look at their rows alone.
+    let input = batch.seqs.get(0).unwrap_or(0) as usize % 2;
+    operator.process(input, batch.clone(), &mut out).expect("it can be computed");
     (out.batches, out.late)
 }
 
-fn shown(batches: &[Batch]) -> Vec<String> {
+pub(super) fn shown(batches: &[Batch]) -> Vec<String> {
     let one = |b: &Batch| {
         let rows = (0..b.rows).map(|i| (b.kind(i), b.seqs.at(i), format!("{:?}", b.row(i))));
         format!("{:?} {:?} {}", rows.collect::<Vec<_>>(), b.stairs, b.upto)
@@ -167,7 +187,7 @@ fn shown(batches: &[Batch]) -> Vec<String> {
 }
 
 /// Rows and steps in the order of the stream, none at or before what was said to be complete.
-fn in_place(batches: &[Batch], said: &mut u64, seed: u64) {
+pub(super) fn in_place(batches: &[Batch], said: &mut u64, seed: u64) {
     for b in batches {
         assert!(b.stairs.is_sorted_by_key(|s| (s.row, s.watermark.0, s.seq)), "seed {seed}");
         let (mut steps, mut last) = (b.stairs.iter().peekable(), (*said, 1));
@@ -229,7 +249,7 @@ fn attempt(seed: u64) {
     let batch = Batch::progress(Arc::clone(&maker.input), vec![end], feed.seq + 1);
     let (made, _) = process(&mut *operator, &batch);
     in_place(&made, &mut said, seed);
-    if maker.kind < 2 {
+    if maker.kind < 2 || maker.kind == 4 {
         // Nothing is left: the state is that of an operator that was only told of the end.
         let mut fresh = maker.make();
         process(&mut *fresh, &batch);

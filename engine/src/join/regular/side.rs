@@ -1,0 +1,134 @@
+//! One side of a regular join: its rows as bytes, by key in the order in which they came.
+
+use arrow_array::ArrayRef;
+
+use super::decode_columns;
+use crate::batch::Seq;
+use crate::key;
+use crate::schema::DataType;
+use crate::value::Value;
+
+/// The number of no row: NULLs stand in its place. Also the number of a key with a NULL.
+pub(super) const NONE: u32 = u32::MAX;
+
+#[derive(Clone)]
+pub(super) struct Side {
+    pub(super) types: Vec<DataType>,
+    /// By number.
+    rows: Vec<Held>,
+    free: Vec<u32>,
+    /// The numbers of a key's rows.
+    by_key: Vec<Vec<u32>>,
+    /// Rows that are in no key any more, but may be named by what has not left yet.
+    gone: Vec<u32>,
+    /// A row of NULLs.
+    blank: Box<[u8]>,
+}
+
+/// A row that is kept.
+#[derive(Clone)]
+struct Held {
+    row: Box<[u8]>,
+    seq: Seq,
+    /// How many partners it has, where somebody asks.
+    partners: u32,
+}
+
+impl Side {
+    pub(super) fn new(types: Vec<DataType>) -> Side {
+        let blank = key::encode(&vec![Value::Null; types.len()]).into();
+        Side {
+            types,
+            rows: Vec::new(),
+            free: Vec::new(),
+            by_key: Vec::new(),
+            gone: Vec::new(),
+            blank,
+        }
+    }
+
+    /// There are this many keys.
+    pub(super) fn reach(&mut self, keys: usize) {
+        self.by_key.resize_with(keys.max(self.by_key.len()), Vec::new);
+    }
+
+    /// Keeps a row of a key; one of no key until [`Side::tidy`].
+    pub(super) fn add(&mut self, id: u32, row: &[u8], seq: Seq) -> u32 {
+        let held = Held { row: row.into(), seq, partners: 0 };
+        let number = match self.free.pop() {
+            Some(number) => {
+                self.rows[number as usize] = held;
+                number
+            }
+            None => {
+                self.rows.push(held);
+                self.rows.len() as u32 - 1
+            }
+        };
+        match id {
+            NONE => self.gone.push(number),
+            id => self.by_key[id as usize].push(number),
+        }
+        number
+    }
+
+    /// Takes a row of a key out, the last of several that are equal; it can be named until [`Side::tidy`].
+    pub(super) fn remove(&mut self, id: u32, row: &[u8], seq: Seq) -> Option<u32> {
+        if id == NONE {
+            return Some(self.add(id, row, seq));
+        }
+        let rows = &self.rows;
+        let numbers = &mut self.by_key[id as usize];
+        let at = numbers.iter().rposition(|&number| *rows[number as usize].row == *row)?;
+        let number = numbers.remove(at);
+        self.gone.push(number);
+        Some(number)
+    }
+
+    /// The rows of a key.
+    pub(super) fn of(&self, id: u32) -> &[u32] {
+        self.by_key.get(id as usize).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn seq(&self, number: u32) -> Seq {
+        self.rows[number as usize].seq
+    }
+
+    pub(super) fn bytes(&self, number: u32) -> &[u8] {
+        self.rows.get(number as usize).map_or(&self.blank, |held| &held.row)
+    }
+
+    pub(super) fn partners(&self, number: u32) -> u32 {
+        self.rows[number as usize].partners
+    }
+
+    /// A row has so many partners more; how many it has now.
+    pub(super) fn count(&mut self, number: u32, more: i64) -> u32 {
+        let partners = &mut self.rows[number as usize].partners;
+        *partners = (i64::from(*partners) + more) as u32;
+        *partners
+    }
+
+    /// The columns of rows.
+    pub(super) fn columns(&self, numbers: &[u32]) -> Vec<ArrayRef> {
+        decode_columns(numbers.iter().map(|&number| self.bytes(number)).collect(), &self.types)
+    }
+
+    /// Forgets the rows that were taken out.
+    pub(super) fn tidy(&mut self) {
+        for number in self.gone.drain(..) {
+            self.rows[number as usize].row = Box::default();
+            self.free.push(number);
+        }
+    }
+
+    /// Marks the keys that have rows.
+    pub(super) fn mark(&self, live: &mut [bool]) {
+        live.iter_mut().zip(&self.by_key).for_each(|(live, rows)| *live |= !rows.is_empty());
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&mut self) {
+        *self = Side::new(std::mem::take(&mut self.types));
+    }
+}

@@ -1,0 +1,82 @@
+//! The state of a regular join as bytes: keys, and for each the rows of both sides.
+
+use super::RegularJoin;
+use crate::error::Result;
+use crate::key::measure;
+use crate::snapshot::bytes::{Reader, put, put_bytes};
+
+/// The first bytes: what operator it is of.
+const MARK: u64 = u64::from_le_bytes(*b"regular1");
+
+impl RegularJoin {
+    /// What the guests of the condition are known by.
+    fn guests(&self) -> Vec<u8> {
+        self.called.identities(self.condition.iter().map(|(condition, _)| condition))
+    }
+
+    pub(super) fn encode(&mut self) -> Vec<u8> {
+        debug_assert!(!self.places.waits(), "a barrier stands behind complete places only");
+        let ids = self.keys.in_order().iter().copied();
+        let held = |&id: &u32| self.sides.iter().any(|side| !side.of(id).is_empty());
+        let ids: Vec<u32> = ids.filter(held).collect();
+        let mut out = Vec::new();
+        put(&mut out, MARK);
+        put_bytes(&mut out, &self.guests());
+        put(&mut out, ids.len() as u64);
+        self.keys.save(&ids, &mut out);
+        for (s, side) in self.sides.iter().enumerate() {
+            for rows in ids.iter().map(|&id| side.of(id)) {
+                put(&mut out, rows.len() as u64);
+                for &row in rows {
+                    put_bytes(&mut out, side.bytes(row));
+                    put(&mut out, side.seq(row));
+                    if self.kind.counted(s) {
+                        put(&mut out, side.partners(row).into());
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    /// Takes back what [`RegularJoin::encode`] wrote; `false` when it is of another operator.
+    pub(super) fn decode(&mut self, bytes: &[u8]) -> Result<bool> {
+        let mut reader = Reader::new(bytes);
+        if reader.number()? != MARK || reader.bytes()? != self.guests() {
+            return Ok(false);
+        }
+        let count = reader.count()?;
+        self.keys = crate::key::KeyTable::new(&self.columns[0].types, self.keys.order());
+        self.places.clear();
+        self.sides.iter_mut().for_each(super::Side::clear);
+        let Some(ids) = self.keys.load(count, &mut reader)? else { return Ok(false) };
+        for s in 0..2 {
+            self.sides[s].reach(self.keys.numbers());
+            for &id in &ids {
+                for _ in 0..reader.count()? {
+                    let (row, seq) = (reader.bytes()?, reader.number()?);
+                    let side = &mut self.sides[s];
+                    if measure(row, &side.types) != Some(row.len()) {
+                        return Ok(false);
+                    }
+                    let number = side.add(id, row, seq);
+                    if self.kind.counted(s) {
+                        let Ok(partners) = u32::try_from(reader.number()?) else {
+                            return Ok(false);
+                        };
+                        side.count(number, partners.into());
+                    }
+                }
+            }
+        }
+        let partners = |s: usize, id: u32| {
+            let most = self.sides[1 - s].of(id).len() as u32;
+            self.sides[s].of(id).iter().all(|&row| self.sides[s].partners(row) <= most)
+        };
+        if !ids.iter().all(|&id| partners(0, id) && partners(1, id)) {
+            return Ok(false);
+        }
+        reader.end()?;
+        Ok(true)
+    }
+}
