@@ -136,6 +136,16 @@ impl Graph {
         matches!(stage.kind, "map" | "sink") || stage.share == Share::Merge
     }
 
+    /// How far the watermark that a task hands on stays behind the one it gets, milliseconds.
+    pub fn holds_back(&self, task: u16) -> i64 {
+        let nodes = &self.stages[self.tasks[usize::from(task)].0].nodes;
+        let back = nodes.iter().map(|&n| match &self.plan.nodes[n].op {
+            Op::IntervalJoin { bounds, .. } => bounds.back().saturating_add(1),
+            _ => 0,
+        });
+        back.fold(0, i64::saturating_add)
+    }
+
     /// Which subtask a task is, of how many.
     pub fn subtask(&self, task: usize) -> (usize, usize) {
         let (stage, subtask) = self.tasks[task];

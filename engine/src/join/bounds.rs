@@ -40,16 +40,19 @@ impl Bounds {
         }
     }
 
+    /// How far the watermark behind the join stays behind the one before it, milliseconds, but for the
+    /// last one.
+    pub fn back(self) -> i64 {
+        self.ahead(0).max(self.ahead(1)).max(0)
+    }
+
     /// The watermark behind the join: no joined row has a time at or below it, whichever of its two
     /// times one takes. A row that arrives is at the watermark or after; its partner lies behind it by
     /// no more than the bounds.
     pub(super) fn hold(self, watermark: EventTime) -> EventTime {
         match watermark {
             EventTime::MIN | EventTime::MAX => watermark,
-            w => {
-                let back = self.ahead(0).max(self.ahead(1)).max(0);
-                EventTime(w.0.saturating_sub(back).saturating_sub(1))
-            }
+            w => EventTime(w.0.saturating_sub(self.back()).saturating_sub(1)),
         }
     }
 }

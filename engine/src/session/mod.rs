@@ -5,11 +5,12 @@ mod live;
 mod prepare;
 mod running;
 mod table;
+pub mod why;
 
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::error::{Diagnostic, Error, Result};
+use crate::error::{Diagnostic, Result};
 use crate::graph::Graph;
 pub use crate::runner::Progress;
 use crate::runner::{Report, Runner};
@@ -139,10 +140,14 @@ impl Session {
         sandbox: Arc<dyn Sandbox>,
         options: &Options,
     ) -> Many<Session> {
-        let mut prepared = prepare(name, text, files, sandbox, options)?;
-        let one = |e: Error| vec![*e.in_source(name)];
-        prepared.fed().map_err(one)?;
-        let inlet = prepared.inlet(true).map_err(one)?;
+        let prepared = prepare(name, text, files, sandbox, options)?;
+        Session::of(name, prepared).map_err(|e| vec![*e.in_source(name)])
+    }
+
+    /// A session of a job made ready.
+    fn of(name: &str, mut prepared: Prepared) -> Result<Session> {
+        prepared.fed()?;
+        let inlet = prepared.inlet(true)?;
         let checkpoint_interval = duration(&prepared.settings, "execution.checkpointing.interval");
         let restart_delay = duration(&prepared.settings, "restart-strategy.fixed-delay.delay");
         let job = Job {
@@ -154,7 +159,7 @@ impl Session {
             restart_delay: restart_delay.unwrap_or(1_000_000),
             batch_rows: prepared.batch_rows.unwrap_or(1),
         };
-        let sim = Sim::new(Rc::new(job), inlet, &prepared.faults).map_err(one)?;
+        let sim = Sim::new(Rc::new(job), inlet, &prepared.faults)?;
         let mut session = Session {
             name: name.to_owned(),
             sim,

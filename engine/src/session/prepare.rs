@@ -1,20 +1,25 @@
 //! From a file's text to a job: scenario, plan, guests, inputs.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Options;
 use crate::error::{Diagnostic, Position, Result, Span};
+use crate::expr::Expr;
 use crate::graph::Graph;
-use crate::plan::Settings;
+use crate::plan::{Op, Plan, Settings};
 use crate::scenario::{self, Scenario};
+use crate::schema::DataType;
 use crate::sim::fault::Fault;
 use crate::source::inlet::Inlet;
+use crate::source::only::Only;
 use crate::source::push::{self, Feed};
 use crate::source::{self, Files, Input};
 use crate::sql::{self, Catalog, Need};
 use crate::time::parse_duration_micros;
 use crate::udf::manifest::Manifest;
 use crate::udf::{Guests, Sandbox};
+use crate::value::Value;
 
 /// Several things that are wrong.
 pub(super) type Many<T> = std::result::Result<T, Vec<Diagnostic>>;
@@ -83,6 +88,44 @@ fn placed(scenario: &Scenario, errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
     errors.into_iter().map(|e| *scenario.placed(Box::new(e))).collect()
 }
 
+/// What is otherwise than the file says, for those who ask what would be if.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Variation<'a> {
+    /// A table, and how far its watermark stays behind, milliseconds.
+    pub delay: Option<(&'a str, i64)>,
+    /// The only records there are: source, partition, offset.
+    pub only: Option<&'a BTreeSet<(usize, u16, u64)>>,
+}
+
+impl Variation<'_> {
+    /// Gives the table's watermark its other delay.
+    fn change(&self, plan: &mut Plan) -> Result<()> {
+        let Some((table, delay)) = self.delay else { return Ok(()) };
+        for node in &mut plan.nodes {
+            let Op::Source(spec) = &mut node.op else { continue };
+            if let Some(watermark) = spec.watermark.as_mut().filter(|_| spec.table == table) {
+                let time = Expr::column(watermark.column, &node.schema.fields[watermark.column]);
+                let unit = Expr::literal(Value::String("MILLISECOND".into()), DataType::String);
+                let back = Expr::literal(Value::BigInt(-delay), DataType::BigInt);
+                watermark.expr = Expr::call("TIMESTAMPADD", vec![unit, back, time])?;
+                watermark.delay = Some(delay);
+            }
+        }
+        Ok(())
+    }
+
+    /// The inputs of a source without the records that are not to be.
+    fn thin(&self, source: usize, inputs: Vec<Input>) -> Vec<Input> {
+        let Some(only) = self.only else { return inputs };
+        let one = |Input { partition, name, reader }| {
+            let kept = only.range((source, partition, 0)..=(source, partition, u64::MAX));
+            let reader = Box::new(Only::new(reader, kept.map(|&(.., offset)| offset).collect()));
+            Input { partition, name, reader }
+        };
+        inputs.into_iter().map(one).collect()
+    }
+}
+
 /// Makes a job ready.
 pub(super) fn prepare(
     name: &str,
@@ -91,10 +134,23 @@ pub(super) fn prepare(
     sandbox: Arc<dyn Sandbox>,
     options: &Options,
 ) -> Many<Prepared> {
+    prepare_varied(name, text, files, sandbox, options, Variation::default())
+}
+
+/// Makes a job ready that is not quite the file's.
+pub(super) fn prepare_varied(
+    name: &str,
+    text: &str,
+    files: &Files,
+    sandbox: Arc<dyn Sandbox>,
+    options: &Options,
+    variation: Variation<'_>,
+) -> Many<Prepared> {
     let scenario = read(name, text)?;
     let catalog = FileCatalog { files, guests: Guests::default().into() };
-    let plan = sql::plan(&scenario.script(), &catalog).map_err(|e| placed(&scenario, e))?;
+    let mut plan = sql::plan(&scenario.script(), &catalog).map_err(|e| placed(&scenario, e))?;
     let one = |e: crate::error::Error| vec![*e.in_source(name)];
+    variation.change(&mut plan).map_err(one)?;
     let settings = plan.settings.clone();
     let seed = options.seed.or(scenario.knobs.seed).or(number(&settings, "highwater.seed"));
     let seed = seed.unwrap_or(1);
@@ -127,7 +183,7 @@ pub(super) fn prepare(
             };
             let opened = opened.map_err(one)?;
             partitions.push(opened.iter().map(|i| i.partition).collect());
-            inputs.push(opened);
+            inputs.push(variation.thin(inputs.len(), opened));
         }
     }
     for (source, task) in graph.source_tasks().into_iter().enumerate() {

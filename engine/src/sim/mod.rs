@@ -3,6 +3,7 @@
 mod checkpoint;
 pub mod fault;
 mod recovery;
+mod still;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -12,6 +13,7 @@ use crate::batch::{Batch, RowKind, Seq};
 use crate::error::{Diagnostic, Result};
 use crate::graph::Graph;
 use crate::key::hash_u64;
+use crate::source::arrivals::Arrivals;
 use crate::source::inlet::Inlet;
 use crate::task::{Effects, Element, Task};
 use crate::time::VirtualTime;
@@ -114,6 +116,8 @@ pub struct Sim {
     /// The furthest place in the stream that was ever read.
     furthest: Seq,
     fuel: u64,
+    /// The last place in the stream that is taken in, if the run is to stand still there.
+    until: Option<Seq>,
 }
 
 impl Sim {
@@ -139,6 +143,7 @@ impl Sim {
             inputs_done: false,
             furthest: 0,
             fuel: 0,
+            until: None,
             job,
         };
         for fault in faults {
@@ -254,20 +259,31 @@ impl Sim {
 
     /// Reads the records that have arrived.
     fn arrive(&mut self, trace: &mut Vec<Event>) -> Result<()> {
-        let Some(arrivals) = self.inlet.next(self.job.batch_rows, Some(self.now))? else {
+        if self.stands() {
+            return Ok(());
+        }
+        let Some(mut arrivals) = self.inlet.next(self.job.batch_rows, Some(self.now))? else {
             self.inputs_done = true;
             return self.checkpoint_due(trace);
         };
-        self.furthest = self.furthest.max(arrivals.upto);
-        let (source, upto) = (arrivals.source, arrivals.upto);
-        let sources = self.job.graph.source_tasks();
-        self.with_task(sources[source], trace, |task, fx| task.ingest(arrivals, fx))?;
-        self.tell_progress(Some(source), upto, trace)?;
+        if let Some(until) = self.until {
+            arrivals.cut(until);
+        }
+        self.take_in(arrivals, trace)?;
         match self.inlet.peek() {
             Ok(Some(at)) => self.plan(at.0.max(self.now.after(CATCH_UP).0), Upcoming::Source),
             Ok(None) | Err(_) => self.plan(self.now.after(CATCH_UP).0, Upcoming::Source),
         }
         Ok(())
+    }
+
+    /// Hands arrivals to their source, and tells the others.
+    fn take_in(&mut self, arrivals: Arrivals, trace: &mut Vec<Event>) -> Result<()> {
+        self.furthest = self.furthest.max(arrivals.upto);
+        let (source, upto) = (arrivals.source, arrivals.upto);
+        let sources = self.job.graph.source_tasks();
+        self.with_task(sources[source], trace, |task, fx| task.ingest(arrivals, fx))?;
+        self.tell_progress(Some(source), upto, trace)
     }
 
     /// Tells sources how far the whole input has come.

@@ -138,6 +138,12 @@ impl Arrivals {
         self.kept = Some(kept);
     }
 
+    /// Forgets what happened behind a place in the stream; the rows lie before it.
+    pub fn cut(&mut self, until: Seq) {
+        self.marks.retain(|&(_, seq, _)| seq <= until);
+        self.upto = self.upto.min(until);
+    }
+
     /// The partition of all rows, when they are of one.
     pub(super) fn partition_of_all(&self) -> Option<u16> {
         let first = self.pieces.first()?.partition;

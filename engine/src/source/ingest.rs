@@ -98,6 +98,12 @@ impl Ingest {
         Some(newest.saturating_add(delay))
     }
 
+    /// The partitions: number, own watermark, what it is doing.
+    pub fn partitions(&self) -> impl Iterator<Item = (u16, EventTime, Activity)> + '_ {
+        let numbers = self.partitions.iter().enumerate();
+        numbers.map(|(part, &n)| (n, self.state.part(part), self.state.activity(part)))
+    }
+
     /// True once every partition has ended.
     pub fn finished(&self) -> bool {
         (0..self.state.len()).all(|p| self.state.activity(p) == Activity::Finished)

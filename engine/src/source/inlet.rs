@@ -1,5 +1,7 @@
 //! The inlet: all sources of a job merged into the one order in which records arrive.
 
+mod extra;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 

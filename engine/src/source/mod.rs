@@ -13,6 +13,7 @@ pub mod ingest;
 pub mod inlet;
 mod json;
 mod number;
+pub mod only;
 mod options;
 pub mod push;
 mod records;

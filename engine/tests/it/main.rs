@@ -12,4 +12,5 @@ mod sessions;
 mod stream;
 mod temporal;
 mod tidy;
+mod why;
 mod window_joins;

@@ -15,6 +15,7 @@ mod progress;
 mod run;
 mod sinks;
 mod trace;
+mod why;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -42,6 +43,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Print how a job would be run
     Explain(explain::ExplainArgs),
+    /// Answer why a window has not fired, a record was dropped, a row is held or what made a row
+    Why(why::WhyArgs),
     /// Measure the engine beside hand-written loops, its readers beside bare libraries
     Bench(bench::BenchArgs),
     /// Print help: of a command, or on a topic (`help sql`)
@@ -121,6 +124,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Trace(args) => trace::trace(&args, &mut console),
         Command::Check(args) => check::check(&args, &mut console),
         Command::Explain(args) => explain::explain(&args, &mut console),
+        Command::Why(args) => why::why(&args, &mut console),
         Command::Bench(args) => bench::bench(&args, &mut console),
         Command::Help(args) => help::help(&args, &mut console),
     };

@@ -267,6 +267,42 @@ fn checks_show_differences_and_rewrite_when_asked() {
 }
 
 #[test]
+fn why_answers_and_says_what_there_is_to_ask_about() {
+    let folder = folder(&format!("{TABLE}{QUERY}"));
+    let why = |args: &[&str]| {
+        let mut all = vec!["why", "job.sql"];
+        all.extend(args);
+        let output = highwater(folder.path(), &all);
+        (output.status.code(), out(&output) + &err(&output))
+    };
+    for (args, code, said) in [
+        (
+            &["record", "5"][..],
+            0,
+            "INTERVAL '20.002' SECOND keeps the record, INTERVAL '20.001' SECOND drops it",
+        ),
+        (&["window", "--after", "2", "--key", "b"], 0, "at 2024-01-01 12:00:10.999 fires it"),
+        (
+            &["window", "--end", "2024-01-01 12:00:20"],
+            0,
+            "came to 2024-01-01 12:00:29.000 by record 4",
+        ),
+        (&["row", "result", "1"], 0, "made of record 1\n"),
+        (&["record", "9"], 2, "5 records were read, numbered 1 to 5"),
+        (&["held"], 2, "this job has no join"),
+        (&["row", "result", "9"], 2, "it has 4 rows"),
+        (&["row", "other", "1"], 2, "the sinks are result"),
+        (&["window", "--key", "x"], 2, "no such window"),
+        (&["window", "--end", "soon"], 2, "expected a time"),
+        (&[], 2, "window, record, held, row"),
+    ] {
+        let (status, text) = why(args);
+        assert_eq!(status, Some(code), "{args:?}: {text}");
+        assert!(text.contains(said), "{args:?}: {text}");
+    }
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_error() {
     let folder = folder(
         "CREATE TABLE g (n BIGINT) WITH ('connector' = 'datagen', 'number-of-rows' = '200000',

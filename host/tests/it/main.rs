@@ -13,3 +13,4 @@ mod oracle;
 mod sandbox;
 mod threads;
 mod wasm_engine;
+mod why;
