@@ -131,6 +131,20 @@ pub enum Op {
     },
     /// Keeps the rows of some ranks of each partition. Output: columns of the input, the rank.
     Rank(RankSpec),
+    /// The same as an outer join: rows without a partner leave with NULLs once none can come any more.
+    /// Output: all columns of the left, all columns of the right.
+    OuterIntervalJoin {
+        /// Which rows are handed on: left, right or full.
+        kind: JoinKind,
+        /// The event-time columns of left and right.
+        times: [usize; 2],
+        /// The key columns of left and right, pairwise of equal types.
+        keys: [Vec<usize>; 2],
+        /// How far apart the times may be.
+        bounds: Bounds,
+        /// What a pair must fulfil, too: over the columns of left and right side by side.
+        condition: Option<Expr>,
+    },
     /// Joins rows of two inputs with equal keys, whenever they come; both inputs are kept whole. Inputs:
     /// left, right. Output: all columns of the left, all columns of the right; of a semi or anti join,
     /// those of the left alone.

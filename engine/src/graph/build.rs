@@ -6,7 +6,9 @@ use super::{Graph, Share};
 use crate::error::Result;
 use crate::expr::Expr;
 use crate::group::GroupAggregate;
-use crate::join::{GuestJoin, IntervalJoin, RegularJoin, TemporalJoin, WindowJoin};
+use crate::join::{
+    GuestJoin, IntervalJoin, OuterIntervalJoin, RegularJoin, TemporalJoin, WindowJoin,
+};
 use crate::key::KeyOrder;
 use crate::operator::Operator;
 use crate::plan::{GuestCall, NodeId, Op, SinkSpec, WindowSpec};
@@ -135,6 +137,7 @@ impl Graph {
             Op::IntervalJoin { .. }
             | Op::RegularJoin { .. }
             | Op::WindowJoin { .. }
+            | Op::OuterIntervalJoin { .. }
             | Op::Union => gate.merging(),
             _ if several && first.inputs.len() == 1 => gate.joining(),
             _ => gate,
@@ -291,6 +294,13 @@ impl Graph {
                 let inputs = [input(0), input(1)];
                 let keys = (keys, *ends);
                 Box::new(WindowJoin::new(name, *kind, keys, condition, inputs, &node.schema))
+            }
+            Op::OuterIntervalJoin { kind, times, keys, bounds, condition } => {
+                let mut condition = condition.clone();
+                condition.iter_mut().try_for_each(|e| link(e, guests, sandbox))?;
+                let inputs = [input(0), input(1)];
+                let by = (*times, keys, *bounds);
+                Box::new(OuterIntervalJoin::new(name, *kind, by, condition, inputs, &node.schema))
             }
             Op::TemporalJoin { outer, times, keys, condition } => {
                 let mut condition = condition.clone();

@@ -96,6 +96,7 @@ pub(super) fn stages(plan: &Plan, parallelism: u32, threaded: bool) -> Vec<Stage
             Op::Rank(spec) => ("rank", vec![keyed(0, &spec.keys)]),
             Op::RegularJoin { keys, .. }
             | Op::WindowJoin { keys, .. }
+            | Op::OuterIntervalJoin { keys, .. }
             | Op::TemporalJoin { keys, .. } => {
                 ("join", vec![keyed(0, &keys[0]), keyed(1, &keys[1])])
             }

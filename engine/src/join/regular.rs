@@ -5,7 +5,7 @@
 //! stands with NULLs until its first partner comes, and again once the last has gone. A key with a NULL
 //! equals none.
 
-mod side;
+pub(super) mod side;
 mod state;
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use super::places::Places;
 use crate::batch::{Batch, RowKind, Seq, Stair};
 use crate::error::Result;
 use crate::expr::Expr;
-use crate::key::{Encoded, KeyColumns, KeyOrder, KeyTable, decode_columns};
+use crate::key::{Encoded, KeyColumns, KeyOrder, KeyTable};
 use crate::operator::{Merged, Operator, Output, Run, wrong_state};
 use crate::schema::{DataType, SchemaRef};
 use crate::snapshot::bytes::Pieces;

@@ -115,6 +115,21 @@ pub(super) fn describe(plan: &Plan, node: &Node) -> String {
                 names(input(1), &keys[1]),
             )
         }
+        Op::OuterIntervalJoin { kind, times, keys, bounds, condition } => {
+            let condition = condition.as_ref().map_or_else(String::new, |condition| {
+                format!(", condition=[{}]", condition.to_sql(&node.schema))
+            });
+            format!(
+                "IntervalJoin({}, times=[{}, {}], keys=[{} = {}], between {} and {}{condition})",
+                kind.name(),
+                name(input(0), times[0]),
+                name(input(1), times[1]),
+                names(input(0), &keys[0]),
+                names(input(1), &keys[1]),
+                format_duration(bounds.lower),
+                format_duration(bounds.upper)
+            )
+        }
         Op::TemporalJoin { outer, times, keys, condition } => {
             let condition = condition.as_ref().map_or_else(String::new, |condition| {
                 format!(", condition=[{}]", condition.to_sql(&node.schema))

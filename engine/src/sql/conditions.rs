@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use sqlparser::ast::{BinaryOperator as Binary, Expr as Ast};
 
 use super::builder::columns_of;
-use super::diagnose::{Locate, unsupported};
+use super::diagnose::Locate;
 use super::expr::{self, Row};
 use super::guest::Functions;
 use super::interval::{Interval, interval};
 use super::scope::Relation;
 use crate::error::{Diagnostic, Result};
 use crate::expr::Expr;
-use crate::plan::{Bounds, JoinKind};
+use crate::plan::Bounds;
 
 /// The conditions between two tables, by what they say.
 #[derive(Default)]
@@ -93,12 +93,8 @@ impl Conditions {
     /// The first pair of time columns that is bounded on both sides.
     ///
     /// # Errors
-    /// When nothing lies between its bounds, or when `kind` is one that bounds are not taken for.
-    pub(super) fn bounds(
-        &mut self,
-        list: &[&Ast],
-        kind: JoinKind,
-    ) -> Result<Option<(Times, Bounds)>> {
+    /// When nothing lies between its bounds.
+    pub(super) fn bounds(&mut self, list: &[&Ast]) -> Result<Option<(Times, Bounds)>> {
         let bounded = |t: &Times| Some(Bounds { lower: t.lower?, upper: t.upper? });
         let found = self.times.iter().enumerate().find_map(|(at, t)| Some((at, bounded(t)?)));
         let Some((at, bounds)) = found else { return Ok(None) };
@@ -110,14 +106,6 @@ impl Conditions {
                 "no two times can satisfy these conditions together: nothing would be joined",
             )
             .hint("the time must be between a lower and a later upper bound")
-            .located(last));
-        }
-        if kind != JoinKind::Inner {
-            return Err(unsupported(
-                "an outer join within an interval of time is not supported",
-                "JOIN gives the pairs; or leave the bounds away, and rows without a partner are told at \
-                 once and taken back when one comes",
-            )
             .located(last));
         }
         Ok(Some((times, bounds)))

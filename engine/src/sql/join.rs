@@ -78,26 +78,32 @@ impl Planner<'_> {
         // An error inside a condition comes before any about what the conditions lack.
         self.all_true(&both, &own, "ON")?;
         let sides = [left, right];
+        let inner = kind == JoinKind::Inner;
         let append_only = sides.iter().all(|side| !side.updating);
         let keys = std::mem::take(&mut conditions.keys);
-        let bounded = if append_only { conditions.bounds(&list, kind)? } else { None };
+        let bounded = if append_only { conditions.bounds(&list)? } else { None };
         let joined = match bounded {
-            Some((times, bounds)) if !keys.is_empty() => {
+            Some((times, bounds)) if inner && !keys.is_empty() => {
                 conditions.used.extend(&times.from);
                 let alone = conditions.take_alone(|_| true);
                 let sides = self.filtered(sides, alone, split, place);
                 let columns = times.columns;
                 self.interval_join(sides, (keys, columns, bounds), split, place)?
             }
-            _ => {
+            bounded => {
+                let within = bounded.filter(|_| !keys.is_empty());
+                if let Some((times, _)) = &within {
+                    conditions.used.extend(&times.from);
+                }
                 self.warn_half_bounded(&both, &conditions.times, place);
-                let inner = kind == JoinKind::Inner;
                 let alone = conditions.take_alone(|side| inner || !kind.outer(side));
                 let rest = if inner { Vec::new() } else { conditions.rest(&list) };
                 let condition = self.all_true(&both, &rest, "ON")?;
                 conditions.used.extend(if inner { 0..0 } else { 0..own.len() });
                 let sides = self.filtered(sides, alone, split, place);
-                self.regular_join(sides, kind, (keys, condition), place)?
+                let within =
+                    within.map(|(t, bounds)| ([t.columns[0], t.columns[1] - split], bounds));
+                self.keeping_join(sides, kind, (keys, condition, within), place)?
             }
         };
         self.leftover(joined, &conditions, &own, pool)

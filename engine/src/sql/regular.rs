@@ -8,8 +8,11 @@ use super::planner::Planner;
 use super::scope::{Column, Relation, Role};
 use crate::error::{Diagnostic, Result, Span};
 use crate::expr::{Expr, ExprKind};
-use crate::plan::{JoinKind, Op};
+use crate::plan::{Bounds, JoinKind, Op};
 use crate::schema::Field;
+
+/// The time columns of either side, and how far apart the times may be.
+type Within = ([usize; 2], Bounds);
 
 impl Planner<'_> {
     /// The join between keys that may have to be computed first: a window join where both ends of windows
@@ -21,8 +24,20 @@ impl Planner<'_> {
         (keys, condition): (Vec<(Expr, Expr)>, Option<Expr>),
         at: Option<Span>,
     ) -> Result<Relation> {
+        self.keeping_join(sides, kind, (keys, condition, None), at)
+    }
+
+    /// The same, or an outer join within bounds of two time columns.
+    pub(super) fn keeping_join(
+        &mut self,
+        sides: [Relation; 2],
+        kind: JoinKind,
+        (keys, condition, within): (Vec<(Expr, Expr)>, Option<Expr>, Option<Within>),
+        at: Option<Span>,
+    ) -> Result<Relation> {
         let own = [sides[0].columns.len(), sides[1].columns.len()];
-        let ends = same_windows(&sides, &keys).filter(|_| sides.iter().all(|s| !s.updating));
+        let windows = within.is_none() && sides.iter().all(|side| !side.updating);
+        let ends = same_windows(&sides, &keys).filter(|_| windows);
         let (sides, keys) = self.keyed(sides, keys, own[0], at)?;
         let behind = sides[0].columns.len() - own[0];
         let condition = condition.map(|mut condition| {
@@ -32,13 +47,16 @@ impl Planner<'_> {
         let mut columns = Vec::new();
         for (side, relation) in sides.iter().enumerate() {
             let other = kind.one_sided() && side == 1;
-            for column in relation.columns.iter().filter(|_| !other) {
+            for (i, column) in relation.columns.iter().enumerate().filter(|_| !other) {
                 // Without windows its rows come whenever the later of two comes: in no order of time.
                 let nullable = kind.outer(1 - side);
                 let timed = ends.is_some() && !nullable;
                 let role = if timed { column.role } else { Role::Plain };
                 let field = Field {
-                    rowtime: column.field.rowtime && timed && matches!(role, Role::Time(_)),
+                    rowtime: match within {
+                        Some((times, _)) => i == times[side] && !nullable,
+                        None => column.field.rowtime && timed && matches!(role, Role::Time(_)),
+                    },
                     nullable: column.field.nullable || nullable,
                     ..column.field.clone()
                 };
@@ -46,9 +64,12 @@ impl Planner<'_> {
             }
         }
         let inputs = vec![sides[0].node, sides[1].node];
-        let op = match ends {
-            Some(ends) => Op::WindowJoin { kind, keys, ends, condition },
-            None => Op::RegularJoin { kind, keys, condition },
+        let op = match (ends, within) {
+            (_, Some((times, bounds))) => {
+                Op::OuterIntervalJoin { kind, times, keys, bounds, condition }
+            }
+            (Some(ends), _) => Op::WindowJoin { kind, keys, ends, condition },
+            (None, None) => Op::RegularJoin { kind, keys, condition },
         };
         let node = self.builder.add("join", op, inputs, unique_names(&columns), at);
         let updating = self.builder.nodes[node].updating;

@@ -60,8 +60,30 @@ const NOT_EXISTS_CHANGES: &str = "CREATE VIEW c AS SELECT k, COUNT(*) AS n FROM 
     CREATE VIEW d AS SELECT v, COUNT(*) AS n FROM t GROUP BY v;\n\
     SELECT c.k, c.n FROM c WHERE NOT EXISTS (SELECT 1 FROM d WHERE d.n + 20 > c.n AND d.v > 3);";
 
+const LEFT_WITHIN: &str = "CREATE VIEW l AS SELECT k, v, ts FROM t WHERE g = 0;\n\
+    CREATE VIEW r AS SELECT k, v, ts FROM t WHERE g = 1;\n\
+    SELECT l.k, l.v, r.v AS w, l.ts, r.ts AS rts FROM l LEFT JOIN r ON l.k = r.k AND l.v <> r.v \
+    AND l.ts BETWEEN r.ts - INTERVAL '1' SECOND AND r.ts + INTERVAL '2' SECOND;";
+
+const FULL_WITHIN: &str = "CREATE VIEW l AS SELECT k, v, ts FROM t WHERE g = 0;\n\
+    CREATE VIEW r AS SELECT k, v, ts FROM t WHERE g = 1;\n\
+    SELECT COALESCE(l.k, r.k) AS k, l.v, r.v AS w, l.ts, r.ts AS rts FROM l FULL JOIN r ON r.k = l.k \
+    AND r.ts >= l.ts + INTERVAL '1' SECOND AND r.ts < l.ts + INTERVAL '5' SECOND AND l.v < 8;";
+
+/// The time of the side that is kept is a time attribute still: no row is late behind it.
+const WINDOWS_OF_KEPT: &str = "CREATE VIEW l AS SELECT k, v, ts FROM t WHERE g = 0;\n\
+    CREATE VIEW r AS SELECT k, v, ts FROM t WHERE g = 1;\n\
+    CREATE VIEW j AS SELECT r.k, l.v, r.ts FROM l RIGHT JOIN r ON r.k = l.k \
+    AND l.ts BETWEEN r.ts - INTERVAL '3' SECOND AND r.ts + INTERVAL '6' SECOND;\n\
+    SELECT k, window_end, COUNT(*) AS n, COUNT(v) AS vs \
+    FROM TABLE(TUMBLE(TABLE j, DESCRIPTOR(ts), INTERVAL '5' SECONDS)) \
+    GROUP BY k, window_start, window_end;";
+
 /// All of them, for the drivers to agree on.
-pub const SCRIPTS: [(&str, &str); 15] = [
+pub const SCRIPTS: [(&str, &str); 18] = [
+    ("left join within an interval", LEFT_WITHIN),
+    ("full join within an interval", FULL_WITHIN),
+    ("windows of a right join", WINDOWS_OF_KEPT),
     ("in", IN),
     ("in changes", IN_CHANGES),
     ("not in", NOT_IN),
@@ -270,4 +292,58 @@ fn rows_with_a_partner_and_without() {
         format!(r#"{{"k":{},"n":{}}}"#, name(*k), rows.len())
     };
     assert_eq!(left(&all, NOT_EXISTS_CHANGES), sorted(some.map(line)));
+}
+
+/// The records that are not late.
+fn in_time(all: &[Record]) -> Vec<Record> {
+    let marks = crate::drivers::watermarks(all);
+    all.iter().zip(marks).filter(|(r, mark)| r.ts >= *mark).map(|(r, _)| *r).collect()
+}
+
+#[test]
+fn within_an_interval_rows_stay_alone_only_when_it_is_certain() {
+    let all = records(240, 1);
+    let some = in_time(&all);
+    assert!(some.len() < all.len());
+    let (l, r) = (of(&some, 0), of(&some, 1));
+    let line = |(a, b): Pair<'_>| {
+        let text =
+            |r: Option<&Record>| or_null(r.map(|r| format!("\"{}\"", crate::stream::time(r.ts))));
+        format!(
+            r#"{{"k":{},"v":{},"w":{},"ts":{},"rts":{}}}"#,
+            name(a.or(b).and_then(|r| r.k)),
+            or_null(a.and_then(|a| a.v)),
+            or_null(b.and_then(|b| b.v)),
+            text(a),
+            text(b),
+        )
+    };
+    let keys = |a: &Record, b: &Record| both(a.k, b.k, |a, b| a == b);
+    let partners = |a: &Record, b: &Record| {
+        keys(a, b) && both(a.v, b.v, |a, b| a != b) && (b.ts - 1_000..=b.ts + 2_000).contains(&a.ts)
+    };
+    let expected = outer(&l, &r, [true, false], partners);
+    assert!(expected.iter().filter(|p| p.1.is_none()).count() > 10, "some stay alone");
+    assert_eq!(left(&all, LEFT_WITHIN), sorted(expected.into_iter().map(line)));
+    let partners = |a: &Record, b: &Record| {
+        let near = (a.ts + 1_000..a.ts + 5_000).contains(&b.ts);
+        keys(a, b) && near && a.v.is_some_and(|v| v < 8)
+    };
+    let expected = outer(&l, &r, [true, true], partners);
+    assert_eq!(left(&all, FULL_WITHIN), sorted(expected.into_iter().map(line)));
+    let partners =
+        |a: &Record, b: &Record| keys(a, b) && (b.ts - 3_000..=b.ts + 6_000).contains(&a.ts);
+    let mut windows: BTreeMap<(String, i64), [usize; 2]> = BTreeMap::new();
+    for (a, b) in outer(&l, &r, [false, true], partners) {
+        let b = b.expect("the right is kept");
+        let end = (b.ts.div_euclid(5_000) + 1) * 5_000;
+        let counts = windows.entry((name(b.k), end)).or_default();
+        counts[0] += 1;
+        counts[1] += usize::from(a.and_then(|a| a.v).is_some());
+    }
+    let line = |((k, end), [n, vs]): ((String, i64), [usize; 2])| {
+        let end = crate::stream::time(end);
+        format!(r#"{{"k":{k},"window_end":"{end}","n":{n},"vs":{vs}}}"#)
+    };
+    assert_eq!(left(&all, WINDOWS_OF_KEPT), sorted(windows.into_iter().map(line)));
 }

@@ -1,19 +1,18 @@
-//! One side of a regular join: its rows as bytes, by key in the order in which they came.
+//! One side of a join: its rows as bytes, by key in the order in which they came.
 
 use arrow_array::ArrayRef;
 
-use super::decode_columns;
 use crate::batch::Seq;
-use crate::key;
+use crate::key::{self, decode_columns};
 use crate::schema::DataType;
 use crate::value::Value;
 
 /// The number of no row: NULLs stand in its place. Also the number of a key with a NULL.
-pub(super) const NONE: u32 = u32::MAX;
+pub(in crate::join) const NONE: u32 = u32::MAX;
 
 #[derive(Clone)]
-pub(super) struct Side {
-    pub(super) types: Vec<DataType>,
+pub(in crate::join) struct Side {
+    pub(in crate::join) types: Vec<DataType>,
     /// By number.
     rows: Vec<Held>,
     free: Vec<u32>,
@@ -35,7 +34,7 @@ struct Held {
 }
 
 impl Side {
-    pub(super) fn new(types: Vec<DataType>) -> Side {
+    pub(in crate::join) fn new(types: Vec<DataType>) -> Side {
         let blank = key::encode(&vec![Value::Null; types.len()]).into();
         Side {
             types,
@@ -48,12 +47,21 @@ impl Side {
     }
 
     /// There are this many keys.
-    pub(super) fn reach(&mut self, keys: usize) {
+    pub(in crate::join) fn reach(&mut self, keys: usize) {
         self.by_key.resize_with(keys.max(self.by_key.len()), Vec::new);
     }
 
     /// Keeps a row of a key; one of no key until [`Side::tidy`].
-    pub(super) fn add(&mut self, id: u32, row: &[u8], seq: Seq) -> u32 {
+    pub(in crate::join) fn add(&mut self, id: u32, row: &[u8], seq: Seq) -> u32 {
+        let number = self.keep(id, row, seq);
+        if id == NONE {
+            self.gone.push(number);
+        }
+        number
+    }
+
+    /// Keeps a row of a key, or of none.
+    pub(in crate::join) fn keep(&mut self, id: u32, row: &[u8], seq: Seq) -> u32 {
         let held = Held { row: row.into(), seq, partners: 0 };
         let number = match self.free.pop() {
             Some(number) => {
@@ -65,15 +73,24 @@ impl Side {
                 self.rows.len() as u32 - 1
             }
         };
-        match id {
-            NONE => self.gone.push(number),
-            id => self.by_key[id as usize].push(number),
+        if id != NONE {
+            self.by_key[id as usize].push(number);
         }
         number
     }
 
+    /// Takes a row out by its number; it can be named until [`Side::tidy`].
+    pub(in crate::join) fn take_out(&mut self, id: u32, number: u32) {
+        if let Some(numbers) = self.by_key.get_mut(id as usize)
+            && let Some(at) = numbers.iter().position(|&n| n == number)
+        {
+            numbers.remove(at);
+        }
+        self.gone.push(number);
+    }
+
     /// Takes a row of a key out, the last of several that are equal; it can be named until [`Side::tidy`].
-    pub(super) fn remove(&mut self, id: u32, row: &[u8], seq: Seq) -> Option<u32> {
+    pub(in crate::join) fn remove(&mut self, id: u32, row: &[u8], seq: Seq) -> Option<u32> {
         if id == NONE {
             return Some(self.add(id, row, seq));
         }
@@ -86,36 +103,36 @@ impl Side {
     }
 
     /// The rows of a key.
-    pub(super) fn of(&self, id: u32) -> &[u32] {
+    pub(in crate::join) fn of(&self, id: u32) -> &[u32] {
         self.by_key.get(id as usize).map_or(&[], Vec::as_slice)
     }
 
-    pub(super) fn seq(&self, number: u32) -> Seq {
+    pub(in crate::join) fn seq(&self, number: u32) -> Seq {
         self.rows[number as usize].seq
     }
 
-    pub(super) fn bytes(&self, number: u32) -> &[u8] {
+    pub(in crate::join) fn bytes(&self, number: u32) -> &[u8] {
         self.rows.get(number as usize).map_or(&self.blank, |held| &held.row)
     }
 
-    pub(super) fn partners(&self, number: u32) -> u32 {
+    pub(in crate::join) fn partners(&self, number: u32) -> u32 {
         self.rows[number as usize].partners
     }
 
     /// A row has so many partners more; how many it has now.
-    pub(super) fn count(&mut self, number: u32, more: i64) -> u32 {
+    pub(in crate::join) fn count(&mut self, number: u32, more: i64) -> u32 {
         let partners = &mut self.rows[number as usize].partners;
         *partners = (i64::from(*partners) + more) as u32;
         *partners
     }
 
     /// The columns of rows.
-    pub(super) fn columns(&self, numbers: &[u32]) -> Vec<ArrayRef> {
+    pub(in crate::join) fn columns(&self, numbers: &[u32]) -> Vec<ArrayRef> {
         decode_columns(numbers.iter().map(|&number| self.bytes(number)).collect(), &self.types)
     }
 
     /// Forgets the rows that were taken out.
-    pub(super) fn tidy(&mut self) {
+    pub(in crate::join) fn tidy(&mut self) {
         for number in self.gone.drain(..) {
             self.rows[number as usize].row = Box::default();
             self.free.push(number);
@@ -123,12 +140,12 @@ impl Side {
     }
 
     /// Marks the keys that have rows.
-    pub(super) fn mark(&self, live: &mut [bool]) {
+    pub(in crate::join) fn mark(&self, live: &mut [bool]) {
         live.iter_mut().zip(&self.by_key).for_each(|(live, rows)| *live |= !rows.is_empty());
     }
 
     /// Forgets everything.
-    pub(super) fn clear(&mut self) {
+    pub(in crate::join) fn clear(&mut self) {
         *self = Side::new(std::mem::take(&mut self.types));
     }
 }

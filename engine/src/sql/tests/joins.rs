@@ -232,3 +232,19 @@ fn a_version_is_asked_for_at_the_time_of_the_left() {
     assert!(found[3].starts_with("join: TemporalJoin(inner"), "{found:#?}");
     assert_eq!(found[4], "filter: Filter(depth > 3.0E0)");
 }
+
+#[test]
+fn an_outer_join_within_bounds_keeps_the_time_of_the_kept_side() {
+    let found = lines(
+        "SELECT a.id, b.mag, a.event_time, b.event_time AS other FROM quakes a LEFT JOIN quakes b \
+         ON a.net = b.net AND a.mag < b.mag AND b.depth > 3 \
+         AND a.event_time BETWEEN b.event_time AND b.event_time + INTERVAL '1' HOUR",
+    );
+    assert_eq!(
+        found[2],
+        "join: IntervalJoin(left, times=[event_time, event_time], keys=[net = net], between -1 h and 0 ms, \
+         condition=[mag < mag0])"
+    );
+    assert!(found[0].contains("event_time TIMESTAMP_LTZ(3) *ROWTIME*"), "{found:#?}");
+    assert!(found[0].contains("other TIMESTAMP_LTZ(3)]"), "{found:#?}");
+}

@@ -167,10 +167,6 @@ const MISTAKES: &[(&str, &str)] = &[
         "SELECT * FROM TABLE(HOP(TABLE quakes, DESCRIPTOR(event_time), INTERVAL '2' DAY, ¿INTERVAL '3' DAY))",
     ),
     // Joins
-    (
-        "sql.unsupported",
-        "SELECT 1 AS x FROM quakes a LEFT JOIN quakes b ON a.net = b.net AND ¿a.event_time = b.event_time",
-    ),
     ("sql.subquery", "SELECT a FROM plain WHERE a IN (¿SELECT a, b FROM plain)"),
     ("sql.type", "SELECT a FROM plain WHERE ¿a IN (SELECT s FROM plain)"),
     (

@@ -7,7 +7,9 @@ use highwater_engine::aggregate::{AggregateCall, Function};
 use highwater_engine::batch::{Batch, Stair};
 use highwater_engine::column::from_values;
 use highwater_engine::group::GroupAggregate;
-use highwater_engine::join::{JoinKind, RegularJoin, TemporalJoin, WindowJoin};
+use highwater_engine::join::{
+    Bounds, JoinKind, OuterIntervalJoin, RegularJoin, TemporalJoin, WindowJoin,
+};
 use highwater_engine::key::KeyOrder;
 use highwater_engine::operator::{Operator, Output};
 use highwater_engine::schema::{DataType, Field, Schema, SchemaRef};
@@ -45,7 +47,7 @@ impl Maker {
         let input = Schema::new(
             TYPES.iter().zip(0..).map(|(&t, i)| Field::new(format!("c{i}"), t)).collect(),
         );
-        let kind = dice.below(6);
+        let kind = dice.below(7);
         // Without a key every row meets every other.
         let none = if kind >= 3 { vec![1] } else { vec![] };
         let keys = dice.of(&[vec![0], vec![0], vec![1], vec![1, 0], none]);
@@ -97,7 +99,7 @@ impl Maker {
         match self.kind {
             0 => Box::new(AlignedAggregate::new("o", self.alignment, TIME, keys, made, schemas)),
             1 => Box::new(SessionAggregate::new("o", self.gap, TIME, keys, made, schemas)),
-            3..=5 => {
+            3..=6 => {
                 let kinds = [JoinKind::Inner, JoinKind::Left, JoinKind::Right, JoinKind::Full];
                 let kind = kinds[self.calls.iter().filter(|c| c.distinct).count() % 4];
                 let inputs = [&self.input, &self.input];
@@ -105,6 +107,12 @@ impl Maker {
                 if self.kind == 4 {
                     let keys = (&keys, [TIME, TIME]);
                     return Box::new(WindowJoin::new("o", kind, keys, None, inputs, &self.output));
+                }
+                if self.kind == 6 {
+                    let bounds = Bounds { lower: -self.gap, upper: self.alignment.step };
+                    let by = ([TIME, TIME], &keys, bounds);
+                    let output = &self.output;
+                    return Box::new(OuterIntervalJoin::new("o", kind, by, None, inputs, output));
                 }
                 if self.kind == 5 {
                     let by = ([TIME, TIME], &keys);
@@ -254,7 +262,7 @@ fn attempt(seed: u64) {
     let batch = Batch::progress(Arc::clone(&maker.input), vec![end], feed.seq + 1);
     let (made, _) = process(&mut *operator, &batch);
     in_place(&made, &mut said, seed);
-    if maker.kind < 2 || maker.kind == 4 {
+    if maker.kind < 2 || [4, 6].contains(&maker.kind) {
         // Nothing is left: the state is that of an operator that was only told of the end.
         let mut fresh = maker.make();
         process(&mut *fresh, &batch);
