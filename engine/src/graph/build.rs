@@ -10,14 +10,15 @@ use crate::join::{GuestJoin, IntervalJoin, RegularJoin};
 use crate::key::KeyOrder;
 use crate::operator::Operator;
 use crate::plan::{GuestCall, NodeId, Op, SinkSpec, WindowSpec};
-use crate::rowwise::{AssignAligned, Filter, Project};
+use crate::rowwise::{AssignAligned, AssignCumulating, Filter, Project};
 use crate::sink::Sink;
 use crate::source::ingest::Ingest;
 use crate::task::{Edge, Gate, Head, LooseGate, Task};
 use crate::udf::{Guests, Sandbox};
 use crate::union::Union;
 use crate::window::{
-    AlignedAggregate, GuestWindow, MergeAggregate, PartAggregate, SessionAggregate,
+    AlignedAggregate, AttachedAggregate, CumulateAggregate, GuestWindow, MergeAggregate,
+    PartAggregate, SessionAggregate, SessionRows,
 };
 
 impl Graph {
@@ -219,8 +220,13 @@ impl Graph {
             Op::AssignWindow { window: WindowSpec::Aligned(alignment), time } => {
                 Box::new(AssignAligned::new(*alignment, *time, node.schema.clone()))
             }
-            Op::AssignWindow { window: WindowSpec::Session { .. }, .. } => {
-                unreachable!("the planner refuses a SESSION that nothing aggregates")
+            Op::AssignWindow { window: WindowSpec::Cumulate(windows), time } => {
+                Box::new(AssignCumulating::new(*windows, *time, node.schema.clone()))
+            }
+            Op::AssignWindow { .. } => unreachable!("other windows depend on other rows"),
+            Op::SessionWindow { gap, time, keys } => {
+                let keys = (keys.as_slice(), self.order_after(id));
+                Box::new(SessionRows::new(name, *gap, *time, keys, (input(0), &node.schema)))
             }
             Op::WindowAggregate { window, time, keys, bounds, aggregates } => {
                 let made = (bounds.as_slice(), aggregates.as_slice());
@@ -237,6 +243,14 @@ impl Graph {
                     WindowSpec::Session { gap } => {
                         let keys = (keys.as_slice(), self.order_after(id));
                         Box::new(SessionAggregate::new(name, gap, *time, keys, made, schemas))
+                    }
+                    WindowSpec::Cumulate(windows) => {
+                        let keys = (keys.as_slice(), self.order_after(id));
+                        Box::new(CumulateAggregate::new(name, windows, *time, keys, made, schemas))
+                    }
+                    WindowSpec::Attached { bounds } => {
+                        let keys = (keys.as_slice(), self.order_after(id));
+                        Box::new(AttachedAggregate::new(name, bounds, keys, made, schemas))
                     }
                 }
             }

@@ -9,6 +9,7 @@ use crate::changelog;
 use crate::joins;
 use crate::sandbox::Interpreter;
 use crate::stream::{Record, or_null, records, scenario, time};
+use crate::windows;
 
 const TUMBLING: &str = "SELECT k, g, window_start, window_end, COUNT(*) AS n, SUM(v) AS s, \
     MIN(v) AS lo, MAX(v) AS hi \
@@ -89,7 +90,7 @@ const OWN: [(&str, &str); 13] = [
 ];
 
 fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
-    OWN.into_iter().chain(changelog::SCRIPTS).chain(joins::SCRIPTS)
+    OWN.into_iter().chain(changelog::SCRIPTS).chain(joins::SCRIPTS).chain(windows::SCRIPTS)
 }
 
 const SUBTASKS: [u32; 3] = [1, 2, 4];

@@ -10,3 +10,4 @@ mod schedule;
 mod sessions;
 mod stream;
 mod tidy;
+mod windows;

@@ -13,11 +13,13 @@ use highwater_engine::operator::{Operator, Output};
 use highwater_engine::schema::{DataType, Field, Schema, SchemaRef};
 use highwater_engine::time::{Alignment, EventTime};
 use highwater_engine::value::Value;
-use highwater_engine::window::{AlignedAggregate, SessionAggregate, WindowBound};
+use highwater_engine::window::{
+    AlignedAggregate, AttachedAggregate, SessionAggregate, WindowBound,
+};
 
 use super::stream::Dice;
 
-const TYPES: [DataType; 7] = [
+const TYPES: [DataType; 9] = [
     DataType::BigInt,
     DataType::String,
     DataType::Timestamp,
@@ -25,8 +27,12 @@ const TYPES: [DataType; 7] = [
     DataType::Double,
     DataType::Decimal(10, 2),
     DataType::Boolean,
+    DataType::Timestamp,
+    DataType::Timestamp,
 ];
 const TIME: usize = 2;
+/// A window that the row carries.
+const WINDOW: [usize; 2] = [7, 8];
 
 /// Makes operators of one kind, each fresh.
 struct Maker {
@@ -45,7 +51,7 @@ impl Maker {
         let input = Schema::new(
             TYPES.iter().zip(0..).map(|(&t, i)| Field::new(format!("c{i}"), t)).collect(),
         );
-        let kind = dice.below(4);
+        let kind = dice.below(5);
         // Without a key every row meets every other.
         let none = if kind == 3 { vec![1] } else { vec![] };
         let keys = dice.of(&[vec![0], vec![0], vec![1], vec![1, 0], none]);
@@ -97,6 +103,7 @@ impl Maker {
         match self.kind {
             0 => Box::new(AlignedAggregate::new("o", self.alignment, TIME, keys, made, schemas)),
             1 => Box::new(SessionAggregate::new("o", self.gap, TIME, keys, made, schemas)),
+            4 => Box::new(AttachedAggregate::new("o", WINDOW, keys, made, schemas)),
             3 => {
                 let kinds = [JoinKind::Inner, JoinKind::Left, JoinKind::Right, JoinKind::Full];
                 let kind = kinds[self.calls.iter().filter(|c| c.distinct).count() % 4];
@@ -142,6 +149,8 @@ impl Feed {
                 Value::Double(dice.below(100) as f64 / 8.0),
                 Value::Decimal(dice.below(9_999).into(), 2),
                 Value::Boolean(dice.once_in(2)),
+                Value::Timestamp(time / 60 * 60),
+                Value::Timestamp(time / 60 * 60 + 60 * (1 + time.rem_euclid(3))),
             ];
             for (c, value) in row.into_iter().enumerate() {
                 let null = c != TIME && self.nulls > 0 && dice.once_in(self.nulls);
@@ -244,7 +253,7 @@ fn attempt(seed: u64) {
     let batch = Batch::progress(Arc::clone(&maker.input), vec![end], feed.seq + 1);
     let (made, _) = process(&mut *operator, &batch);
     in_place(&made, &mut said, seed);
-    if maker.kind < 2 {
+    if maker.kind < 2 || maker.kind == 4 {
         // Nothing is left: the state is that of an operator that was only told of the end.
         let mut fresh = maker.make();
         process(&mut *fresh, &batch);
