@@ -1,6 +1,8 @@
-//! Windows upon windows: rows that carry their windows, aggregated by them once more.
+//! Windows that cumulate, rows of sessions, and rows that carry their windows, aggregated by them once more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use highwater_engine::value::Value;
 
 use crate::changelog::{left, sorted};
 use crate::drivers::{options, tables};
@@ -46,8 +48,54 @@ const SESSION_AGAIN: &str = "CREATE VIEW sessions AS \
     SELECT g, window_start, window_end, COUNT(*) AS parts, SUM(n) AS n, MIN(s) AS lo FROM sessions \
     GROUP BY g, window_start, window_end;";
 
+const CUMULATING: &str = "SELECT k, g, window_start, window_end, COUNT(*) AS n, SUM(v) AS s, \
+    MIN(v) AS lo FROM TABLE(CUMULATE(TABLE t, DESCRIPTOR(ts), INTERVAL '3' SECONDS, INTERVAL '15' SECONDS, \
+    INTERVAL '4' SECONDS)) GROUP BY k, g, window_start, window_end;";
+
+/// The same, of rows that have been put into each of their windows.
+const CUMULATING_ROWS: &str = "CREATE VIEW rows_ AS SELECT k, g, v, window_start, window_end \
+    FROM TABLE(CUMULATE(TABLE t, DESCRIPTOR(ts), INTERVAL '3' SECONDS, INTERVAL '15' SECONDS, \
+    INTERVAL '4' SECONDS));\n\
+    SELECT k, g, window_start, window_end, COUNT(*) AS n, SUM(v) AS s, MIN(v) AS lo FROM rows_ \
+    GROUP BY k, g, window_start, window_end;";
+
+const CUMULATING_WHOLE: &str = "SELECT window_start, window_end, COUNT(DISTINCT v) AS vs \
+    FROM TABLE(CUMULATE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' SECOND, INTERVAL '20' SECONDS)) \
+    WHERE k = 'a' GROUP BY window_start, window_end;";
+
+const CUMULATED: &str = "SELECT k, v, window_start, window_end FROM TABLE(CUMULATE(TABLE t, \
+    DESCRIPTOR(ts), INTERVAL '3' SECONDS, INTERVAL '15' SECONDS, INTERVAL '4' SECONDS)) WHERE g = 1;";
+
+const SESSION_ROWS: &str = "SELECT k, v, ts, window_start, window_end \
+    FROM TABLE(SESSION(TABLE t PARTITION BY k, DESCRIPTOR(ts), INTERVAL '2' SECONDS));";
+
+/// Which rows there are decides what the sessions are, not which are looked at.
+const SESSION_ROWS_WHOLE: &str = "SELECT k, v, ts, window_start, window_end \
+    FROM TABLE(SESSION(TABLE t, DESCRIPTOR(ts), INTERVAL '1' SECONDS)) WHERE v > 4;";
+
+/// What is counted together is not what makes the sessions.
+const SESSION_BY_OTHERS: &str = "SELECT g, window_start, window_end, COUNT(*) AS n \
+    FROM TABLE(SESSION(TABLE t PARTITION BY k, DESCRIPTOR(ts), INTERVAL '2' SECONDS)) \
+    GROUP BY g, window_start, window_end;";
+
+/// Rows beside the whole of their session.
+const SESSION_JOINED: &str = "CREATE VIEW alone AS SELECT k, v, window_time AS wt \
+    FROM TABLE(SESSION(TABLE t PARTITION BY k, DESCRIPTOR(ts), INTERVAL '2' SECONDS));\n\
+    CREATE VIEW whole AS SELECT k, window_time AS wt, COUNT(*) AS n \
+    FROM TABLE(SESSION(TABLE t PARTITION BY k, DESCRIPTOR(ts), INTERVAL '2' SECONDS)) \
+    GROUP BY k, window_start, window_end, window_time;\n\
+    SELECT alone.k, alone.v, whole.n FROM alone JOIN whole ON alone.k = whole.k AND alone.wt = whole.wt;";
+
 /// All of them, for the drivers to agree on.
-pub const SCRIPTS: [(&str, &str); 6] = [
+pub const SCRIPTS: [(&str, &str); 14] = [
+    ("cumulating", CUMULATING),
+    ("cumulating rows", CUMULATING_ROWS),
+    ("cumulating whole", CUMULATING_WHOLE),
+    ("cumulated", CUMULATED),
+    ("session rows", SESSION_ROWS),
+    ("session rows without a key", SESSION_ROWS_WHOLE),
+    ("sessions by others", SESSION_BY_OTHERS),
+    ("rows joined with their session", SESSION_JOINED),
     ("hop again", HOP_AGAIN),
     ("hop again whole", HOP_AGAIN_WHOLE),
     ("hopping rows again", HOP_ROWS),
@@ -231,4 +279,129 @@ fn sessions_are_aggregated_once_more() {
         format!(r#"{{"g":{g},"window_start":{},"parts":{parts},"n":{n},"lo":{lo}}}"#, bounds(*w))
     });
     assert_eq!(run(&all, SESSION_AGAIN), (sorted(lines), late));
+}
+
+/// Windows of 15 s that begin together, one every 3 s.
+fn cumulating(ts: i64) -> Vec<Window> {
+    let start = (ts - 4_000).div_euclid(15_000) * 15_000 + 4_000;
+    let all = (1..=5).map(|k| (start, start + k * 3_000));
+    all.filter(|window| window.1 > ts).collect()
+}
+
+#[test]
+fn cumulating_rows_are_those_of_plain_loops() {
+    let all = records(240, 1);
+    let (kept, dropped) = timely(&all, cumulating);
+    let groups = grouped(&kept, |(w, r)| (r.k, r.g, *w));
+    let line = |((k, g, w), rows): (&(Option<char>, i64, Window), &Vec<(Window, Record)>)| {
+        let lo = or_null(rows.iter().filter_map(|(_, r)| r.v).min());
+        let (n, s) = (rows.len(), or_null(sum(rows)));
+        let (k, w) = (name(*k), bounds(*w));
+        format!(r#"{{"k":{k},"g":{g},"window_start":{w},"n":{n},"s":{s},"lo":{lo}}}"#)
+    };
+    let expected = sorted(groups.iter().map(line));
+    // A key fires again at steps at which nothing has come.
+    let quiet = groups.iter().filter(|((k, g, w), rows)| {
+        let before = groups.get(&(*k, *g, (w.0, w.1 - 3_000)));
+        before.is_some_and(|before| before.len() == rows.len())
+    });
+    assert!(quiet.count() > 20, "some must have nothing new to tell anything");
+    // A record is late when all its windows are.
+    let fired = |r: &Record, mark: i64| {
+        let windows = cumulating(r.ts);
+        (windows.iter().filter(|window| window.1 - 1 <= mark).count(), windows.len())
+    };
+    let fired: Vec<(usize, usize)> =
+        all.iter().zip(watermarks(&all)).map(|(r, mark)| fired(r, mark)).collect();
+    let late = fired.iter().filter(|(fired, all)| fired == all).count() as u64;
+    let partly = fired.iter().filter(|(fired, all)| *fired > 0 && fired < all).count();
+    assert!(late > 3 && partly > 3, "{late} must be late, and {partly} for some windows only");
+    assert_eq!(run(&all, CUMULATING), (expected.clone(), late));
+    assert_eq!(run(&all, CUMULATING_ROWS), (expected, dropped));
+    let whole = |ts: i64| {
+        let start = ts.div_euclid(20_000) * 20_000;
+        let ends = (1..=20).map(|k| start + k * 1_000).filter(|end| *end > ts);
+        ends.map(|end| (start, end)).collect()
+    };
+    let kept = timely(&all, whole).0.into_iter().filter(|(_, r)| r.k == Some('a'));
+    let lines = grouped(&kept.collect::<Vec<_>>(), |(w, _)| *w);
+    let lines = lines.iter().map(|(w, rows)| {
+        let vs: BTreeSet<i64> = rows.iter().filter_map(|(_, r)| r.v).collect();
+        format!(r#"{{"window_start":{},"vs":{}}}"#, bounds(*w), vs.len())
+    });
+    // The watermark is that of all records.
+    assert_eq!(run(&all, CUMULATING_WHOLE).0, sorted(lines));
+}
+
+#[test]
+fn rows_are_put_into_all_windows_that_cumulate() {
+    let all = records(240, 1);
+    let rows = all.iter().filter(|r| r.g == 1).flat_map(|r| {
+        let line = |w| {
+            let (k, v) = (name(r.k), or_null(r.v));
+            format!(r#"{{"k":{k},"v":{v},"window_start":{}}}"#, bounds(w))
+        };
+        cumulating(r.ts).into_iter().map(line).collect::<Vec<_>>()
+    });
+    assert_eq!(run(&all, CUMULATED), (sorted(rows), 0));
+}
+
+fn session_row(r: &Record, window: Window) -> String {
+    let (k, v, ts) = (name(r.k), or_null(r.v), time(r.ts));
+    format!(r#"{{"k":{k},"v":{v},"ts":"{ts}","window_start":{}}}"#, bounds(window))
+}
+
+#[test]
+fn rows_of_a_session_leave_with_its_bounds() {
+    let all = records(240, 1);
+    let (found, late) = sessions(&all, 2_000, |r| r.k);
+    assert!(late > 3 && found.iter().any(|s| s.rows.len() > 3));
+    let lines = found.iter().flat_map(|s| s.rows.iter().map(|r| session_row(r, s.window)));
+    assert_eq!(run(&all, SESSION_ROWS), (sorted(lines), late));
+    let pairs = found.iter().filter(|s| s.key.is_some()).flat_map(|s| {
+        let n = s.rows.len();
+        s.rows.iter().map(move |r| (name(r.k), or_null(r.v), n))
+    });
+    let lines = pairs.map(|(k, v, n)| format!(r#"{{"k":{k},"v":{v},"n":{n}}}"#));
+    assert_eq!(left(&all, SESSION_JOINED), sorted(lines));
+    let rows: Vec<(Window, Record)> =
+        found.iter().flat_map(|s| s.rows.iter().map(|r| (s.window, *r))).collect();
+    let lines = grouped(&rows, |(w, r)| (*w, r.g));
+    let lines = lines.iter().map(|((w, g), rows)| {
+        format!(r#"{{"g":{g},"window_start":{},"n":{}}}"#, bounds(*w), rows.len())
+    });
+    assert_eq!(run(&all, SESSION_BY_OTHERS), (sorted(lines), late));
+    let (found, late) = sessions(&all, 1_000, |_| ());
+    assert!(found.len() > 8);
+    let kept = found.iter().flat_map(|s| s.rows.iter().map(|r| (r, s.window)));
+    let lines = kept.filter(|(r, _)| r.v.is_some_and(|v| v > 4)).map(|(r, w)| session_row(r, w));
+    assert_eq!(run(&all, SESSION_ROWS_WHOLE), (sorted(lines), late));
+}
+
+/// The order in which rows leave, for whoever computes with them.
+#[test]
+fn rows_of_a_session_leave_in_their_order_of_arrival() {
+    let all = records(240, 1);
+    let script = "CREATE VIEW s AS SELECT v, ts FROM TABLE(SESSION(TABLE t, DESCRIPTOR(ts), INTERVAL '1' SECOND));\n\
+        SELECT COUNT(*) AS n, SUM(v) AS s FROM s;";
+    let found = sessions(&all, 1_000, |_| ()).0;
+    let mut rows = found.iter().collect::<Vec<_>>();
+    rows.sort_by_key(|s| s.window.1);
+    let (mut n, mut s, mut expected) = (0, None, Vec::new());
+    for r in rows.iter().flat_map(|session| &session.rows) {
+        (n, s) = (n + 1, r.v.map_or(s, |v| Some(s.unwrap_or(0) + v)));
+        expected.push((n, s));
+    }
+    let (tables, _) = tables(&scenario(&all, script), &options(2, 7));
+    let found: Vec<(i64, Option<i64>)> = tables[0]
+        .rows
+        .iter()
+        .filter(|(kind, ..)| matches!(kind.symbol(), "+I" | "+U"))
+        .map(|(_, _, row)| match row.as_slice() {
+            [Value::BigInt(n), Value::BigInt(s)] => (*n, Some(*s)),
+            [Value::BigInt(n), Value::Int(s)] => (*n, Some(i64::from(*s))),
+            _ => (0, None),
+        })
+        .collect();
+    assert_eq!(found, expected);
 }

@@ -253,7 +253,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "sql.argument",
-        "SELECT * FROM TABLE(CUMULATE(DATA => TABLE quakes, TIMECOL => DESCRIPTOR(event_time), SLIDE => ¿INTERVAL '1' DAY))",
+        "SELECT * FROM TABLE(CUMULATE(DATA => TABLE quakes, TIMECOL => DESCRIPTOR(event_time), ¿SLIDE => INTERVAL '1' DAY))",
     ),
     (
         "sql.unsupported",
@@ -262,10 +262,6 @@ const MISTAKES: &[(&str, &str)] = &[
     (
         "sql.missing-watermark",
         "SELECT * FROM TABLE(CUMULATE(TABLE plain, ¿DESCRIPTOR(ts), INTERVAL '1' HOUR, INTERVAL '1' DAY))",
-    ),
-    (
-        "sql.updating",
-        "SELECT * FROM TABLE(SESSION(¿TABLE (SELECT net, MAX(event_time) AS t FROM quakes GROUP BY net), DESCRIPTOR(t), INTERVAL '1' HOUR))",
     ),
     // Queries put together
     ("sql.union", "SELECT a FROM plain UNION ALL ¿SELECT a, b FROM plain"),
