@@ -243,16 +243,20 @@ impl Cumulation {
 
     /// The first window of the group that a window is of.
     pub fn first(&self, window: i64) -> i64 {
-        let (count, shift) = (self.size / self.step, self.offset / self.step);
-        let within = (i128::from(window) - i128::from(shift)).rem_euclid(i128::from(count));
-        window.saturating_sub(within as i64)
+        window.saturating_sub(self.within(window))
     }
 
     /// The last window of that group: the longest.
     pub fn last(&self, window: i64) -> i64 {
-        let last = self.first(window).saturating_add(self.size / self.step - 1);
-        // No slice is behind this one.
-        last.min(i64::MAX - 1)
+        let after = self.size / self.step - 1 - self.within(window);
+        // No slice is behind the last but one.
+        window.saturating_add(after).min(i64::MAX - 1)
+    }
+
+    /// How many windows of its group end before a window.
+    fn within(&self, window: i64) -> i64 {
+        let (count, shift) = (self.size / self.step, self.offset / self.step);
+        (i128::from(window) - i128::from(shift)).rem_euclid(count.into()) as i64
     }
 
     /// When a window starts and ends; held at the ends of event time.

@@ -129,26 +129,17 @@ impl Planner<'_> {
             };
             Over { window: windowed.window, time_type, spec, times }
         });
-        let calls: Vec<(AggregateCall, Field)> = calls
-            .into_iter()
-            .map(|call| {
-                let argument = call.argument.map(|e| inputs.add(e, "argument"));
-                let filter = call.filter.map(|e| inputs.add(e, "filter"));
-                let (function, distinct) = (call.function, call.distinct);
-                (AggregateCall { function, argument, distinct, filter }, call.field)
-            })
-            .collect();
+        let calls: Vec<(AggregateCall, Field)> =
+            calls.into_iter().map(|call| read_by(call, &mut inputs)).collect();
         let (node, positions) = self.inputs(&input, inputs, at);
         let place = |i: usize| positions[i];
         let key_columns: Vec<usize> = key_columns.into_iter().map(place).collect();
-        let aggregates: Vec<AggregateCall> = calls
-            .iter()
-            .map(|(call, _)| AggregateCall {
-                argument: call.argument.map(place),
-                filter: call.filter.map(place),
-                ..*call
-            })
-            .collect();
+        let placed = |(call, _): &(AggregateCall, Field)| AggregateCall {
+            argument: call.argument.map(place),
+            filter: call.filter.map(place),
+            ..*call
+        };
+        let aggregates: Vec<AggregateCall> = calls.iter().map(placed).collect();
         let mut columns: Vec<Column> = keys
             .iter()
             .filter(plain)
@@ -179,6 +170,14 @@ impl Planner<'_> {
         let updating = self.builder.nodes[node].updating;
         Ok(Relation { node, columns, updating, pending: None })
     }
+}
+
+/// An aggregate whose argument and filter are among what is computed before, and its column.
+fn read_by(call: Call, inputs: &mut Inputs) -> (AggregateCall, Field) {
+    let argument = call.argument.map(|e| inputs.add(e, "argument"));
+    let filter = call.filter.map(|e| inputs.add(e, "filter"));
+    let (function, distinct) = (call.function, call.distinct);
+    (AggregateCall { function, argument, distinct, filter }, call.field)
 }
 
 /// The window an aggregation is over, as its operator sees it.
