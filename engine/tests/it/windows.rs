@@ -105,6 +105,8 @@ pub const SCRIPTS: [(&str, &str); 14] = [
 ];
 
 type Window = (i64, i64);
+type Key = (Window, Option<char>);
+type Rows = Vec<(Window, Record)>;
 
 /// The watermark before each record of one partition.
 fn watermarks(records: &[Record]) -> Vec<i64> {
@@ -116,10 +118,7 @@ fn watermarks(records: &[Record]) -> Vec<i64> {
 }
 
 /// Records with each of their windows that has not fired before them, and how many others there are.
-fn timely(
-    records: &[Record],
-    windows: impl Fn(i64) -> Vec<Window>,
-) -> (Vec<(Window, Record)>, u64) {
+fn timely(records: &[Record], windows: impl Fn(i64) -> Vec<Window>) -> (Rows, u64) {
     let (mut kept, mut late) = (Vec::new(), 0);
     for (r, mark) in records.iter().zip(watermarks(records)) {
         for window in windows(r.ts) {
@@ -168,9 +167,9 @@ fn hopping_windows_are_aggregated_once_more() {
     let (kept, late) = timely(&all, hops);
     assert!(late > 20, "windows must have fired before their records to tell anything");
     let parts = grouped(&kept, |(w, r)| (*w, r.k, r.g));
-    let mut again: BTreeMap<(Window, Option<char>), Vec<&Vec<(Window, Record)>>> = BTreeMap::new();
+    let mut again: BTreeMap<Key, Vec<&Rows>> = BTreeMap::new();
     parts.iter().for_each(|((w, k, _), rows)| again.entry((*w, *k)).or_default().push(rows));
-    let line = |((w, k), parts): (&(Window, Option<char>), &Vec<&Vec<(Window, Record)>>)| {
+    let line = |((w, k), parts): (&Key, &Vec<&Rows>)| {
         format!(
             r#"{{"k":{},"ws":"{}","we":"{}","parts":{},"hi":{},"s":{}}}"#,
             name(*k),
@@ -292,8 +291,8 @@ fn cumulating(ts: i64) -> Vec<Window> {
 fn cumulating_rows_are_those_of_plain_loops() {
     let all = records(240, 1);
     let (kept, dropped) = timely(&all, cumulating);
-    let groups = grouped(&kept, |(w, r)| (r.k, r.g, *w));
-    let line = |((k, g, w), rows): (&(Option<char>, i64, Window), &Vec<(Window, Record)>)| {
+    let groups = grouped(&kept, |(w, r)| ((*w, r.k), r.g));
+    let line = |(((w, k), g), rows): (&(Key, i64), &Rows)| {
         let lo = or_null(rows.iter().filter_map(|(_, r)| r.v).min());
         let (n, s) = (rows.len(), or_null(sum(rows)));
         let (k, w) = (name(*k), bounds(*w));
@@ -301,8 +300,8 @@ fn cumulating_rows_are_those_of_plain_loops() {
     };
     let expected = sorted(groups.iter().map(line));
     // A key fires again at steps at which nothing has come.
-    let quiet = groups.iter().filter(|((k, g, w), rows)| {
-        let before = groups.get(&(*k, *g, (w.0, w.1 - 3_000)));
+    let quiet = groups.iter().filter(|(((w, k), g), rows)| {
+        let before = groups.get(&(((w.0, w.1 - 3_000), *k), *g));
         before.is_some_and(|before| before.len() == rows.len())
     });
     assert!(quiet.count() > 20, "some must have nothing new to tell anything");
