@@ -62,12 +62,21 @@ pub enum Op {
         /// One expression an output column.
         exprs: Vec<Expr>,
     },
-    /// Assigns a row its tumbling window: appends `window_start`, `window_end`, `window_time`.
+    /// Assigns a row the windows it has by its time alone: appends `window_start`, `window_end`, `window_time`.
     AssignWindow {
-        /// The window; only tumbling here, sessions hold state.
+        /// The windows: aligned or cumulating.
         window: WindowSpec,
         /// The event-time column.
         time: usize,
+    },
+    /// Holds rows until their session fires: appends `window_start`, `window_end`, `window_time`.
+    SessionWindow {
+        /// The gap in milliseconds, positive.
+        gap: i64,
+        /// The event-time column.
+        time: usize,
+        /// The key columns of the input (`PARTITION BY`).
+        keys: Vec<usize>,
     },
     /// Aggregates per key and window; fires once, when the watermark closes the window.
     /// Output: the key columns, the window's bounds, one column an aggregate.

@@ -1,4 +1,4 @@
-//! Row-wise operators: filter, projection, tumbling window assignment. They hold no state; a snapshot
+//! Row-wise operators: filter, projection, assignment of windows that depend on time alone. They hold no state; a snapshot
 //! only says which guests their expressions call.
 
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::expr::{self, Expr};
 use crate::operator::{Operator, Output, row_error, wrong_state};
 use crate::schema::{DataType, SchemaRef};
 use crate::snapshot::bytes::Pieces;
-use crate::time::Alignment;
+use crate::time::{Alignment, Cumulation};
 
 /// Keeps the rows for which a condition is TRUE.
 #[derive(Clone)]
@@ -141,13 +141,7 @@ impl Operator for AssignAligned {
             .zip(first)
             .map(|(&t, back)| self.alignment.bounds(self.alignment.slice(t).saturating_sub(back)))
             .collect();
-        let mut columns = batch.columns.clone();
-        let time_type = self.schema.fields[self.schema.fields.len() - 1].data_type;
-        columns.push(timestamps(windows.iter().map(|w| w.0).collect(), DataType::Timestamp));
-        columns.push(timestamps(windows.iter().map(|w| w.1).collect(), DataType::Timestamp));
-        columns
-            .push(timestamps(windows.iter().map(|w| w.1.saturating_sub(1)).collect(), time_type));
-        out.batches.push(batch.with_columns(Arc::clone(&self.schema), columns));
+        out.batches.push(with_windows(batch, &windows, &self.schema));
         Ok(())
     }
 
@@ -162,4 +156,59 @@ impl Operator for AssignAligned {
     fn fork(&self) -> Box<dyn Operator> {
         Box::new(self.clone())
     }
+}
+
+/// Appends a row's cumulating windows, one row a window, the shortest first. Drops nothing.
+#[derive(Clone)]
+pub struct AssignCumulating {
+    windows: Cumulation,
+    time: usize,
+    schema: SchemaRef,
+}
+
+impl AssignCumulating {
+    /// Windows over the column `time`.
+    pub fn new(windows: Cumulation, time: usize, schema: SchemaRef) -> AssignCumulating {
+        AssignCumulating { windows, time, schema }
+    }
+}
+
+impl Operator for AssignCumulating {
+    fn process(&mut self, _: usize, batch: Batch, out: &mut Output) -> Result<()> {
+        // A row without event time is in no window.
+        let batch = batch.having(self.time);
+        let (mut rows, mut windows) = (Vec::new(), Vec::new());
+        for (&time, row) in millis(&batch.columns[self.time]).iter().zip(0_u32..) {
+            let slice = self.windows.slices().slice(time);
+            for window in slice..=self.windows.last(slice) {
+                rows.push(row);
+                windows.push(self.windows.bounds(window));
+            }
+        }
+        out.batches.push(with_windows(batch.select(&rows), &windows, &self.schema));
+        Ok(())
+    }
+
+    fn save(&mut self) -> Pieces {
+        Pieces::default()
+    }
+
+    fn restore(&mut self, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+
+    fn fork(&self) -> Box<dyn Operator> {
+        Box::new(self.clone())
+    }
+}
+
+/// Rows with the start, end and last millisecond of each one's window behind them.
+fn with_windows(batch: Batch, windows: &[(i64, i64)], schema: &SchemaRef) -> Batch {
+    let mut columns = batch.columns.clone();
+    let time_type = schema.fields[schema.fields.len() - 1].data_type;
+    columns.push(timestamps(windows.iter().map(|w| w.0).collect(), DataType::Timestamp));
+    columns.push(timestamps(windows.iter().map(|w| w.1).collect(), DataType::Timestamp));
+    let times = windows.iter().map(|w| w.1.saturating_sub(1)).collect();
+    columns.push(timestamps(times, time_type));
+    batch.with_columns(Arc::clone(schema), columns)
 }

@@ -212,6 +212,60 @@ impl Alignment {
     }
 }
 
+/// When cumulating windows are: those of a group begin together, at every multiple of `size` shifted by
+/// `offset`, and end one after the other, every `step` up to `size`. Milliseconds.
+///
+/// They cut time into slices as long as the step. Window `n` is the one that ends with slice `n`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cumulation {
+    /// From one window's end to the next.
+    pub step: i64,
+    /// How long the longest window is: a multiple of the step.
+    pub size: i64,
+    /// A shift of all windows, from 0 to the size.
+    pub offset: i64,
+}
+
+impl Cumulation {
+    /// Windows that grow by `step` ms up to `size`, shifted by `offset`.
+    ///
+    /// # Panics
+    /// When the size is no positive multiple of the step: the planner refuses those.
+    pub fn new(step: i64, size: i64, offset: i64) -> Cumulation {
+        assert!(step > 0 && size >= step && size % step == 0, "a size of whole steps");
+        Cumulation { step, size, offset: offset.rem_euclid(size) }
+    }
+
+    /// The slices.
+    pub fn slices(&self) -> Alignment {
+        Alignment::new(self.step, self.step, self.offset)
+    }
+
+    /// The first window of the group that a window is of.
+    pub fn first(&self, window: i64) -> i64 {
+        window.saturating_sub(self.within(window))
+    }
+
+    /// The last window of that group: the longest.
+    pub fn last(&self, window: i64) -> i64 {
+        let after = self.size / self.step - 1 - self.within(window);
+        // No slice is behind the last but one.
+        window.saturating_add(after).min(i64::MAX - 1)
+    }
+
+    /// How many windows of its group end before a window.
+    fn within(&self, window: i64) -> i64 {
+        let (count, shift) = (self.size / self.step, self.offset / self.step);
+        (i128::from(window) - i128::from(shift)).rem_euclid(count.into()) as i64
+    }
+
+    /// When a window starts and ends; held at the ends of event time.
+    pub fn bounds(&self, window: i64) -> (i64, i64) {
+        let slices = self.slices();
+        (slices.start(self.first(window)), slices.start(window.saturating_add(1)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use chrono::Datelike;
@@ -256,6 +310,28 @@ mod tests {
         assert_eq!(parse_duration_micros("2 weeks"), None);
         assert_eq!(parse_duration_micros(""), None);
         assert_eq!(parse_duration_micros("1.2.3"), None);
+    }
+
+    /// The windows of some times, against the definition.
+    #[test]
+    fn cumulating_windows_begin_together_and_grow() {
+        for (step, size, offset) in [(2, 10, 0), (2, 10, 3), (5, 5, 1), (3, 12, -4), (1, 4, 7)] {
+            let c = Cumulation::new(step, size, offset);
+            for time in -40_i64..40 {
+                let start = (time - offset).div_euclid(size) * size + offset;
+                let all = (1..=size / step).map(|k| (start, start + k * step));
+                let expected: Vec<(i64, i64)> = all.filter(|w| w.1 > time).collect();
+                let slice = c.slices().slice(time);
+                let found: Vec<(i64, i64)> = (slice..=c.last(slice)).map(|n| c.bounds(n)).collect();
+                assert_eq!(found, expected, "{time} in {c:?}");
+                assert!((c.first(slice)..=slice).all(|n| c.last(n) == c.last(slice)));
+            }
+        }
+        let c = Cumulation::new(1, 7, 3);
+        for time in [i64::MIN, i64::MIN + 3, i64::MAX - 2, i64::MAX] {
+            let slice = c.slices().slice(time);
+            assert!(c.first(slice) <= slice && slice <= c.last(slice), "{time}");
+        }
     }
 
     /// Every window around some times, against the definition.

@@ -13,14 +13,15 @@ use crate::key::KeyOrder;
 use crate::operator::Operator;
 use crate::plan::{GuestCall, NodeId, Op, SinkSpec, WindowSpec};
 use crate::rank::{ChangingRank, ClosingRank, Emit};
-use crate::rowwise::{AssignAligned, Filter, Project};
+use crate::rowwise::{AssignAligned, AssignCumulating, Filter, Project};
 use crate::sink::Sink;
 use crate::source::ingest::Ingest;
 use crate::task::{Edge, Gate, Head, LooseGate, Task};
 use crate::udf::{Guests, Sandbox};
 use crate::union::Union;
 use crate::window::{
-    AlignedAggregate, GuestWindow, MergeAggregate, PartAggregate, SessionAggregate,
+    AlignedAggregate, AttachedAggregate, CumulateAggregate, GuestWindow, MergeAggregate,
+    PartAggregate, SessionAggregate, SessionRows,
 };
 
 impl Graph {
@@ -200,6 +201,46 @@ impl Graph {
         if by_value { KeyOrder::Value } else { KeyOrder::Group }
     }
 
+    /// An operator over built-in windows.
+    fn windows(&self, id: NodeId) -> Box<dyn Operator> {
+        let node = &self.plan.nodes[id];
+        let (name, schema) = (node.name.as_str(), &node.schema);
+        let schemas = (&self.plan.nodes[node.inputs[0]].schema, schema);
+        let order = self.order_after(id);
+        let (window, time, keys, made) = match &node.op {
+            Op::AssignWindow { window: WindowSpec::Aligned(alignment), time } => {
+                return Box::new(AssignAligned::new(*alignment, *time, schema.clone()));
+            }
+            Op::AssignWindow { window: WindowSpec::Cumulate(windows), time } => {
+                return Box::new(AssignCumulating::new(*windows, *time, schema.clone()));
+            }
+            Op::SessionWindow { gap, time, keys } => {
+                return Box::new(SessionRows::new(name, *gap, *time, (keys, order), schemas));
+            }
+            Op::WindowAggregate { window, time, keys, bounds, aggregates } => (
+                *window,
+                *time,
+                (keys.as_slice(), order),
+                (bounds.as_slice(), aggregates.as_slice()),
+            ),
+            _ => unreachable!("no other operator is over built-in windows alone"),
+        };
+        match window {
+            WindowSpec::Aligned(alignment) => {
+                Box::new(AlignedAggregate::new(name, alignment, time, keys, made, schemas))
+            }
+            WindowSpec::Cumulate(windows) => {
+                Box::new(CumulateAggregate::new(name, windows, time, keys, made, schemas))
+            }
+            WindowSpec::Session { gap } => {
+                Box::new(SessionAggregate::new(name, gap, time, keys, made, schemas))
+            }
+            WindowSpec::Attached { bounds } => {
+                Box::new(AttachedAggregate::new(name, bounds, keys, made, schemas))
+            }
+        }
+    }
+
     fn operator(&self, id: NodeId, guests: &Guests, sandbox: &Arc<dyn Sandbox>) -> Result<Made> {
         let node = &self.plan.nodes[id];
         let input = |i: usize| &self.plan.nodes[node.inputs[i]].schema;
@@ -223,29 +264,8 @@ impl Graph {
                 exprs.iter_mut().try_for_each(|e| link(e, guests, sandbox))?;
                 Box::new(Project::new(name, exprs, node.schema.clone()))
             }
-            Op::AssignWindow { window: WindowSpec::Aligned(alignment), time } => {
-                Box::new(AssignAligned::new(*alignment, *time, node.schema.clone()))
-            }
-            Op::AssignWindow { window: WindowSpec::Session { .. }, .. } => {
-                unreachable!("the planner refuses a SESSION that nothing aggregates")
-            }
-            Op::WindowAggregate { window, time, keys, bounds, aggregates } => {
-                let made = (bounds.as_slice(), aggregates.as_slice());
-                let schemas = (input(0), &node.schema);
-                match *window {
-                    WindowSpec::Aligned(alignment) => Box::new(AlignedAggregate::new(
-                        name,
-                        alignment,
-                        *time,
-                        (keys, self.order_after(id)),
-                        made,
-                        schemas,
-                    )),
-                    WindowSpec::Session { gap } => {
-                        let keys = (keys.as_slice(), self.order_after(id));
-                        Box::new(SessionAggregate::new(name, gap, *time, keys, made, schemas))
-                    }
-                }
+            Op::AssignWindow { .. } | Op::SessionWindow { .. } | Op::WindowAggregate { .. } => {
+                return Ok(Made::Operator(self.windows(id)));
             }
             Op::GroupAggregate { keys, aggregates, retracts } => {
                 let schemas = (input(0), &node.schema);

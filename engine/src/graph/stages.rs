@@ -83,10 +83,9 @@ pub(super) fn stages(plan: &Plan, parallelism: u32, threaded: bool) -> Vec<Stage
         let (kind, routes) = match &node.op {
             Op::Source(_) => ("source", vec![]),
             Op::Sink(_) => ("sink", vec![Route::Only]),
-            Op::WindowAggregate { window: WindowSpec::Aligned(_), keys, .. } => {
-                ("window", vec![keyed(0, keys)])
-            }
-            Op::WindowAggregate { keys, .. } => ("session", vec![keyed(0, keys)]),
+            Op::WindowAggregate { window: WindowSpec::Session { .. }, keys, .. }
+            | Op::SessionWindow { keys, .. } => ("session", vec![keyed(0, keys)]),
+            Op::WindowAggregate { keys, .. } => ("window", vec![keyed(0, keys)]),
             Op::GroupAggregate { keys, .. } => ("aggregate", vec![keyed(0, keys)]),
             Op::GuestWindow { keys, .. } => ("guest-window", vec![keyed(0, keys)]),
             Op::GuestJoin { keys, .. } => {

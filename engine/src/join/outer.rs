@@ -50,6 +50,7 @@ pub struct OuterIntervalJoin {
     held: [BTreeMap<(i64, u64), Held>; 2],
     /// The time of each row of a side, by its number.
     at: [Vec<i64>; 2],
+    /// Counts rows: later ones have higher numbers.
     arrivals: u64,
     made: Made,
 }
@@ -309,14 +310,12 @@ impl OuterIntervalJoin {
         put(&mut out, MARK);
         put_bytes(&mut out, &self.condition.guests());
         put_signed(&mut out, self.watermark.0);
-        put(&mut out, self.arrivals);
         for (side, held) in self.sides.iter().zip(&self.held) {
             let mut rows: Vec<_> = held.iter().collect();
             rows.sort_by_key(|((_, n), _)| *n);
             put(&mut out, rows.len() as u64);
-            for ((time, n), row) in rows {
+            for ((time, _), row) in rows {
                 put_signed(&mut out, *time);
-                put(&mut out, *n);
                 put(&mut out, side.seq(row.number));
                 put(&mut out, side.partners(row.number).into());
                 put_bytes(&mut out, side.bytes(row.number));
@@ -332,14 +331,15 @@ impl OuterIntervalJoin {
             return Ok(false);
         }
         self.watermark = EventTime(reader.signed()?);
-        self.arrivals = reader.number()?;
+        self.arrivals = 0;
         self.keys = KeyTable::new(&self.columns[0].types, self.keys.order());
         self.places.clear();
         self.sides.iter_mut().for_each(Side::clear);
         (self.held, self.at) = Default::default();
         for side in 0..2 {
             for _ in 0..reader.count()? {
-                let (time, n, seq) = (reader.signed()?, reader.number()?, reader.number()?);
+                let (time, seq) = (reader.signed()?, reader.number()?);
+                self.arrivals += 1;
                 let (partners, row) = (reader.number()?, reader.bytes()?);
                 let types = &self.sides[side].types;
                 let Ok(partners) = u32::try_from(partners) else { return Ok(false) };
@@ -353,7 +353,7 @@ impl OuterIntervalJoin {
                 let id = if null { NONE } else { self.keys.id(&values) };
                 self.sides[side].reach(self.keys.numbers());
                 let who = (id, key::group_of(&values));
-                let number = self.hold(side, (time, n), who, (row, seq));
+                let number = self.hold(side, (time, self.arrivals), who, (row, seq));
                 self.sides[side].count(number, partners.into());
             }
         }

@@ -282,10 +282,12 @@ impl TemporalJoin {
     /// Forgets versions that a newer one has replaced at the watermark.
     fn forget(&mut self, watermark: EventTime, out: &mut Output) {
         let mut gone = Vec::new();
-        while let Some(&(time, id)) = self.changes.first().filter(|c| c.0 <= watermark.0) {
+        while let Some(&(_, id)) = self.changes.first().filter(|c| c.0 <= watermark.0) {
             self.changes.pop_first();
             let versions = &mut self.versions[id as usize];
-            let kept = versions.split_off(&time);
+            // A late version may be older than the one that is valid now.
+            let Some((&valid, _)) = versions.range(..=watermark.0).next_back() else { continue };
+            let kept = versions.split_off(&valid);
             gone.extend(std::mem::replace(versions, kept).into_values().map(|v| v.seq));
             // That a key has no version is what having forgotten them all says, too.
             if let Some(first) = versions.first_entry().filter(|v| v.get().row.is_none()) {

@@ -59,6 +59,20 @@ pub(super) fn describe(plan: &Plan, node: &Node) -> String {
         Op::AssignWindow { window, time } => {
             format!("AssignWindow({}, time=[{}])", describe_window(window), name(input(0), *time))
         }
+        Op::SessionWindow { gap, time, keys } => format!(
+            "SessionWindow(gap {}, time=[{}], keys=[{}])",
+            format_duration(*gap),
+            name(input(0), *time),
+            names(input(0), keys)
+        ),
+        Op::WindowAggregate {
+            window: WindowSpec::Attached { bounds }, keys, aggregates, ..
+        } => format!(
+            "WindowAggregate(windows=[{}], keys=[{}], aggregates=[{}])",
+            names(input(0), bounds),
+            names(input(0), keys),
+            calls(aggregates, input(0))
+        ),
         Op::WindowAggregate { window, time, keys, aggregates, .. } => format!(
             "WindowAggregate({}, time=[{}], keys=[{}], aggregates=[{}])",
             describe_window(window),
@@ -184,6 +198,14 @@ fn describe_window(window: &WindowSpec) -> String {
                 offset => format!("{window} offset {}", format_duration(offset)),
             }
         }
+        WindowSpec::Cumulate(c) => {
+            let (size, step) = (format_duration(c.size), format_duration(c.step));
+            match c.offset {
+                0 => format!("CUMULATE {size} by {step}"),
+                offset => format!("CUMULATE {size} by {step} offset {}", format_duration(offset)),
+            }
+        }
+        WindowSpec::Attached { .. } => "of the row".to_owned(),
         WindowSpec::Session { gap } => format!("SESSION gap {}", format_duration(*gap)),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sqlparser::ast::{Expr as Ast, GroupByExpr};
 
-use super::builder::{WindowKind, columns_of};
+use super::builder::columns_of;
 use super::diagnose::{Locate, span, unsupported};
 use super::grouped::{Call, Grouped, Key, Parts, Windowed, bind_key};
 use super::inputs::Inputs;
@@ -12,8 +12,8 @@ use super::planner::Planner;
 use super::scope::{Column, Relation, Role, window_fields};
 use crate::error::{Diagnostic, Error, Result, Span};
 use crate::expr::Expr;
-use crate::plan::{AggregateCall, Op, WindowBound};
-use crate::schema::{Field, Schema};
+use crate::plan::{AggregateCall, Op, WindowBound, WindowSpec};
+use crate::schema::{DataType, Field, Schema};
 
 /// The expressions of GROUP BY.
 pub(super) fn keys_of(group_by: &GroupByExpr) -> Result<&[Ast]> {
@@ -48,10 +48,7 @@ impl Planner<'_> {
             base: 0,
             span: at,
         };
-        grouped.windowed = self.windowed(&grouped).map_err(|error| match at {
-            Some(at) => error.at(at),
-            None => error,
-        })?;
+        grouped.windowed = self.windowed(&grouped);
         if grouped.windowed.is_some() && input.updating {
             return Err(updating("aggregated by windows", at));
         }
@@ -60,46 +57,24 @@ impl Planner<'_> {
     }
 
     /// The window the keys name by both its ends; a warning when they name one end only.
-    fn windowed(&mut self, grouped: &Grouped) -> Result<Option<Windowed>> {
-        let roles: Vec<Role> = grouped.keys.iter().map(|key| key.role).collect();
-        let started = roles.iter().find_map(|r| match r {
-            Role::Start(w) => Some(*w),
-            _ => None,
-        });
-        let ended = roles.iter().find_map(|r| match r {
-            Role::End(w) => Some(*w),
-            _ => None,
-        });
-        let data_window = |w: usize| self.builder.windows.get(w) == Some(&WindowKind::Data);
-        let pending_session = grouped.input.pending.as_ref().is_some_and(|p| data_window(p.window));
-        match (started, ended) {
-            (Some(start), Some(end)) if start == end => {
-                let spec = match (&grouped.input.pending, self.builder.windows.get(start)) {
-                    (Some(pending), _) if pending.window == start => pending.spec,
-                    (_, Some(WindowKind::Aligned(spec))) => *spec,
-                    _ => {
-                        return Err(unsupported(
-                            "aggregating session or user-defined windows once more is not supported",
-                            "put a new window over window_time: TABLE(TUMBLE(…, DESCRIPTOR(window_time), …))",
-                        ));
-                    }
-                };
-                if pending_session {
-                    self.check_session_keys(grouped)?;
+    fn windowed(&mut self, grouped: &Grouped) -> Option<Windowed> {
+        let column = |role: Role| grouped.keys.iter().find(|k| k.role == role)?.column;
+        // The window of this query comes before those that its rows have brought along.
+        let pending = grouped.input.pending.as_ref().map(|pending| pending.window);
+        let brought = grouped.keys.iter().filter_map(|key| key.role.window());
+        let mut missing = None;
+        for window in pending.into_iter().chain(brought) {
+            match (column(Role::Start(window)), column(Role::End(window))) {
+                (Some(start), Some(end)) => {
+                    return Some(Windowed { window, bounds: [start, end] });
                 }
-                Ok(Some(Windowed { window: start, spec }))
-            }
-            _ if pending_session => Err(unsupported(
-                "a SESSION must be aggregated by window_start and window_end",
-                "add both to GROUP BY",
-            )),
-            (None, None) => Ok(None),
-            (start, _) => {
-                let missing = if start.is_some() { "window_end" } else { "window_start" };
-                self.warn_unbounded(grouped, missing);
-                Ok(None)
+                (Some(_), None) => missing = Some("window_end"),
+                (None, Some(_)) => missing = Some("window_start"),
+                (None, None) => {}
             }
         }
+        missing.into_iter().for_each(|missing| self.warn_unbounded(grouped, missing));
+        None
     }
 
     fn warn_unbounded(&mut self, grouped: &Grouped, missing: &str) {
@@ -117,95 +92,72 @@ impl Planner<'_> {
         self.warnings.push(*warning);
     }
 
-    /// The keys beside the window's columns must be those of the session's PARTITION BY.
-    fn check_session_keys(&self, grouped: &Grouped) -> Result<()> {
-        let Some(pending) = &grouped.input.pending else { return Ok(()) };
-        let name = |index: &usize| grouped.input.columns[*index].field.name.clone();
-        let plain = || grouped.keys.iter().filter(|key| key.role == Role::Plain);
-        for key in plain() {
-            if !key.column.is_some_and(|c| pending.keys.contains(&c)) {
-                return Err(unsupported(
-                    format!("the key `{}` is not in the PARTITION BY of SESSION", key.text),
-                    format!(
-                        "sessions are per partition: SESSION(TABLE t PARTITION BY {}, …)",
-                        pending
-                            .keys
-                            .iter()
-                            .map(name)
-                            .chain([key.text.clone()])
-                            .collect::<Vec<_>>()
-                            .join(", ")
-                    ),
-                ));
-            }
+    /// How rows find their window, and the column whose time lies in it; `None` where only the rows say it.
+    fn spec_of(&self, input: &Relation, window: usize) -> Option<(WindowSpec, usize)> {
+        if let Some(pending) = input.pending.as_ref().filter(|p| p.window == window) {
+            return Some((pending.spec, pending.time));
         }
-        for key in &pending.keys {
-            if !plain().any(|k| k.column == Some(*key)) {
-                return Err(unsupported(
-                    format!("GROUP BY lacks `{}`, which SESSION is partitioned by", name(key)),
-                    format!("add `{}` to GROUP BY", name(key)),
-                ));
-            }
-        }
-        Ok(())
+        let alignment = (*self.builder.windows.get(window)?)?;
+        let with = |role: Role| input.columns.iter().position(|c| c.role == role);
+        let time = with(Role::Time(window)).or_else(|| with(Role::Start(window)))?;
+        Some((WindowSpec::Aligned(alignment), time))
     }
 
     /// Adds the nodes of an aggregation.
     pub(super) fn aggregate(&mut self, mut input: Relation, grouped: Parts) -> Result<Relation> {
         let Parts { keys, calls, windowed, span: at } = grouped;
         let plain = |key: &&Key| windowed.is_none() || key.role == Role::Plain;
-        if reads_window(&input, keys.iter().filter(plain), &calls) {
+        let own: Vec<&Key> = keys.iter().filter(plain).collect();
+        if !assigns_itself(&input, windowed, &own) || reads_window(&input, &own, &calls) {
             input = self.assign(input, at)?;
         }
-        let time = windowed.as_ref().map(|w| time_column(&input, w.window));
         let mut inputs = Inputs::default();
         let key_columns: Vec<usize> = keys
             .iter()
             .filter(plain)
             .map(|key| inputs.add(key.expr.clone(), &key.field.name))
             .collect();
-        let time = time.map(|time| {
-            let field = &input.columns[time].field;
-            inputs.add(Expr::column(time, field), &field.name)
+        let mut column = |index: usize| {
+            let field = &input.columns[index].field;
+            inputs.add(Expr::column(index, field), &field.name)
+        };
+        let over = windowed.map(|windowed| {
+            let time_type = time_type(&input, windowed.window);
+            let (spec, times) = match self.spec_of(&input, windowed.window) {
+                Some((spec, time)) => (Some(spec), [column(time); 2]),
+                None => (None, windowed.bounds.map(column)),
+            };
+            Over { window: windowed.window, time_type, spec, times }
         });
-        let calls: Vec<(AggregateCall, Field)> = calls
-            .into_iter()
-            .map(|call| {
-                let argument = call.argument.map(|e| inputs.add(e, "argument"));
-                let filter = call.filter.map(|e| inputs.add(e, "filter"));
-                let (function, distinct) = (call.function, call.distinct);
-                (AggregateCall { function, argument, distinct, filter }, call.field)
-            })
-            .collect();
+        let calls: Vec<(AggregateCall, Field)> =
+            calls.into_iter().map(|call| read_by(call, &mut inputs)).collect();
         let (node, positions) = self.inputs(&input, inputs, at);
         let place = |i: usize| positions[i];
         let key_columns: Vec<usize> = key_columns.into_iter().map(place).collect();
-        let aggregates: Vec<AggregateCall> = calls
-            .iter()
-            .map(|(call, _)| AggregateCall {
-                argument: call.argument.map(place),
-                filter: call.filter.map(place),
-                ..*call
-            })
-            .collect();
+        let placed = |(call, _): &(AggregateCall, Field)| AggregateCall {
+            argument: call.argument.map(place),
+            filter: call.filter.map(place),
+            ..*call
+        };
+        let aggregates: Vec<AggregateCall> = calls.iter().map(placed).collect();
         let mut columns: Vec<Column> = keys
             .iter()
             .filter(plain)
             .map(|key| Column { qualifier: None, field: key.field.clone(), role: Role::Plain })
             .collect();
-        let op = match (windowed, time) {
-            (Some(windowed), Some(time)) => {
-                let time = positions[time];
-                let time_type = self.builder.nodes[node].schema.fields[time].data_type;
-                let roles = [Role::Start, Role::End, Role::Time];
-                for (field, role) in window_fields(time_type).into_iter().zip(roles) {
-                    columns.push(Column { qualifier: None, field, role: role(windowed.window) });
+        let op = match over {
+            Some(over) => {
+                columns.extend(over.columns());
+                let bounds = over.times.map(place);
+                Op::WindowAggregate {
+                    window: over.spec.unwrap_or(WindowSpec::Attached { bounds }),
+                    time: bounds[1],
+                    keys: key_columns,
+                    bounds: WindowBound::ALL.to_vec(),
+                    aggregates,
                 }
-                let (window, keys, bounds) =
-                    (windowed.spec, key_columns, WindowBound::ALL.to_vec());
-                Op::WindowAggregate { window, time, keys, bounds, aggregates }
             }
-            _ => Op::GroupAggregate { keys: key_columns, aggregates, retracts: true },
+            None => Op::GroupAggregate { keys: key_columns, aggregates, retracts: true },
         };
         for (i, (call, field)) in calls.iter().enumerate() {
             let name = format!("{}_{i}", call.function.name().to_ascii_lowercase());
@@ -220,24 +172,65 @@ impl Planner<'_> {
     }
 }
 
+/// An aggregate whose argument and filter are among what is computed before, and its column.
+fn read_by(call: Call, inputs: &mut Inputs) -> (AggregateCall, Field) {
+    let argument = call.argument.map(|e| inputs.add(e, "argument"));
+    let filter = call.filter.map(|e| inputs.add(e, "filter"));
+    let (function, distinct) = (call.function, call.distinct);
+    (AggregateCall { function, argument, distinct, filter }, call.field)
+}
+
+/// The window an aggregation is over, as its operator sees it.
+struct Over {
+    window: usize,
+    time_type: DataType,
+    /// How rows find their window; `None` where it stands in them.
+    spec: Option<WindowSpec>,
+    /// What is read to find it: the time, or the window's start and end.
+    times: [usize; 2],
+}
+
+impl Over {
+    /// The window's columns among those of the result.
+    fn columns(&self) -> impl Iterator<Item = Column> {
+        let roles = [Role::Start, Role::End, Role::Time].map(|role| role(self.window));
+        let fields = window_fields(self.time_type).into_iter().zip(roles);
+        fields.map(|(field, role)| Column { qualifier: None, field, role })
+    }
+}
+
+/// The type of `window_time`: that of the time the window was made from, where the rows still tell.
+fn time_type(input: &Relation, window: usize) -> DataType {
+    let time = input.columns.iter().find(|column| column.role == Role::Time(window));
+    time.map_or(DataType::Timestamp, |column| column.field.data_type)
+}
+
+/// Whether an aggregation does what the window function in its FROM asks for, so that nobody else need assign
+/// the windows: it is over them, of a session by what that is partitioned by; or there is one window a row,
+/// and it does not matter which.
+fn assigns_itself(input: &Relation, windowed: Option<Windowed>, keys: &[&Key]) -> bool {
+    let Some(pending) = &input.pending else { return true };
+    let over = windowed.is_some_and(|windowed| windowed.window == pending.window);
+    match pending.spec {
+        WindowSpec::Aligned(alignment) => over || alignment.overlap() == 1,
+        WindowSpec::Session { .. } => {
+            let has = |column: usize| keys.iter().any(|key| key.column == Some(column));
+            let known = |key: &Key| key.column.is_some_and(|c| pending.keys.contains(&c));
+            over && pending.keys.iter().all(|&c| has(c)) && keys.iter().all(|key| known(key))
+        }
+        WindowSpec::Cumulate(_) | WindowSpec::Attached { .. } => over,
+    }
+}
+
 /// Whether keys or aggregates read columns that only assigning the pending window makes.
-fn reads_window<'k>(input: &Relation, keys: impl Iterator<Item = &'k Key>, calls: &[Call]) -> bool {
+fn reads_window(input: &Relation, keys: &[&Key], calls: &[Call]) -> bool {
     let mut used = BTreeSet::new();
-    keys.for_each(|key| columns_of(&key.expr, &mut used));
+    keys.iter().for_each(|key| columns_of(&key.expr, &mut used));
     for call in calls {
         call.argument.iter().chain(&call.filter).for_each(|e| columns_of(e, &mut used));
     }
     let existing = input.existing();
     used.iter().any(|column| *column >= existing)
-}
-
-/// The column whose time lies in the window: the one it was made from, or one of its own.
-fn time_column(input: &Relation, window: usize) -> usize {
-    if let Some(pending) = &input.pending {
-        return pending.time;
-    }
-    let with = |role: Role| input.columns.iter().position(|c| c.role == role);
-    with(Role::Time(window)).or_else(|| with(Role::Start(window))).unwrap_or(0)
 }
 
 /// Why an updating input is refused.

@@ -7,21 +7,14 @@ use crate::error::Span;
 use crate::expr::{Expr, ExprKind};
 use crate::plan::{Node, NodeId, Op};
 use crate::schema::{Schema, SchemaRef};
-
-/// A window a query made, by its number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum WindowKind {
-    /// Every row has its window by its time alone.
-    Aligned(crate::plan::WindowSpec),
-    /// Windows depend on the other rows: sessions and guests.
-    Data,
-}
+use crate::time::Alignment;
 
 /// The nodes so far.
 #[derive(Default)]
 pub(super) struct Builder {
     pub nodes: Vec<Node>,
-    pub windows: Vec<WindowKind>,
+    /// The windows that queries make, by number: how they lie, where every row has one by its time alone.
+    pub windows: Vec<Option<Alignment>>,
 }
 
 impl Builder {

@@ -13,7 +13,6 @@ use super::scope::{Relation, Role};
 use crate::aggregate::Function as Aggregate;
 use crate::error::{Diagnostic, Result, Span};
 use crate::expr::{Expr, ExprKind};
-use crate::plan::WindowSpec;
 use crate::schema::Field;
 
 /// A group key.
@@ -40,9 +39,11 @@ pub(super) struct Call {
 }
 
 /// The window an aggregation is over.
+#[derive(Clone, Copy)]
 pub(super) struct Windowed {
     pub window: usize,
-    pub spec: WindowSpec,
+    /// The columns of its start and end.
+    pub bounds: [usize; 2],
 }
 
 /// What SELECT and HAVING see after GROUP BY.
@@ -197,6 +198,11 @@ impl Grouped<'_> {
     /// Gives each key its position in the output.
     pub(super) fn layout(&mut self) {
         let windowed = self.windowed.is_some();
+        let window = self.windowed.map(|windowed| windowed.window);
+        // The bounds of other windows are keys like any.
+        for key in self.keys.iter_mut().filter(|key| key.role.window() != window) {
+            key.role = Role::Plain;
+        }
         let plain = self.keys.iter().filter(|k| !windowed || k.role == Role::Plain).count();
         let mut next = 0;
         for key in &mut self.keys {

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use sqlparser::ast::Expr as Ast;
 
 use super::aggregate::updating;
-use super::builder::WindowKind;
+use super::arguments::{Argument, Matched, descriptor_columns};
 use super::diagnose::{Locate, nearest};
 use super::expr::{self, Constant};
 use super::interval::{self, Interval};
 use super::planner::Planner;
 use super::scope::{Column, Relation, Role, window_fields};
 use super::types::stores_into;
-use super::window::{Argument, Matched, TableArgument, descriptor_columns};
+use super::window::TableArgument;
 use crate::error::{Diagnostic, Error, Result, Span};
 use crate::expr::guest::GuestFunction;
 use crate::expr::{Expr, ExprKind};
@@ -138,7 +138,7 @@ impl Planner<'_> {
             })
             .collect();
         let window = self.builder.windows.len();
-        self.builder.windows.push(WindowKind::Data);
+        self.builder.windows.push(None);
         let roles = [Role::Start(window), Role::End(window), Role::Time(window)];
         for (field, role) in window_fields(time_type).into_iter().zip(roles) {
             columns.push(Column { qualifier: None, field, role });

@@ -1,6 +1,7 @@
 //! SQL in Flink's dialect: a script read, checked and turned into a plan.
 
 mod aggregate;
+mod arguments;
 mod builder;
 mod call;
 mod clauses;

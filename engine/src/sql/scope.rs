@@ -20,6 +20,16 @@ pub(super) enum Role {
     Time(usize),
 }
 
+impl Role {
+    /// The window it is about.
+    pub(super) fn window(self) -> Option<usize> {
+        match self {
+            Role::Plain => None,
+            Role::Start(window) | Role::End(window) | Role::Time(window) => Some(window),
+        }
+    }
+}
+
 /// A column a query may name.
 #[derive(Clone, Debug)]
 pub(super) struct Column {

@@ -18,9 +18,10 @@ use super::grouped::any_aggregate;
 use super::limit::limit_of;
 use super::planner::Planner;
 use super::rank::{Below, Over, over, row_number};
-use super::scope::{Column, Relation, Role};
+use super::scope::{Column, Pending, Relation, Role};
 use crate::error::{Diagnostic, Result};
 use crate::expr::{Expr, ExprKind};
+use crate::plan::WindowSpec;
 use crate::schema::{DataType, Field};
 use crate::value::Value;
 
@@ -131,22 +132,16 @@ impl Planner<'_> {
         super::builder::columns_of(&predicate, &mut used);
         let place = span(at.span());
         let existing = input.existing();
-        let input = match used.iter().any(|column| *column >= existing) {
+        // Which rows there are makes sessions what they are; whole keys may go before.
+        let session = |pending: &Pending| {
+            let inner = |column: &usize| !pending.keys.contains(column);
+            matches!(pending.spec, WindowSpec::Session { .. }) && used.iter().any(inner)
+        };
+        let made = input.pending.as_ref().is_some_and(session);
+        let input = match made || used.iter().any(|column| *column >= existing) {
             true => self.assign(input, place)?,
             false => input,
         };
-        if let (Some(pending), true) = (&input.pending, !used.is_empty()) {
-            let session = matches!(pending.spec, crate::plan::WindowSpec::Session { .. });
-            if session && used.iter().any(|column| !pending.keys.contains(column)) {
-                return Err(unsupported(
-                    "WHERE after SESSION in one query is not supported: it would come after the \
-                     sessions are made",
-                    "filter before: SESSION(TABLE (SELECT * FROM t WHERE …) …), or use \
-                     AGG(x) FILTER (WHERE …)",
-                )
-                .located(at));
-            }
-        }
         Ok(self.builder.filter(input, predicate, place))
     }
 

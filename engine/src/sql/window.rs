@@ -1,12 +1,10 @@
-//! Table functions in FROM: the built-in windows TUMBLE, HOP and SESSION, and how arguments are matched.
+//! Table functions in FROM: the built-in windows TUMBLE, HOP, CUMULATE and SESSION.
 
-use sqlparser::ast::{
-    Expr as Ast, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Spanned, TableFactor,
-};
+use sqlparser::ast::{Expr as Ast, FunctionArg, FunctionArguments, Ident, Spanned, TableFactor};
 
 use super::aggregate::updating;
-use super::builder::WindowKind;
-use super::diagnose::{Locate, nearest, span, unknown, unsupported};
+use super::arguments::{Argument, Matched, arguments, descriptor_columns};
+use super::diagnose::{Locate, span, unknown, unsupported};
 use super::dialect::{TABLE, marker};
 use super::guest::broken;
 use super::interval;
@@ -15,101 +13,16 @@ use super::scope::{Pending, Relation, window_fields};
 use crate::error::{Diagnostic, Error, Result, Span};
 use crate::plan::{Op, WindowSpec};
 use crate::schema::Schema;
-use crate::time::Alignment;
+use crate::time::{Alignment, Cumulation};
 
-/// The most windows of one HOP that may overlap: a day by seconds fits.
+/// The most windows of one HOP or CUMULATE that may overlap: a day by seconds fits.
 const MAX_OVERLAP: i64 = 100_000;
-
-/// An argument of a table function.
-pub(super) struct Argument<'a> {
-    pub name: Option<&'a Ident>,
-    pub value: &'a Ast,
-}
 
 /// A table handed to a table function.
 pub(super) struct TableArgument {
     pub relation: Relation,
     /// The columns of PARTITION BY.
     pub keys: Vec<usize>,
-}
-
-/// The arguments of a call by the names of its parameters; positions fill the parameters in order.
-pub(super) struct Matched<'a> {
-    function: String,
-    /// The whole call.
-    pub at: Option<Span>,
-    found: Vec<(String, Argument<'a>)>,
-}
-
-impl<'a> Matched<'a> {
-    /// Matches arguments to parameters. Names are compared in any case, as Flink does.
-    pub(super) fn new(
-        function: &str,
-        parameters: &[&str],
-        arguments: Vec<Argument<'a>>,
-        at: Option<Span>,
-    ) -> Result<Matched<'a>> {
-        let mut matched = Matched { function: function.to_owned(), at, found: Vec::new() };
-        for (position, argument) in arguments.into_iter().enumerate() {
-            let place = argument.value.span();
-            let parameter = match argument.name {
-                Some(name) => parameters.iter().find(|p| p.eq_ignore_ascii_case(&name.value)),
-                None => parameters.get(position),
-            };
-            let Some(parameter) = parameter else {
-                return Err(match argument.name {
-                    Some(name) => {
-                        let otherwise = format!("{function} takes {}", parameters.join(", "));
-                        let hint = match nearest(&name.value, parameters.iter().copied()) {
-                            Some(near) => format!("did you mean `{near}`?"),
-                            None => otherwise,
-                        };
-                        Diagnostic::new(
-                            "sql.argument",
-                            format!("{function} has no argument `{}`", name.value),
-                        )
-                        .hint(hint)
-                        .located_at(name.span)
-                    }
-                    None => Diagnostic::new(
-                        "sql.argument",
-                        format!("{function} takes at most {} arguments", parameters.len()),
-                    )
-                    .hint(format!("they are {}", parameters.join(", ")))
-                    .located_at(place),
-                });
-            };
-            if matched.found.iter().any(|(known, _)| known == parameter) {
-                return Err(Diagnostic::new(
-                    "sql.argument",
-                    format!("the argument `{parameter}` of {function} is given twice"),
-                )
-                .located_at(place));
-            }
-            matched.found.push(((*parameter).to_owned(), argument));
-        }
-        Ok(matched)
-    }
-
-    /// The value of a parameter.
-    pub(super) fn get(&self, parameter: &str) -> Option<&'a Ast> {
-        self.found.iter().find(|(name, _)| name == parameter).map(|(_, argument)| argument.value)
-    }
-
-    /// The value of a parameter that must be there.
-    pub(super) fn need(&self, parameter: &str, example: &str) -> Result<&'a Ast> {
-        self.get(parameter).ok_or_else(|| {
-            let error = Diagnostic::new(
-                "sql.argument",
-                format!("{} needs the argument {parameter}", self.function),
-            )
-            .hint(format!("write {example}"));
-            match self.at {
-                Some(at) => error.at(at),
-                None => error,
-            }
-        })
-    }
 }
 
 impl Planner<'_> {
@@ -154,12 +67,7 @@ impl Planner<'_> {
             "TUMBLE" => self.tumble(arguments, at),
             "HOP" => self.hop(arguments, at),
             "SESSION" => self.session(arguments, at),
-            "CUMULATE" => Err(unsupported(
-                "CUMULATE is not supported",
-                "the built-in windows are TUMBLE, HOP and SESSION; others can be written as a \
-                 user-defined window",
-            )
-            .located_at(name.span)),
+            "CUMULATE" => self.cumulate(arguments, at),
             _ => match self.functions.get(&name.value) {
                 Some(Some(guest)) => {
                     let guest = guest.clone();
@@ -168,8 +76,8 @@ impl Planner<'_> {
                 Some(None) => Err(broken(&name.value).located_at(name.span)),
                 None => {
                     let known = self.functions.names();
-                    let known = known.chain(["TUMBLE", "HOP", "SESSION"]);
-                    let hint = "the windows are TUMBLE, HOP and SESSION; make your own known with \
+                    let known = known.chain(["TUMBLE", "HOP", "CUMULATE", "SESSION"]);
+                    let hint = "the windows are TUMBLE, HOP, CUMULATE and SESSION; make your own known with \
                                 CREATE FUNCTION f AS 'f.wasm' LANGUAGE WASM";
                     Err(unknown("sql.unknown-function", "table function", &name.value, known, hint)
                         .located_at(name.span))
@@ -179,27 +87,15 @@ impl Planner<'_> {
     }
 
     fn tumble(&mut self, arguments: Vec<Argument>, at: Option<Span>) -> Result<Relation> {
+        const EXAMPLE: &str = "TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' MINUTES)";
         let parameters = ["DATA", "TIMECOL", "SIZE", "OFFSET"];
         let matched = Matched::new("TUMBLE", &parameters, arguments, at)?;
-        let data =
-            matched.need("DATA", "TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' MINUTES)")?;
-        let table = self.table_value(data)?;
-        if !table.keys.is_empty() {
-            return Err(unsupported(
-                "TUMBLE does not take PARTITION BY",
-                "every row has its window by its time alone; put the key into GROUP BY",
-            )
-            .located(data));
-        }
-        let time = self.time_of(&table.relation, matched.get("TIMECOL"), "TUMBLE", data)?;
+        let (table, time, data) = self.timed("TUMBLE", &matched, EXAMPLE)?;
         let size_at = matched.need("SIZE", "INTERVAL '10' MINUTES")?;
         let size = positive(interval::millis(size_at, "the size of TUMBLE")?, "size", size_at)?;
-        let offset = match matched.get("OFFSET") {
-            Some(offset) => interval::millis(offset, "the offset of TUMBLE")?,
-            None => 0,
-        };
+        let offset = offset(&matched, "the offset of TUMBLE")?;
         let spec = WindowSpec::Aligned(Alignment::new(size, size, offset));
-        self.pending(table, spec, WindowKind::Aligned(spec), time, data)
+        self.pending(table, spec, time, data)
     }
 
     fn hop(&mut self, arguments: Vec<Argument>, at: Option<Span>) -> Result<Relation> {
@@ -207,42 +103,45 @@ impl Planner<'_> {
             "HOP(TABLE t, DESCRIPTOR(ts), INTERVAL '5' MINUTES, INTERVAL '10' MINUTES)";
         let parameters = ["DATA", "TIMECOL", "SLIDE", "SIZE", "OFFSET"];
         let matched = Matched::new("HOP", &parameters, arguments, at)?;
-        let data = matched.need("DATA", EXAMPLE)?;
+        let (table, time, data) = self.timed("HOP", &matched, EXAMPLE)?;
+        let (slide, size) = steps("HOP", &matched, ("SLIDE", "slide"), ("size", EXAMPLE))?;
+        let offset = offset(&matched, "the offset of HOP")?;
+        let spec = WindowSpec::Aligned(Alignment::new(size, slide, offset));
+        self.pending(table, spec, time, data)
+    }
+
+    fn cumulate(&mut self, arguments: Vec<Argument>, at: Option<Span>) -> Result<Relation> {
+        const EXAMPLE: &str =
+            "CUMULATE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' HOUR, INTERVAL '1' DAY)";
+        let parameters = ["DATA", "TIMECOL", "STEP", "SIZE", "OFFSET"];
+        let matched = Matched::new("CUMULATE", &parameters, arguments, at)?;
+        let (table, time, data) = self.timed("CUMULATE", &matched, EXAMPLE)?;
+        let (step, size) =
+            steps("CUMULATE", &matched, ("STEP", "step"), ("greatest size", EXAMPLE))?;
+        let offset = offset(&matched, "the offset of CUMULATE")?;
+        let spec = WindowSpec::Cumulate(Cumulation::new(step, size, offset));
+        self.pending(table, spec, time, data)
+    }
+
+    /// The table that windows of one time alone are over, its time column, and where the table stands.
+    fn timed<'a>(
+        &mut self,
+        function: &str,
+        matched: &Matched<'a>,
+        example: &str,
+    ) -> Result<(TableArgument, usize, &'a Ast)> {
+        let data = matched.need("DATA", example)?;
         let table = self.table_value(data)?;
         if !table.keys.is_empty() {
+            let windows = if function == "TUMBLE" { "window" } else { "windows" };
             return Err(unsupported(
-                "HOP does not take PARTITION BY",
-                "every row has its windows by its time alone; put the key into GROUP BY",
+                format!("{function} does not take PARTITION BY"),
+                format!("every row has its {windows} by its time alone; put the key into GROUP BY"),
             )
             .located(data));
         }
-        let time = self.time_of(&table.relation, matched.get("TIMECOL"), "HOP", data)?;
-        let slide_at = matched.need("SLIDE", EXAMPLE)?;
-        let slide = positive(interval::millis(slide_at, "the slide of HOP")?, "slide", slide_at)?;
-        let size_at = matched.need("SIZE", EXAMPLE)?;
-        let size = positive(interval::millis(size_at, "the size of HOP")?, "size", size_at)?;
-        if size % slide != 0 {
-            return Err(Diagnostic::new(
-                "sql.window",
-                "the size of HOP must be a whole multiple of its slide",
-            )
-            .hint("the slide comes first: HOP(TABLE t, DESCRIPTOR(ts), slide, size)")
-            .located(size_at));
-        }
-        if size / slide > MAX_OVERLAP {
-            return Err(Diagnostic::new(
-                "sql.window",
-                format!("a row would be in {} windows of HOP", size / slide),
-            )
-            .hint(format!("choose a slide of which at most {MAX_OVERLAP} make up the size"))
-            .located_at(slide_at.span()));
-        }
-        let offset = match matched.get("OFFSET") {
-            Some(offset) => interval::millis(offset, "the offset of HOP")?,
-            None => 0,
-        };
-        let spec = WindowSpec::Aligned(Alignment::new(size, slide, offset));
-        self.pending(table, spec, WindowKind::Aligned(spec), time, data)
+        let time = self.time_of(&table.relation, matched.get("TIMECOL"), function, data)?;
+        Ok((table, time, data))
     }
 
     fn session(&mut self, arguments: Vec<Argument>, at: Option<Span>) -> Result<Relation> {
@@ -255,14 +154,13 @@ impl Planner<'_> {
         let time = self.time_of(&table.relation, matched.get("TIMECOL"), "SESSION", data)?;
         let gap_at = matched.need("GAP", "INTERVAL '10' MINUTES")?;
         let gap = positive(interval::millis(gap_at, "the gap of SESSION")?, "gap", gap_at)?;
-        self.pending(table, WindowSpec::Session { gap }, WindowKind::Data, time, data)
+        self.pending(table, WindowSpec::Session { gap }, time, data)
     }
 
     fn pending(
         &mut self,
         table: TableArgument,
         spec: WindowSpec,
-        kind: WindowKind,
         time: usize,
         data: &Ast,
     ) -> Result<Relation> {
@@ -278,7 +176,10 @@ impl Planner<'_> {
             }
         };
         let window = self.builder.windows.len();
-        self.builder.windows.push(kind);
+        self.builder.windows.push(match spec {
+            WindowSpec::Aligned(alignment) if alignment.overlap() == 1 => Some(alignment),
+            _ => None,
+        });
         let time_type = relation.columns[time].field.data_type;
         // The window's own time is the time attribute from here on.
         relation.columns.iter_mut().for_each(|column| column.field.rowtime = false);
@@ -290,24 +191,17 @@ impl Planner<'_> {
     /// Makes the windows of a pending window function real columns.
     pub(super) fn assign(&mut self, input: Relation, at: Option<Span>) -> Result<Relation> {
         let Some(pending) = input.pending.clone() else { return Ok(input) };
-        if matches!(pending.spec, WindowSpec::Session { .. }) {
-            let error = unsupported(
-                "SESSION without aggregation in the same query is not supported",
-                "aggregate it: SELECT k, window_start, window_end, COUNT(*) FROM TABLE(SESSION(…)) \
-                 GROUP BY k, window_start, window_end",
-            );
-            return Err(match at {
-                Some(at) => error.at(at),
-                None => error,
-            });
-        }
         let existing = input.existing();
         let mut fields: Vec<_> =
             input.columns[..existing].iter().map(|c| c.field.clone()).collect();
         let time_type = input.columns[pending.time].field.data_type;
         fields.extend(window_fields(time_type));
-        let op = Op::AssignWindow { window: pending.spec, time: pending.time };
-        let node = self.builder.add("assign", op, vec![input.node], Schema::new(fields), at);
+        let Pending { spec, time, keys, .. } = pending;
+        let (name, op) = match spec {
+            WindowSpec::Session { gap } => ("session", Op::SessionWindow { gap, time, keys }),
+            window => ("assign", Op::AssignWindow { window, time }),
+        };
+        let node = self.builder.add(name, op, vec![input.node], Schema::new(fields), at);
         Ok(Relation { node, pending: None, ..input })
     }
 
@@ -390,6 +284,46 @@ fn missing_time(function: &str, column: Option<&str>) -> Error {
     ))
 }
 
+/// The offset of windows, where one is given.
+fn offset(matched: &Matched<'_>, what: &str) -> Result<i64> {
+    matched.get("OFFSET").map_or(Ok(0), |offset| interval::millis(offset, what))
+}
+
+/// How far windows are apart, and how long the longest is: a whole multiple of that. `by` is the parameter that
+/// says how far and its name in messages.
+fn steps(
+    function: &str,
+    matched: &Matched<'_>,
+    (parameter, by): (&str, &str),
+    (size_name, example): (&str, &str),
+) -> Result<(i64, i64)> {
+    let step_at = matched.need(parameter, example)?;
+    let step = interval::millis(step_at, &format!("the {by} of {function}"))?;
+    let step = positive(step, by, step_at)?;
+    let size_at = matched.need("SIZE", example)?;
+    let size = interval::millis(size_at, &format!("the {size_name} of {function}"))?;
+    let size = positive(size, size_name, size_at)?;
+    if size % step != 0 {
+        return Err(Diagnostic::new(
+            "sql.window",
+            format!("the {size_name} of {function} must be a whole multiple of its {by}"),
+        )
+        .hint(format!(
+            "the {by} comes first: {function}(TABLE t, DESCRIPTOR(ts), {by}, {size_name})"
+        ))
+        .located(size_at));
+    }
+    if size / step > MAX_OVERLAP {
+        return Err(Diagnostic::new(
+            "sql.window",
+            format!("a row would be in {} windows of {function}", size / step),
+        )
+        .hint(format!("choose a {by} of which at most {MAX_OVERLAP} make up the {size_name}"))
+        .located_at(step_at.span()));
+    }
+    Ok((step, size))
+}
+
 fn positive(millis: i64, what: &str, at: &Ast) -> Result<i64> {
     if millis > 0 {
         return Ok(millis);
@@ -400,56 +334,4 @@ fn positive(millis: i64, what: &str, at: &Ast) -> Result<i64> {
     )
     .hint("for example INTERVAL '10' MINUTES")
     .located(at))
-}
-
-/// The arguments of a call, each an expression.
-fn arguments(args: &[FunctionArg]) -> Result<Vec<Argument<'_>>> {
-    let value = |arg: &'_ FunctionArgExpr| match arg {
-        FunctionArgExpr::Expr(_) => Ok(()),
-        _ => Err(Diagnostic::new("sql.argument", "`*` is no argument of a table function")),
-    };
-    let mut found = Vec::new();
-    for arg in args {
-        let (name, expr) = match arg {
-            FunctionArg::Named { name, arg, .. } => (Some(name), arg),
-            FunctionArg::Unnamed(arg) => (None, arg),
-            FunctionArg::ExprNamed { name, .. } => {
-                return Err(Diagnostic::new("sql.argument", "an argument's name is a plain word")
-                    .located(name));
-            }
-        };
-        value(expr)?;
-        if let FunctionArgExpr::Expr(value) = expr {
-            if name.is_none() && found.iter().any(|a: &Argument| a.name.is_some()) {
-                return Err(Diagnostic::new(
-                    "sql.argument",
-                    "an argument without a name follows named ones",
-                )
-                .hint("name all arguments, or none")
-                .located(value));
-            }
-            found.push(Argument { name, value });
-        }
-    }
-    Ok(found)
-}
-
-/// The columns of `DESCRIPTOR(a, b)`.
-pub(super) fn descriptor_columns(ast: &Ast) -> Result<Vec<Ident>> {
-    let wrong = || {
-        Diagnostic::new("sql.argument", "DESCRIPTOR(column) is expected")
-            .hint("it names the time column: DESCRIPTOR(ts)")
-            .located(ast)
-    };
-    let Ast::Function(call) = ast else { return Err(wrong()) };
-    let name = super::call::function_name(call).unwrap_or_default();
-    let FunctionArguments::List(list) = &call.args else { return Err(wrong()) };
-    if !name.eq_ignore_ascii_case("DESCRIPTOR") || list.args.is_empty() {
-        return Err(wrong());
-    }
-    let column = |arg: &FunctionArg| match arg {
-        FunctionArg::Unnamed(FunctionArgExpr::Expr(Ast::Identifier(name))) => Ok(name.clone()),
-        _ => Err(wrong()),
-    };
-    list.args.iter().map(column).collect()
 }

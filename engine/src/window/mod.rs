@@ -4,18 +4,25 @@
 //! looked at. A record is late when every window it belongs to has fired.
 
 mod aligned;
+mod attached;
+mod cumulate;
 mod guest;
 mod merge;
 mod panes;
 mod part;
 mod session;
+mod session_rows;
 mod timers;
+mod waiting;
 
 pub use aligned::AlignedAggregate;
+pub use attached::AttachedAggregate;
+pub use cumulate::CumulateAggregate;
 pub use guest::GuestWindow;
 pub use merge::{MergeAggregate, Merging};
 pub use part::{ELSEWHERE, HandOver, PartAggregate, TURN, Turns, closes_at};
 pub use session::SessionAggregate;
+pub use session_rows::SessionRows;
 
 use arrow_array::ArrayRef;
 
@@ -24,7 +31,7 @@ use crate::column::timestamps;
 use crate::key::{self, KeyColumns, KeyOrder};
 use crate::numbers::Numbers;
 use crate::schema::{Field, SchemaRef};
-use crate::time::{Alignment, EventTime};
+use crate::time::{Alignment, Cumulation, EventTime};
 use crate::trace::What;
 use crate::value::Value;
 
@@ -33,10 +40,17 @@ use crate::value::Value;
 pub enum WindowSpec {
     /// Tumbling and hopping windows.
     Aligned(Alignment),
+    /// Windows that begin together and end one after the other.
+    Cumulate(Cumulation),
     /// Rows of a key no more than `gap` apart, milliseconds.
     Session {
         /// The gap in milliseconds, positive.
         gap: i64,
+    },
+    /// The window that stands in a row: one that was assigned or aggregated before.
+    Attached {
+        /// The columns of its start and end.
+        bounds: [usize; 2],
     },
 }
 

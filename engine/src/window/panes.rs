@@ -273,6 +273,33 @@ impl Panes {
         (slots / BLOCK) as u32
     }
 
+    /// Takes the pane of slice `from` into that of slice `to`; `false` when there is none to take.
+    pub(super) fn carry(&mut self, from: i64, to: i64) -> bool {
+        let Some(pane) = self.panes.remove(&from) else { return false };
+        let Some(into) = self.panes.get_mut(&to) else {
+            self.panes.insert(to, Pane { saved: None, ..pane });
+            return true;
+        };
+        into.saved = None;
+        let mut pairs = Vec::new();
+        for (place, block) in pane.blocks {
+            self.tables[pane.row * self.stride + place as usize] = MISSING;
+            let own = &mut self.tables[into.row * self.stride + place as usize];
+            if *own == MISSING {
+                *own = block;
+                into.blocks.push((place, block));
+            } else {
+                pairs.push((*own, block));
+            }
+        }
+        self.free_rows.push(pane.row);
+        let slot = |block: u32| block * BLOCK as u32;
+        let slots: Vec<(u32, u32)> = pairs.iter().map(|&(a, b)| (slot(a), slot(b))).collect();
+        self.set.merge_runs(BLOCK as u32, &slots);
+        pairs.into_iter().for_each(|(_, block)| self.free(block));
+        true
+    }
+
     /// Merges the panes of slices `from..to`. To be given back with [`Panes::release`].
     pub(super) fn merge(&mut self, (from, to): (i64, i64)) -> Merged {
         let panes: Vec<(usize, Vec<(u32, u32)>)> =

@@ -81,12 +81,13 @@ impl Timers {
         let near = filled.map(|ahead| self.first.saturating_add(ahead as i64));
         let far = self.later.first_key_value().map(|(&tick, _)| tick);
         let next = near.into_iter().chain(far).min().filter(|&tick| tick <= limit);
-        let first = next.unwrap_or(limit).saturating_add(1);
-        let passed = first.abs_diff(self.first).min(self.wheel.len() as u64);
+        let last = next.unwrap_or(limit);
+        // Counted up to the last tick itself: the last there is has none behind it.
+        let passed = last.abs_diff(self.first).saturating_add(1).min(self.wheel.len() as u64);
         for _ in 0..passed {
             self.now.extend(self.wheel.pop_front().unwrap_or_default());
         }
-        self.first = first;
+        self.first = last.saturating_add(1);
         self.now.extend(next.and_then(|tick| self.later.remove(&tick)).unwrap_or_default());
         self.now.sort_by_key(|t| std::cmp::Reverse(t.end));
         next.is_some()
@@ -96,6 +97,20 @@ impl Timers {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The last moment there is has no tick behind it.
+    #[test]
+    fn a_timer_at_the_end_of_time_comes_once() {
+        for span in [1, 5_000] {
+            let mut timers = Timers::new(span);
+            for key in [1, 2] {
+                timers.set(Timer { end: i64::MAX, key, slot: 0 });
+                assert!(timers.due(0).is_none());
+                assert_eq!(timers.due(i64::MAX).map(|t| t.key), Some(key));
+                assert!(timers.due(i64::MAX).is_none());
+            }
+        }
+    }
 
     /// Timers come out when they are due and not before, whatever was set in between.
     #[test]

@@ -11,6 +11,7 @@ use crate::rank;
 use crate::sandbox::Interpreter;
 use crate::stream::{Record, or_null, records, scenario, time};
 use crate::window_joins;
+use crate::windows;
 
 const TUMBLING: &str = "SELECT k, g, window_start, window_end, COUNT(*) AS n, SUM(v) AS s, \
     MIN(v) AS lo, MAX(v) AS hi \
@@ -91,8 +92,8 @@ const OWN: [(&str, &str); 13] = [
 ];
 
 fn all() -> impl Iterator<Item = (&'static str, String)> {
-    let plain =
-        OWN.into_iter().chain(changelog::SCRIPTS).chain(joins::SCRIPTS).chain(rank::SCRIPTS);
+    let plain = OWN.into_iter().chain(changelog::SCRIPTS).chain(joins::SCRIPTS);
+    let plain = plain.chain(rank::SCRIPTS).chain(windows::SCRIPTS);
     plain.map(|(name, script)| (name, script.to_owned())).chain(window_joins::scripts())
 }
 

@@ -14,3 +14,4 @@ mod temporal;
 mod tidy;
 mod why;
 mod window_joins;
+mod windows;

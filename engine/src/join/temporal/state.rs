@@ -27,7 +27,6 @@ impl TemporalJoin {
         put(&mut out, MARK);
         put_bytes(&mut out, &self.condition.guests());
         put_signed(&mut out, self.watermark.0);
-        put(&mut out, self.arrivals);
         put(&mut out, ids.len() as u64);
         self.keys.save(&ids, &mut out);
         for versions in ids.iter().map(|&id| &self.versions[id as usize]) {
@@ -40,10 +39,11 @@ impl TemporalJoin {
             }
         }
         put(&mut out, self.waiting.len() as u64);
-        for ((time, seq, n), row) in &self.waiting {
+        let mut waiting: Vec<_> = self.waiting.iter().collect();
+        waiting.sort_by_key(|((.., n), _)| *n);
+        for ((time, seq, _), row) in waiting {
             put_signed(&mut out, *time);
             put(&mut out, *seq);
-            put(&mut out, *n);
             put(&mut out, if row.id == NONE { u64::MAX } else { place[row.id as usize] });
             put_bytes(&mut out, &row.row);
         }
@@ -57,7 +57,7 @@ impl TemporalJoin {
             return Ok(false);
         }
         self.watermark = EventTime(reader.signed()?);
-        self.arrivals = reader.number()?;
+        self.arrivals = 0;
         self.keys = KeyTable::new(&self.columns[0].types, self.keys.order());
         self.places.clear();
         (self.waiting, self.versions, self.changes) = Default::default();
@@ -89,7 +89,8 @@ impl TemporalJoin {
 
     fn decode_waiting(&mut self, ids: &[u32], reader: &mut Reader<'_>) -> Result<bool> {
         for _ in 0..reader.count()? {
-            let (time, seq, n) = (reader.signed()?, reader.number()?, reader.number()?);
+            let (time, seq) = (reader.signed()?, reader.number()?);
+            self.arrivals += 1;
             let (place, row) = (reader.number()?, reader.bytes()?);
             let id = match place {
                 u64::MAX => NONE,
@@ -98,13 +99,13 @@ impl TemporalJoin {
                     None => return Ok(false),
                 },
             };
-            if measure(row, &self.types[0]) != Some(row.len()) || n > self.arrivals {
+            if measure(row, &self.types[0]) != Some(row.len()) {
                 return Ok(false);
             }
             let all = crate::key::decode(row, &self.types[0]);
             let key: Vec<Value> = self.columns[0].columns.iter().map(|&c| all[c].clone()).collect();
             let waiting = Waiting { id, group: group_of(&key), row: row.into() };
-            self.waiting.insert((time, seq, n), waiting);
+            self.waiting.insert((time, seq, self.arrivals), waiting);
         }
         Ok(true)
     }

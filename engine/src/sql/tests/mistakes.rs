@@ -251,6 +251,42 @@ const MISTAKES: &[(&str, &str)] = &[
         "sql.window",
         "SELECT * FROM TABLE(HOP(TABLE quakes, DESCRIPTOR(event_time), ¿INTERVAL '0.001' SECOND, INTERVAL '3' DAY))",
     ),
+    (
+        "sql.window",
+        "SELECT * FROM TABLE(CUMULATE(TABLE quakes, DESCRIPTOR(event_time), INTERVAL '2' HOUR, ¿INTERVAL '5' HOUR))",
+    ),
+    (
+        "sql.window",
+        "SELECT * FROM TABLE(CUMULATE(TABLE quakes, DESCRIPTOR(event_time), INTERVAL '1' DAY, ¿INTERVAL '6' HOUR))",
+    ),
+    (
+        "sql.window",
+        "SELECT * FROM TABLE(CUMULATE(TABLE quakes, DESCRIPTOR(event_time), ¿INTERVAL '0' HOUR, INTERVAL '6' HOUR))",
+    ),
+    (
+        "sql.window",
+        "SELECT * FROM TABLE(CUMULATE(TABLE quakes, DESCRIPTOR(event_time), ¿INTERVAL '0.001' SECOND, INTERVAL '3' DAY))",
+    ),
+    (
+        "sql.interval",
+        "SELECT * FROM TABLE(CUMULATE(TABLE quakes, DESCRIPTOR(event_time), INTERVAL '1' DAY, ¿INTERVAL '1' MONTH))",
+    ),
+    (
+        "sql.argument",
+        "SELECT * FROM TABLE(¿CUMULATE(TABLE quakes, DESCRIPTOR(event_time), INTERVAL '1' DAY))",
+    ),
+    (
+        "sql.argument",
+        "SELECT * FROM TABLE(CUMULATE(DATA => TABLE quakes, TIMECOL => DESCRIPTOR(event_time), ¿SLIDE => INTERVAL '1' DAY))",
+    ),
+    (
+        "sql.unsupported",
+        "SELECT * FROM TABLE(CUMULATE(¿TABLE quakes PARTITION BY net, DESCRIPTOR(event_time), INTERVAL '1' HOUR, INTERVAL '1' DAY))",
+    ),
+    (
+        "sql.missing-watermark",
+        "SELECT * FROM TABLE(CUMULATE(TABLE plain, ¿DESCRIPTOR(ts), INTERVAL '1' HOUR, INTERVAL '1' DAY))",
+    ),
     // Queries put together
     ("sql.union", "SELECT a FROM plain UNION ALL ¿SELECT a, b FROM plain"),
     ("sql.union", "SELECT s FROM plain UNION SELECT s FROM plain UNION ALL ¿SELECT a FROM plain"),
@@ -308,10 +344,6 @@ const MISTAKES: &[(&str, &str)] = &[
         "SELECT COUNT(*) FROM TABLE(TUMBLE(¿TABLE (SELECT * FROM quakes ORDER BY mag LIMIT 3), DESCRIPTOR(event_time), INTERVAL '1' DAY)) GROUP BY window_start, window_end",
     ),
     // Not here yet
-    (
-        "sql.unsupported",
-        "SELECT * FROM TABLE(¿CUMULATE(TABLE quakes, DESCRIPTOR(event_time), INTERVAL '1' DAY, INTERVAL '2' DAY))",
-    ),
     ("sql.unsupported", "SELECT ¿SUM(a) OVER (PARTITION BY s) FROM plain"),
     ("sql.unsupported", "¿SELECT DISTINCT ON (a) a FROM plain"),
     ("sql.unsupported", "¿SELECT a FROM plain INTERSECT SELECT a FROM plain"),
@@ -366,21 +398,8 @@ fn every_mistake_has_its_code_and_place() {
         check(code, marked, &mut wrong);
     }
     for (code, select, from, rest) in [
-        ("sql.unsupported", "SELECT *", SESSIONS, ""),
-        ("sql.unsupported", "SELECT COUNT(*)", SESSIONS, "GROUP BY ¿window_start"),
-        ("sql.unsupported", "SELECT COUNT(*)", SESSIONS, "GROUP BY ¿window_start, window_end"),
-        (
-            "sql.unsupported",
-            "SELECT COUNT(*)",
-            SESSIONS,
-            "GROUP BY ¿id, net, window_start, window_end",
-        ),
-        (
-            "sql.unsupported",
-            "SELECT COUNT(*)",
-            SESSIONS,
-            "WHERE ¿mag > 3 GROUP BY net, window_start, window_end",
-        ),
+        ("sql.group", "SELECT ¿net, COUNT(*)", SESSIONS, "GROUP BY window_start, window_end"),
+        ("sql.unknown-column", "SELECT *", SESSIONS, "WHERE ¿mags > 3"),
         ("sql.group", "SELECT ¿net, COUNT(*)", TUMBLED, "GROUP BY window_start, window_end"),
     ] {
         let select = if rest.contains('¿') || select.contains('¿') {

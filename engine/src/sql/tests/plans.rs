@@ -141,6 +141,101 @@ fn a_window_is_aggregated_through_a_view() {
 }
 
 #[test]
+fn rows_that_carry_their_windows_are_aggregated_by_them() {
+    let hop =
+        "TABLE(HOP(TABLE quakes, DESCRIPTOR(event_time), INTERVAL '1' HOUR, INTERVAL '6' HOUR))";
+    check(
+        &format!(
+            "CREATE VIEW counts AS SELECT net, COUNT(*) AS num, window_start, window_end FROM {hop} \
+             GROUP BY net, window_start, window_end; \
+             SELECT MAX(num) AS most, window_start FROM counts GROUP BY window_start, window_end"
+        ),
+        &[
+            "result: Sink(collect, [most BIGINT, window_start TIMESTAMP(3)])",
+            "project-2: Project(max_0 AS most, window_start)",
+            "window-2: WindowAggregate(windows=[window_start, window_end], keys=[], aggregates=[MAX(num)])",
+            "project: Project(net, count_0 AS num, window_start, window_end)",
+            "window: WindowAggregate(HOP 6 h by 1 h, time=[event_time], keys=[net], aggregates=[COUNT(*)])",
+            QUAKES,
+        ],
+    );
+    // What reads the window's columns needs them in the row.
+    check(
+        &format!("SELECT MAX(window_time) AS m FROM {hop} GROUP BY net, window_start, window_end"),
+        &[
+            "result: Sink(collect, [m TIMESTAMP_LTZ(3)])",
+            "project: Project(max_0 AS m)",
+            "window: WindowAggregate(windows=[window_start, window_end], keys=[net], aggregates=[MAX(window_time)])",
+            "assign: AssignWindow(HOP 6 h by 1 h, time=[event_time])",
+            QUAKES,
+        ],
+    );
+    check(
+        &format!("SELECT net, COUNT(*) AS n FROM {hop} GROUP BY net"),
+        &[
+            "result: Sink(collect, [net STRING, n BIGINT]), changes=[I,U,D]",
+            "project: Project(net, count_0 AS n), changes=[I,U,D]",
+            "group: GroupAggregate(keys=[net], aggregates=[COUNT(*)]), changes=[I,U,D]",
+            "assign: AssignWindow(HOP 6 h by 1 h, time=[event_time])",
+            QUAKES,
+        ],
+    );
+}
+
+#[test]
+fn windows_cumulate_alone_and_aggregated() {
+    let cumulate =
+        "CUMULATE(TABLE quakes, DESCRIPTOR(event_time), INTERVAL '1' HOUR, INTERVAL '1' DAY)";
+    let assigned = lines(&format!("SELECT id, window_end FROM TABLE({cumulate})"));
+    assert_eq!(assigned[2], "assign: AssignWindow(CUMULATE 1 d by 1 h, time=[event_time])");
+    check(
+        "SELECT net, window_end, COUNT(*) AS n FROM CUMULATE(DATA => TABLE quakes, \
+         TIMECOL => DESCRIPTOR(event_time), STEP => INTERVAL '1' HOUR, SIZE => INTERVAL '1' DAY, \
+         OFFSET => INTERVAL '8' HOUR) GROUP BY net, window_start, window_end",
+        &[
+            "result: Sink(collect, [net STRING, window_end TIMESTAMP(3), n BIGINT])",
+            "project: Project(net, window_end, count_0 AS n)",
+            "window: WindowAggregate(CUMULATE 1 d by 1 h offset 8 h, time=[event_time], keys=[net], aggregates=[COUNT(*)])",
+            QUAKES,
+        ],
+    );
+}
+
+#[test]
+fn rows_of_a_session_wait_for_its_end() {
+    check(
+        &format!("SELECT id, window_end FROM {SESSION} WHERE mag > 3"),
+        &[
+            "result: Sink(collect, [id STRING, window_end TIMESTAMP(3)])",
+            "project: Project(id, window_end)",
+            "filter: Filter(mag > 3)",
+            "session: SessionWindow(gap 90 min, time=[event_time], keys=[net])",
+            QUAKES,
+        ],
+    );
+    // Whole keys may be left out before.
+    let found = lines(&format!("SELECT id, window_end FROM {SESSION} WHERE net = 'ci'"));
+    assert_eq!(
+        found[2..4],
+        [
+            "session: SessionWindow(gap 90 min, time=[event_time], keys=[net])",
+            "filter: Filter(net = 'ci')"
+        ]
+    );
+    // Sessions of one key are no sessions of another.
+    check(
+        &format!("SELECT COUNT(*) AS n FROM {SESSION} GROUP BY window_start, window_end"),
+        &[
+            "result: Sink(collect, [n BIGINT])",
+            "project: Project(count_0 AS n)",
+            "window: WindowAggregate(windows=[window_start, window_end], keys=[], aggregates=[COUNT(*)])",
+            "session: SessionWindow(gap 90 min, time=[event_time], keys=[net])",
+            QUAKES,
+        ],
+    );
+}
+
+#[test]
 fn window_time_is_the_time_of_what_follows() {
     check(
         &format!(

@@ -44,9 +44,10 @@ fn seconds(ms: i64) -> String {
 fn windows(dice: &mut Dice) -> Windows {
     let step = dice.of(&[1, 20, 1_000, 3_000, 10_000]);
     let offset = dice.of(&[0, 0, 1, -700, 25_000]);
-    match dice.below(7) {
+    match dice.below(9) {
         0 | 1 => Windows::Aligned(step, step, offset),
         2 | 3 => Windows::Aligned(step * dice.of(&[1, 2, 5, 12, 70]), step, offset),
+        7 | 8 => Windows::Cumulate(step * dice.of(&[1, 2, 5, 12, 70]), step, offset),
         4 | 5 => Windows::Session(dice.of(&[1, 30, 1_000, 4_000, 60_000])),
         _ => Windows::None,
     }
@@ -108,6 +109,13 @@ impl Try {
                 let [size, step, offset] = [size, step, offset].map(seconds);
                 format!(
                     "TABLE(HOP(TABLE t, DESCRIPTOR(ts), INTERVAL '{step}' SECOND(4), \
+                     INTERVAL '{size}' SECOND(4), INTERVAL '{offset}' SECOND(4)))"
+                )
+            }
+            Windows::Cumulate(size, step, offset) => {
+                let [size, step, offset] = [size, step, offset].map(seconds);
+                format!(
+                    "TABLE(CUMULATE(TABLE t, DESCRIPTOR(ts), INTERVAL '{step}' SECOND(4), \
                      INTERVAL '{size}' SECOND(4), INTERVAL '{offset}' SECOND(4)))"
                 )
             }
@@ -276,6 +284,14 @@ fn attempt(seed: u64) {
         let job = t.scenario(&format!(
             "CREATE VIEW w AS {};\nSELECT COUNT(*) AS n, COUNT(a0) AS c, MIN(a0) AS lo, \
              MAX(window_start) AS hi FROM w;",
+            t.query()
+        ));
+        let found = run(&job, &options(1, 1024));
+        alike(&t, &job, &found, &mut dice);
+        // The same rows once more by the windows they carry.
+        let job = t.scenario(&format!(
+            "CREATE VIEW w AS {};\nSELECT window_start, window_end, COUNT(*) AS n, COUNT(a0) AS c, \
+             MIN(a0) AS lo FROM w GROUP BY window_start, window_end;",
             t.query()
         ));
         let found = run(&job, &options(1, 1024));

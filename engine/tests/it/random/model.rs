@@ -13,6 +13,8 @@ use super::stream::Record;
 pub enum Windows {
     /// Size, step, offset, milliseconds.
     Aligned(i64, i64, i64),
+    /// Greatest size, step, offset, milliseconds.
+    Cumulate(i64, i64, i64),
     /// The gap, milliseconds.
     Session(i64),
     /// None: a changelog.
@@ -247,6 +249,26 @@ impl Pipeline<'_> {
         window.key.iter().cloned().chain(bounds).chain(self.results(&window.rows)).collect()
     }
 
+    /// The windows of a time.
+    fn windows_of(&self, time: i128) -> Vec<(i128, i128)> {
+        let (Windows::Aligned(size, step, offset) | Windows::Cumulate(size, step, offset)) =
+            self.windows
+        else {
+            return Vec::new();
+        };
+        let [size, step, offset] = [size, step, offset].map(i128::from);
+        // The last moment there is belongs to the last window that has an end.
+        let time = if step == 1 { time.min(i128::from(i64::MAX) - 1) } else { time };
+        if let Windows::Cumulate(..) = self.windows {
+            let start = (time - offset).div_euclid(size) * size + offset;
+            let all = (1..=size / step).map(|k| (start, start + k * step));
+            return all.filter(|window| window.1 > time).collect();
+        }
+        let last = (time - offset).div_euclid(step) * step + offset;
+        let starts = (0..size / step).map(|back| last - back * step);
+        starts.map(|start| (start, start + size)).collect()
+    }
+
     /// Puts a record into its windows; false when it is late.
     fn place(&self, row: usize, mark: i64, open: &mut Vec<Open>) -> bool {
         let time = i128::from(self.records[row].e.expect("only rows with a time"));
@@ -270,19 +292,14 @@ impl Pipeline<'_> {
             open.push(own);
             return true;
         }
-        let Windows::Aligned(size, step, offset) = self.windows else { return false };
-        let [size, step, offset] = [size, step, offset].map(i128::from);
-        // The last moment there is belongs to the last window that has an end.
-        let time = if step == 1 { time.min(i128::from(i64::MAX) - 1) } else { time };
-        let last = (time - offset).div_euclid(step) * step + offset;
         let mut placed = false;
-        for start in (0..size / step).map(|back| last - back * step) {
-            let own = Open { key: key.clone(), start, end: start + size, rows: vec![row] };
+        for (start, end) in self.windows_of(time) {
+            let own = Open { key: key.clone(), start, end, rows: vec![row] };
             if own.fires(mark) {
                 continue;
             }
             placed = true;
-            match open.iter_mut().find(|w| w.start == start && same(w)) {
+            match open.iter_mut().find(|w| (w.start, w.end) == (start, end) && same(w)) {
                 Some(w) => w.rows.push(row),
                 None => open.push(own),
             }

@@ -263,7 +263,7 @@ fn rows_that_are_none_are_refused() {
             let (text, time) = (Value::String(text.into()), Value::Timestamp(9));
             let decimal = Value::Decimal(0, 2);
             let (long, flag) = (Value::BigInt(number), Value::Boolean(true));
-            [Value::Null, text, time, long, Value::Null, decimal, flag]
+            [Value::Null, text, time, long, Value::Null, decimal, flag, Value::Null, Value::Null]
         };
         let rows = [row("first", 5), row("second", 7)];
         let column = |c: usize| from_values(&rows.each_ref().map(|r| r[c].clone()), TYPES[c]);
