@@ -2,6 +2,7 @@
 //! not show.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use highwater_engine::batch::RowKind;
 use highwater_engine::session::{Fast, Files, Options, Rows, Session};
@@ -84,7 +85,7 @@ impl Case {
         }
         if dice.once_in(16) {
             let scenario = self.scenario(&self.input);
-            let found = crashed(&scenario, &other, &mut dice);
+            let found = caught(|| crashed(&scenario, &other, &mut dice));
             self.compare("a crash", scenario, &expected, found)?;
         }
         Ok(())
@@ -99,7 +100,7 @@ impl Case {
         moved: i64,
     ) -> Result<(), Failure> {
         let scenario = self.scenario(input);
-        let found = run(&scenario, options).map(|rows| back(rows, moved));
+        let found = caught(|| run(&scenario, options)).map(|rows| back(rows, moved));
         let check = format!("{check} ({options:?}, times moved by {moved})");
         self.compare(&check, scenario, expected, found)
     }
@@ -134,8 +135,14 @@ fn back(mut rows: Vec<Vec<Cell>>, moved: i64) -> Vec<Vec<Cell>> {
     rows
 }
 
+/// A panic of the engine is something to cut down, too.
+fn caught(run: impl FnOnce() -> Outcome) -> Outcome {
+    let panicked = |_| Err("the engine panicked".to_owned());
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(panicked)
+}
+
 /// What the engine leaves of a scenario, sorted.
-pub fn run(scenario: &str, options: &Options) -> Outcome {
+fn run(scenario: &str, options: &Options) -> Outcome {
     let fast = Fast::open("case.md", scenario, &Files::default(), Interpreter::shared(), options)
         .map_err(|e| format!("refused: {e:?}"))?;
     let mut tables = fast.sinks();

@@ -277,9 +277,12 @@ impl Node {
 
     /// Whether it can be planned.
     pub fn sound(&self) -> bool {
+        if !self.inputs().iter().all(|input| input.sound()) {
+            return false;
+        }
         let on = |on: &On| on.residual.is_some() || !on.keys.is_empty();
         let own = match self {
-            Node::Window(input, ..) | Node::Rows(input, _) => input.timed() && self.width() > 0,
+            Node::Window(input, ..) | Node::Rows(input, _) => input.timed(),
             Node::Interval(both, _, on, _) => both.iter().all(Node::timed) && !on.keys.is_empty(),
             Node::WindowJoin(both, ..) => {
                 both.iter().all(Node::timed)
@@ -288,12 +291,10 @@ impl Node {
             }
             Node::Join(_, _, o) => on(o),
             // What a group without keys says of no rows at all is another question.
-            Node::Group(input, keys, _) => {
-                self.width() > 0 && (!keys.is_empty() || !input.changes())
-            }
-            _ => self.width() > 0,
+            Node::Group(input, keys, _) => !keys.is_empty() || !input.changes(),
+            _ => true,
         };
-        own && self.inputs().iter().all(|input| input.sound())
+        own && self.width() > 0
     }
 
     /// Whether it reads a table.
