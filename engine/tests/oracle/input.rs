@@ -88,6 +88,12 @@ impl Input {
             if dice.once_in(3) {
                 ts = ts.div_euclid(1_000) * 1_000 - dice.below(2) as i64;
             }
+            // And so is the watermark itself.
+            if dice.once_in(8) {
+                let same = |r: &&Record| (r.table, r.partition) == (table, partition);
+                let newest = records.iter().filter(same).map(|r| r.ts).max();
+                ts = newest.map_or(ts, |newest| newest - delays[table]);
+            }
             records.push(Record { at, table, partition, cells, ts, noise: false });
         }
         let idle = if may_idle { dice.of(&[None, Some(3_000), Some(15_000)]) } else { None };
