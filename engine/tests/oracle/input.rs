@@ -1,0 +1,253 @@
+//! Records: in disorder, late, with NULLs, of one or two partitions of one or two tables.
+
+use std::fmt::Write as _;
+
+use highwater_engine::time::EventTime;
+
+use crate::batch::{Item, Log, Row};
+use crate::sql;
+
+/// 2024-05-01 00:00:00 UTC, milliseconds.
+pub const BEGIN: i64 = 1_714_521_600_000;
+
+/// Numbers that look random (splitmix64).
+pub struct Dice(pub u64);
+
+impl Dice {
+    /// A number below a limit.
+    pub fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let x = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (x ^ (x >> 31)) % limit
+    }
+
+    /// True once in so many times.
+    pub fn once_in(&mut self, times: u64) -> bool {
+        self.below(times) == 0
+    }
+
+    /// One of a list.
+    pub fn of<T: Clone>(&mut self, list: &[T]) -> T {
+        list[self.below(list.len() as u64) as usize].clone()
+    }
+}
+
+/// A record of one of the tables.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// When it arrives, milliseconds; no two at once.
+    pub at: i64,
+    pub table: usize,
+    pub partition: usize,
+    pub cells: [Option<i64>; 3],
+    /// Its event time, milliseconds.
+    pub ts: i64,
+    /// Read by no pipeline: it can only move the watermark.
+    pub noise: bool,
+}
+
+/// All there is to read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Input {
+    /// In the order of their arrival.
+    pub records: Vec<Record>,
+    /// How far the watermark of each table stays behind.
+    pub delays: [i64; 2],
+    /// After so long a silence a partition is idle.
+    pub idle: Option<i64>,
+}
+
+impl Input {
+    /// Random records; those of the tables that are not read are left out.
+    pub fn random(dice: &mut Dice, tables: [bool; 2], may_idle: bool) -> Input {
+        let partitions = dice.of(&[[1, 1], [1, 1], [2, 1], [1, 2]]);
+        let count = 5 + dice.below(56);
+        let (keys, pace) = (1 + dice.below(5), dice.of(&[20, 400, 1_500, 1_500, 6_000]));
+        let (nulls, late) = (dice.of(&[4, 9, 1_000]), dice.of(&[3, 10, 1_000]));
+        let delays = [0, 1].map(|_| dice.of(&[0, 1, 1_000, 4_000, 4_000]));
+        let jitter = 1 + dice.of(&[0, 500, 3_000, 6_000]);
+        let read: Vec<usize> = [0, 1].into_iter().filter(|&t| tables[t]).collect();
+        let mut at = BEGIN + dice.below(20_000) as i64;
+        let mut records: Vec<Record> = Vec::new();
+        for i in 0..count {
+            at += 2 + dice.below(pace) as i64;
+            let silence = dice.once_in(25);
+            at += if silence { 30_000 } else { 0 };
+            let behind = if dice.once_in(late) { 20_000 } else { jitter };
+            let mut cell = |limit: u64| {
+                let value = dice.below(limit) as i64;
+                Some(value).filter(|_| !dice.once_in(nulls))
+            };
+            let cells = [cell(keys), cell(3), cell(10)];
+            // Every table that is read has a record.
+            let table = if i < read.len() as u64 { read[i as usize] } else { dice.of(&read) };
+            let partition = dice.below(partitions[table]) as usize;
+            // Edges of windows are where mistakes are made.
+            let mut ts = at - dice.below(behind as u64) as i64;
+            if dice.once_in(3) {
+                ts = ts.div_euclid(1_000) * 1_000 - dice.below(2) as i64;
+            }
+            // And so is the watermark itself.
+            if dice.once_in(8) {
+                let same = |r: &&Record| (r.table, r.partition) == (table, partition);
+                let newest = records.iter().filter(same).map(|r| r.ts).max();
+                ts = newest.map_or(ts, |newest| newest - delays[table]);
+            }
+            records.push(Record { at, table, partition, cells, ts, noise: false });
+        }
+        let idle = if may_idle { dice.of(&[None, Some(3_000), Some(15_000)]) } else { None };
+        Input { records, delays, idle }
+    }
+
+    /// The tables and partitions that have records, in the order of the engine's.
+    pub fn partitions(&self) -> Vec<(usize, usize)> {
+        let mut all: Vec<(usize, usize)> =
+            self.records.iter().map(|r| (r.table, r.partition)).collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+
+    /// A scenario: the tables, their records, a script over them.
+    pub fn scenario(&self, script: &str) -> String {
+        let mut text = "# Generated\n\n```sql\n".to_owned();
+        let has = |table: usize| self.records.iter().any(|r| r.table == table);
+        for table in (0..2).filter(|&t| has(t)) {
+            let delay = sql::interval(self.delays[table]);
+            text += &format!(
+                "CREATE TABLE t{table} (a BIGINT, b BIGINT, c BIGINT, z INT, ts TIMESTAMP(3), \
+                 WATERMARK FOR ts AS ts - {delay});\n"
+            );
+        }
+        text += "SET 'execution.checkpointing.interval' = '9 s';\n";
+        if let Some(idle) = self.idle {
+            text += &format!("SET 'table.exec.source.idle-timeout' = '{idle} ms';\n");
+        }
+        text += &format!("{script}\n```\n");
+        for table in (0..2).filter(|&t| has(t)) {
+            text += &format!("\n```jsonl t{table}\n");
+            for r in self.records.iter().filter(|r| r.table == table) {
+                let [a, b, c] = r.cells.map(|v| v.map_or("null".to_owned(), |v| v.to_string()));
+                writeln!(
+                    text,
+                    "{{\"@at\": \"{}\", \"@partition\": {}, \"a\": {a}, \"b\": {b}, \"c\": {c}, \
+                     \"z\": {}, \"ts\": \"{}\"}}",
+                    EventTime(r.at),
+                    r.partition,
+                    u8::from(r.noise),
+                    EventTime(r.ts)
+                )
+                .expect("writing to a string cannot fail");
+            }
+            text += "```\n";
+        }
+        text
+    }
+
+    /// What happens at a table, with places that count over both tables.
+    pub fn log(&self, table: usize) -> Log {
+        Sources::new(self).run(table)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Doing {
+    Active,
+    Idle,
+    Ended,
+}
+
+struct Partition {
+    table: usize,
+    records: Vec<usize>,
+    next: usize,
+    last: i64,
+    /// Called idle, and no record since.
+    quiet: bool,
+    doing: Doing,
+    high: i64,
+}
+
+/// The order in which records arrive and partitions fall silent and end.
+struct Sources<'a> {
+    input: &'a Input,
+    partitions: Vec<Partition>,
+}
+
+impl Sources<'_> {
+    fn new(input: &Input) -> Sources<'_> {
+        let start = input.records.first().map_or(0, |r| r.at);
+        let one = |(table, partition)| Partition {
+            table,
+            records: (0..input.records.len())
+                .filter(|&i| {
+                    let r = &input.records[i];
+                    (r.table, r.partition) == (table, partition)
+                })
+                .collect(),
+            next: 0,
+            last: start,
+            quiet: false,
+            doing: Doing::Active,
+            high: i64::MIN,
+        };
+        Sources { input, partitions: input.partitions().into_iter().map(one).collect() }
+    }
+
+    /// The partition whose turn it is, and whether that is to fall silent.
+    fn turn(&self) -> Option<(bool, usize)> {
+        let next = |p: &Partition| {
+            let at = self.input.records[*p.records.get(p.next)?].at;
+            let deadline = self.input.idle.filter(|_| !p.quiet).map(|idle| p.last + idle);
+            Some(deadline.filter(|d| *d <= at).map_or((at, false), |d| (d, true)))
+        };
+        let all = self.partitions.iter().enumerate();
+        let all = all.filter_map(|(i, p)| next(p).map(|(at, silent)| (at, i, silent)));
+        all.min_by_key(|&(at, i, _)| (at, i)).map(|(_, i, silent)| (silent, i))
+    }
+
+    fn run(mut self, table: usize) -> Log {
+        let (mut log, mut seq, mut now) = (Log::new(), 0, i64::MIN);
+        while let Some((silent, p)) = self.turn() {
+            seq += 1;
+            let delay = self.input.delays[self.partitions[p].table];
+            let part = &mut self.partitions[p];
+            if silent {
+                (part.quiet, part.doing) = (true, Doing::Idle);
+                self.step(table, &mut now, seq, &mut log);
+                continue;
+            }
+            let record = &self.input.records[part.records[part.next]];
+            part.next += 1;
+            (part.last, part.quiet, part.doing) = (record.at, false, Doing::Active);
+            part.high = part.high.max(record.ts - delay);
+            let ended = part.next == part.records.len();
+            if record.table == table && !record.noise {
+                let row = Row { cells: record.cells.to_vec(), time: record.ts, window: (0, 0) };
+                log.push((seq, Item::Row(row)));
+            }
+            self.step(table, &mut now, seq, &mut log);
+            if ended {
+                seq += 1;
+                self.partitions[p].doing = Doing::Ended;
+                self.step(table, &mut now, seq, &mut log);
+            }
+        }
+        log
+    }
+
+    /// The table's watermark: the least of the active partitions', never falling; the end of time at the
+    /// end.
+    fn step(&self, table: usize, now: &mut i64, seq: u64, log: &mut Log) {
+        let own = || self.partitions.iter().filter(|p| p.table == table);
+        let least = match own().all(|p| p.doing == Doing::Ended) {
+            true => Some(i64::MAX),
+            false => own().filter(|p| p.doing == Doing::Active).map(|p| p.high).min(),
+        };
+        if let Some(least) = least.filter(|least| *least > *now) {
+            *now = least;
+            log.push((seq, Item::Mark(least)));
+        }
+    }
+}
