@@ -261,10 +261,11 @@ fn answer(mut key: Vec<Option<i64>>, rows: &[Row], calls: &[Call]) -> Vec<Option
     key
 }
 
-/// The windows of a time, by their starts.
+/// The windows of a time, by their starts, the earliest first: where rows stand in several windows, a
+/// session above hears of them in that order.
 fn starts(time: i64, (size, step, offset): (i64, i64, i64)) -> impl Iterator<Item = i64> {
     let last = (time - offset).div_euclid(step) * step + offset;
-    (0..size / step).map(move |back| last - back * step)
+    (0..size / step).rev().map(move |back| last - back * step)
 }
 
 fn closed(end: i64, watermark: i64) -> bool {
