@@ -91,9 +91,33 @@ SQL in the dialect of Apache Flink
   EXPLAIN SELECT …;
   SELECT …;                          a last SELECT prints its rows
 
-  TABLE(TUMBLE(TABLE t, DESCRIPTOR(time), INTERVAL '10' MINUTES))
-  TABLE(SESSION(TABLE t PARTITION BY key, DESCRIPTOR(time), INTERVAL '5' MINUTES))
+WINDOWS
 
+  TABLE(TUMBLE(TABLE t, DESCRIPTOR(time), INTERVAL '10' MINUTES))
+  TABLE(HOP(TABLE t, DESCRIPTOR(time), INTERVAL '2' MINUTES, INTERVAL '10' MINUTES))
+                                     the slide first, then the size
+  TABLE(CUMULATE(TABLE t, DESCRIPTOR(time), INTERVAL '1' HOUR, INTERVAL '1' DAY))
+                                     the step first, then the longest window
+  TABLE(SESSION(TABLE t PARTITION BY key, DESCRIPTOR(time), INTERVAL '5' MINUTES))
+  … GROUP BY key, window_start, window_end
+                                     both ends: a row a window, when it closes; else a changelog
+
+JOINS
+
+  a JOIN b ON a.k = b.k AND a.ts BETWEEN b.ts - INTERVAL '10' SECOND AND b.ts
+                                     within an interval; also LEFT, RIGHT, FULL; the watermark frees rows
+  a JOIN b ON a.k = b.k AND a.window_start = b.window_start AND a.window_end = b.window_end
+                                     rows of a window, when it closes; also LEFT, RIGHT, FULL
+  a JOIN b FOR SYSTEM_TIME AS OF a.ts ON a.k = b.k
+                                     the version of b (a table with a primary key) at the row's time; also LEFT
+  a JOIN b ON a.k = b.k              all rows of both, kept for ever, a changelog where rows are taken back;
+                                     also LEFT, RIGHT, FULL, CROSS
+  WHERE x IN (SELECT …), NOT IN, EXISTS (SELECT … WHERE b.k = a.k), NOT EXISTS
+
+CHANGELOGS
+
+  SELECT key, COUNT(*) FROM t GROUP BY key HAVING COUNT(*) > 1
+  SELECT DISTINCT …; COUNT(DISTINCT x); … UNION ALL …; … UNION …
   SELECT … FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY key ORDER BY value DESC) AS n FROM t)
     WHERE n <= 3                     the first three of each key; of a window when it closes
   SELECT … ORDER BY value DESC LIMIT 3
