@@ -68,6 +68,13 @@ pub struct Merged {
 }
 
 impl Merged {
+    /// The rows of one input alone.
+    pub fn of(input: usize, mut batch: Batch) -> Merged {
+        let (stairs, upto) = (std::mem::take(&mut batch.stairs), batch.upto);
+        let runs = vec![Run { piece: 0, from: 0, to: batch.rows as u32 }];
+        Merged { pieces: vec![(input, batch)], runs, stairs, upto }
+    }
+
     /// Rows of one input as one batch in their order.
     pub fn into_batch(self, schema: &SchemaRef) -> Batch {
         let Merged { pieces, runs, stairs, upto } = self;

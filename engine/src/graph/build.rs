@@ -241,6 +241,58 @@ impl Graph {
         }
     }
 
+    fn join(
+        &self,
+        id: NodeId,
+        guests: &Guests,
+        sandbox: &Arc<dyn Sandbox>,
+    ) -> Result<Box<dyn Operator>> {
+        let node = &self.plan.nodes[id];
+        let inputs = [0, 1].map(|i| &self.plan.nodes[node.inputs[i]].schema);
+        let (name, output) = (node.name.as_str(), &node.schema);
+        let linked = |condition: &Option<Expr>| -> Result<Option<Expr>> {
+            let mut condition = condition.clone();
+            condition.iter_mut().try_for_each(|e| link(e, guests, sandbox))?;
+            Ok(condition)
+        };
+        Ok(match &node.op {
+            Op::GuestJoin { guest: call, times, keys, lower, upper } => Box::new(GuestJoin::new(
+                name,
+                guests.start(&call.path, sandbox, &call.parameters)?,
+                [call.columns[0].clone(), call.columns[1].clone()],
+                *times,
+                keys,
+                (*lower, *upper),
+                inputs,
+                output,
+            )),
+            Op::RegularJoin { kind, keys, condition } => {
+                let condition = linked(condition)?;
+                let output = (output, node.updating);
+                Box::new(RegularJoin::new(name, *kind, keys, condition, inputs, output))
+            }
+            Op::WindowJoin { kind, keys, ends, condition } => {
+                let condition = linked(condition)?;
+                let keys = (keys, *ends);
+                Box::new(WindowJoin::new(name, *kind, keys, condition, inputs, output))
+            }
+            Op::OuterIntervalJoin { kind, times, keys, bounds, condition } => {
+                let condition = linked(condition)?;
+                let by = (*times, keys, *bounds);
+                Box::new(OuterIntervalJoin::new(name, *kind, by, condition, inputs, output))
+            }
+            Op::TemporalJoin { outer, times, keys, condition } => {
+                let condition = linked(condition)?;
+                let by = (*times, keys);
+                Box::new(TemporalJoin::new(name, *outer, by, condition, inputs, output))
+            }
+            Op::IntervalJoin { times, keys, bounds, columns } => {
+                Box::new(IntervalJoin::new(name, *times, keys, *bounds, columns, inputs, output))
+            }
+            _ => unreachable!("only joins are asked for here"),
+        })
+    }
+
     fn operator(&self, id: NodeId, guests: &Guests, sandbox: &Arc<dyn Sandbox>) -> Result<Made> {
         let node = &self.plan.nodes[id];
         let input = |i: usize| &self.plan.nodes[node.inputs[i]].schema;
@@ -291,53 +343,12 @@ impl Graph {
                 let keys = (keys.as_slice(), self.order_after(id));
                 Box::new(GuestWindow::new(name, guest(call)?, columns, *time, keys, schemas))
             }
-            Op::GuestJoin { guest: call, times, keys, lower, upper } => Box::new(GuestJoin::new(
-                name,
-                guest(call)?,
-                [call.columns[0].clone(), call.columns[1].clone()],
-                *times,
-                keys,
-                (*lower, *upper),
-                [input(0), input(1)],
-                &node.schema,
-            )),
-            Op::RegularJoin { kind, keys, condition } => {
-                let mut condition = condition.clone();
-                condition.iter_mut().try_for_each(|e| link(e, guests, sandbox))?;
-                let inputs = [input(0), input(1)];
-                let output = (&node.schema, node.updating);
-                Box::new(RegularJoin::new(name, *kind, keys, condition, inputs, output))
-            }
-            Op::WindowJoin { kind, keys, ends, condition } => {
-                let mut condition = condition.clone();
-                condition.iter_mut().try_for_each(|e| link(e, guests, sandbox))?;
-                let inputs = [input(0), input(1)];
-                let keys = (keys, *ends);
-                Box::new(WindowJoin::new(name, *kind, keys, condition, inputs, &node.schema))
-            }
-            Op::OuterIntervalJoin { kind, times, keys, bounds, condition } => {
-                let mut condition = condition.clone();
-                condition.iter_mut().try_for_each(|e| link(e, guests, sandbox))?;
-                let inputs = [input(0), input(1)];
-                let by = (*times, keys, *bounds);
-                Box::new(OuterIntervalJoin::new(name, *kind, by, condition, inputs, &node.schema))
-            }
-            Op::TemporalJoin { outer, times, keys, condition } => {
-                let mut condition = condition.clone();
-                condition.iter_mut().try_for_each(|e| link(e, guests, sandbox))?;
-                let inputs = [input(0), input(1)];
-                let by = (*times, keys);
-                Box::new(TemporalJoin::new(name, *outer, by, condition, inputs, &node.schema))
-            }
-            Op::IntervalJoin { times, keys, bounds, columns } => Box::new(IntervalJoin::new(
-                name,
-                *times,
-                keys,
-                *bounds,
-                columns,
-                [input(0), input(1)],
-                &node.schema,
-            )),
+            Op::GuestJoin { .. }
+            | Op::IntervalJoin { .. }
+            | Op::OuterIntervalJoin { .. }
+            | Op::WindowJoin { .. }
+            | Op::TemporalJoin { .. }
+            | Op::RegularJoin { .. } => self.join(id, guests, sandbox)?,
         }))
     }
 }

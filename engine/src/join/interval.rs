@@ -22,7 +22,7 @@ use crate::batch::{Batch, Seq, Stair};
 use crate::column::millis;
 use crate::error::Result;
 use crate::key::{KeyColumns, KeyOrder, KeyTable};
-use crate::operator::{Merged, Operator, Output, Run, wrong_state};
+use crate::operator::{Merged, Operator, Output, wrong_state};
 use crate::schema::SchemaRef;
 use crate::snapshot::bytes::Pieces;
 use crate::time::EventTime;
@@ -346,10 +346,8 @@ impl Now<'_> {
 }
 
 impl Operator for IntervalJoin {
-    fn process(&mut self, side: usize, mut batch: Batch, out: &mut Output) -> Result<()> {
-        let (stairs, upto) = (std::mem::take(&mut batch.stairs), batch.upto);
-        let runs = vec![Run { piece: 0, from: 0, to: batch.rows as u32 }];
-        self.join(Merged { pieces: vec![(side, batch)], runs, stairs, upto }, out);
+    fn process(&mut self, side: usize, batch: Batch, out: &mut Output) -> Result<()> {
+        self.join(Merged::of(side, batch), out);
         Ok(())
     }
 

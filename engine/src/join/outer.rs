@@ -11,15 +11,15 @@ use arrow_array::Array;
 
 use super::bounds::Bounds;
 use super::condition::Condition;
-use super::places::{Places, Ready};
+use super::places::{NONE, Places, Ready, key_numbers};
 use super::regular::JoinKind;
-use super::regular::side::{NONE, Side};
+use super::regular::side::Side;
 use crate::batch::{Batch, Seq, Stair};
 use crate::column::millis;
 use crate::error::Result;
 use crate::expr::Expr;
 use crate::key::{self, Encoded, KeyColumns, KeyOrder, KeyTable, measure};
-use crate::operator::{Merged, Operator, Output, Run, wrong_state};
+use crate::operator::{Merged, Operator, Output, wrong_state};
 use crate::schema::{DataType, SchemaRef};
 use crate::snapshot::bytes::{Pieces, Reader, put, put_bytes, put_signed};
 use crate::time::EventTime;
@@ -124,7 +124,8 @@ impl OuterIntervalJoin {
         let ready = self.places.take(merged, &self.inputs);
         let rows = [0, 1].map(|side| Encoded::rows(&ready.batches[side]));
         let groups = [0, 1].map(|side| self.columns[side].groups(&ready.batches[side]));
-        let ids = [0, 1].map(|side| self.numbers(side, &ready.batches[side]));
+        let ids = [0, 1]
+            .map(|side| key_numbers(&mut self.keys, &self.columns[side], &ready.batches[side]));
         self.sides.iter_mut().for_each(|side| side.reach(self.keys.numbers()));
         let (mut steps, mut met) = (ready.steps.iter().peekable(), Met::default());
         for (place, &(side, row)) in ready.order.iter().enumerate() {
@@ -151,17 +152,6 @@ impl OuterIntervalJoin {
             ids.filter(|&id| id != NONE).for_each(|id| live[id as usize] = true);
         });
         Ok(())
-    }
-
-    /// The key numbers of a batch's rows; [`NONE`] where the key has a NULL.
-    fn numbers(&mut self, side: usize, batch: &Batch) -> Vec<u32> {
-        let columns = &self.columns[side];
-        let mut ids = Vec::new();
-        self.keys.intern(columns, batch, (0, batch.rows), &mut ids);
-        for column in columns.columns.iter().map(|&c| &batch.columns[c]) {
-            (0..batch.rows).filter(|&row| column.is_null(row)).for_each(|row| ids[row] = NONE);
-        }
-        ids
     }
 
     /// Takes in a row.
@@ -363,10 +353,8 @@ impl OuterIntervalJoin {
 }
 
 impl Operator for OuterIntervalJoin {
-    fn process(&mut self, side: usize, mut batch: Batch, out: &mut Output) -> Result<()> {
-        let (stairs, upto) = (std::mem::take(&mut batch.stairs), batch.upto);
-        let runs = vec![Run { piece: 0, from: 0, to: batch.rows as u32 }];
-        self.join(Merged { pieces: vec![(side, batch)], runs, stairs, upto }, out)
+    fn process(&mut self, side: usize, batch: Batch, out: &mut Output) -> Result<()> {
+        self.join(Merged::of(side, batch), out)
     }
 
     fn process_merged(&mut self, merged: Merged, out: &mut Output) -> Result<()> {

@@ -1,8 +1,10 @@
 //! Rows of two inputs in the one order in which a join takes them: by their place in the stream, and those
 //! of one place by key group, so that subtasks that share the groups say together what one would say.
 
+use arrow_array::Array;
+
 use crate::batch::{Batch, Seq, Stair};
-use crate::key::KeyColumns;
+use crate::key::{KeyColumns, KeyTable};
 use crate::operator::Merged;
 use crate::schema::SchemaRef;
 
@@ -108,4 +110,23 @@ fn of_side(merged: &Merged, side: usize, open: Option<Batch>) -> Option<Batch> {
     }
     let all = Batch::concat(&batches);
     Some(if order.is_sorted() { all } else { all.gather(&order) })
+}
+
+/// The number of a key with a NULL, which equals none; and of no row, in whose place NULLs stand.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// The key numbers of a batch's rows; [`NONE`] where the key has a NULL.
+pub(super) fn key_numbers(table: &mut KeyTable, keys: &KeyColumns, batch: &Batch) -> Vec<u32> {
+    let mut ids = Vec::new();
+    let nulls: Vec<_> = keys.columns.iter().filter_map(|&c| batch.columns[c].nulls()).collect();
+    if nulls.iter().all(|n| n.null_count() == 0) {
+        table.intern(keys, batch, (0, batch.rows), &mut ids);
+        return ids;
+    }
+    let some = (0..batch.rows).filter(|&row| nulls.iter().all(|n| n.is_valid(row)));
+    let some: Vec<u32> = some.map(|row| row as u32).collect();
+    table.intern(keys, &batch.gather(&some), (0, some.len()), &mut ids);
+    let mut all = vec![NONE; batch.rows];
+    some.iter().zip(ids).for_each(|(&row, id)| all[row as usize] = id);
+    all
 }

@@ -11,17 +11,17 @@ mod state;
 use std::sync::Arc;
 
 use super::condition::Condition;
-use super::places::Places;
+use super::places::{NONE, Places, key_numbers};
 use crate::batch::{Batch, RowKind, Seq, Stair};
 use crate::error::Result;
 use crate::expr::Expr;
 use crate::key::{Encoded, KeyColumns, KeyOrder, KeyTable};
-use crate::operator::{Merged, Operator, Output, Run, wrong_state};
+use crate::operator::{Merged, Operator, Output, wrong_state};
 use crate::schema::{DataType, SchemaRef};
 use crate::snapshot::bytes::Pieces;
 use crate::trace::What;
 
-use side::{NONE, Side};
+use side::Side;
 
 /// Pairs that are looked at together, about.
 const PAIRS: usize = 1 << 14;
@@ -158,26 +158,10 @@ impl RegularJoin {
         }
     }
 
-    /// The key numbers of a batch's rows; [`NONE`] where the key has a NULL.
-    fn numbers(&mut self, side: usize, batch: &Batch) -> Vec<u32> {
-        let columns = &self.columns[side];
-        let mut ids = Vec::new();
-        let some: Vec<u32> = (0..batch.rows as u32)
-            .filter(|&row| columns.columns.iter().all(|&c| !batch.columns[c].is_null(row as usize)))
-            .collect();
-        if some.len() == batch.rows {
-            self.keys.intern(columns, batch, (0, batch.rows), &mut ids);
-            return ids;
-        }
-        self.keys.intern(columns, &batch.gather(&some), (0, some.len()), &mut ids);
-        let mut all = vec![NONE; batch.rows];
-        some.iter().zip(ids).for_each(|(&row, id)| all[row as usize] = id);
-        all
-    }
-
     fn join(&mut self, merged: Merged, out: &mut Output) -> Result<()> {
         let ready = self.places.take(merged, &self.inputs);
-        let ids = [0, 1].map(|side| self.numbers(side, &ready.batches[side]));
+        let ids = [0, 1]
+            .map(|side| key_numbers(&mut self.keys, &self.columns[side], &ready.batches[side]));
         let rows = [0, 1].map(|side| Encoded::rows(&ready.batches[side]));
         self.sides.iter_mut().for_each(|side| side.reach(self.keys.numbers()));
         let mut steps = ready.steps.iter().peekable();
@@ -349,10 +333,8 @@ impl RegularJoin {
 }
 
 impl Operator for RegularJoin {
-    fn process(&mut self, side: usize, mut batch: Batch, out: &mut Output) -> Result<()> {
-        let (stairs, upto) = (std::mem::take(&mut batch.stairs), batch.upto);
-        let runs = vec![Run { piece: 0, from: 0, to: batch.rows as u32 }];
-        self.join(Merged { pieces: vec![(side, batch)], runs, stairs, upto }, out)
+    fn process(&mut self, side: usize, batch: Batch, out: &mut Output) -> Result<()> {
+        self.join(Merged::of(side, batch), out)
     }
 
     fn process_merged(&mut self, merged: Merged, out: &mut Output) -> Result<()> {

@@ -14,21 +14,18 @@ use std::sync::Arc;
 use arrow_array::Array;
 
 use super::condition::Condition;
-use super::places::{Places, Ready};
+use super::places::{NONE, Places, Ready, key_numbers};
 use crate::batch::{Batch, RowKind, Seq, Stair};
 use crate::column::millis;
 use crate::error::Result;
 use crate::expr::Expr;
 use crate::key::{Encoded, KeyColumns, KeyOrder, KeyTable, decode_columns, encode};
-use crate::operator::{Merged, Operator, Output, Run, wrong_state};
+use crate::operator::{Merged, Operator, Output, wrong_state};
 use crate::schema::{DataType, SchemaRef};
 use crate::snapshot::bytes::Pieces;
 use crate::time::EventTime;
 use crate::trace::What;
 use crate::value::Value;
-
-/// The key of a row whose key has a NULL: no version is its.
-const NONE: u32 = u32::MAX;
 
 /// The join. Its rows: the left row, then the version.
 #[derive(Clone)]
@@ -102,7 +99,8 @@ impl TemporalJoin {
 
     fn join(&mut self, merged: Merged, out: &mut Output) -> Result<()> {
         let ready = self.places.take(merged, &self.inputs);
-        let ids = [0, 1].map(|side| self.numbers(side, &ready.batches[side]));
+        let ids = [0, 1]
+            .map(|side| key_numbers(&mut self.keys, &self.columns[side], &ready.batches[side]));
         let rows = [0, 1].map(|side| Encoded::rows(&ready.batches[side]));
         let groups = self.columns[0].groups(&ready.batches[0]);
         self.versions.resize_with(self.keys.numbers().max(self.versions.len()), BTreeMap::new);
@@ -124,17 +122,6 @@ impl TemporalJoin {
         out.end(&self.output, pending, ready.upto);
         self.sweep();
         Ok(())
-    }
-
-    /// The key numbers of a batch's rows; [`NONE`] where the key has a NULL.
-    fn numbers(&mut self, side: usize, batch: &Batch) -> Vec<u32> {
-        let columns = &self.columns[side];
-        let mut ids = Vec::new();
-        self.keys.intern(columns, batch, (0, batch.rows), &mut ids);
-        for column in columns.columns.iter().map(|&c| &batch.columns[c]) {
-            (0..batch.rows).filter(|&row| column.is_null(row)).for_each(|row| ids[row] = NONE);
-        }
-        ids
     }
 
     /// Takes in a row of the left.
@@ -314,10 +301,8 @@ impl TemporalJoin {
 }
 
 impl Operator for TemporalJoin {
-    fn process(&mut self, side: usize, mut batch: Batch, out: &mut Output) -> Result<()> {
-        let (stairs, upto) = (std::mem::take(&mut batch.stairs), batch.upto);
-        let runs = vec![Run { piece: 0, from: 0, to: batch.rows as u32 }];
-        self.join(Merged { pieces: vec![(side, batch)], runs, stairs, upto }, out)
+    fn process(&mut self, side: usize, batch: Batch, out: &mut Output) -> Result<()> {
+        self.join(Merged::of(side, batch), out)
     }
 
     fn process_merged(&mut self, merged: Merged, out: &mut Output) -> Result<()> {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use arrow_array::{Array, ArrayRef};
 
 use super::condition::Condition;
-use super::places::{Places, Ready};
+use super::places::{NONE, Places, Ready, key_numbers};
 use super::regular::JoinKind;
 use crate::batch::{Batch, Seq, Stair};
 use crate::column::{concat, from_values, millis, take};
@@ -18,7 +18,7 @@ use crate::error::Result;
 use crate::expr::Expr;
 use crate::key::{KeyColumns, KeyOrder, KeyTable};
 use crate::numbers::Numbers;
-use crate::operator::{Merged, Operator, Output, Run, wrong_state};
+use crate::operator::{Merged, Operator, Output, wrong_state};
 use crate::schema::{Field, SchemaRef};
 use crate::snapshot::bytes::{Pieces, Reader, put, put_bytes, put_signed};
 use crate::snapshot::rows::{put_rows, read_rows};
@@ -26,8 +26,6 @@ use crate::time::EventTime;
 use crate::trace::What;
 use crate::value::Value;
 
-/// No row: NULLs stand in its place.
-const NONE: u32 = u32::MAX;
 /// Pairs that are looked at together, about.
 const PAIRS: usize = 1 << 15;
 /// The first bytes of its state: what operator it is of.
@@ -215,7 +213,7 @@ impl WindowJoin {
     /// The rows of either side that stand together in a row of the result.
     fn pairs(&mut self, sides: &[Batch; 2], out: &mut Output) -> Result<[Vec<u32>; 2]> {
         let mut keys = KeyTable::new(&self.keys[0].types, KeyOrder::Value);
-        let ids = [0, 1].map(|side| numbers(&mut keys, &self.keys[side], &sides[side]));
+        let ids = [0, 1].map(|side| key_numbers(&mut keys, &self.keys[side], &sides[side]));
         let mut of_key: Vec<Vec<u32>> = vec![Vec::new(); keys.numbers()];
         for (row, &id) in (0..).zip(&ids[1]).filter(|(_, id)| **id != NONE) {
             of_key[id as usize].push(row);
@@ -321,16 +319,6 @@ impl WindowJoin {
     }
 }
 
-/// The key numbers of a batch's rows; [`NONE`] where the key has a NULL.
-fn numbers(table: &mut KeyTable, keys: &KeyColumns, batch: &Batch) -> Vec<u32> {
-    let mut ids = Vec::new();
-    table.intern(keys, batch, (0, batch.rows), &mut ids);
-    for column in keys.columns.iter().map(|&c| &batch.columns[c]).filter(|c| c.null_count() > 0) {
-        (0..batch.rows).filter(|&row| column.is_null(row)).for_each(|row| ids[row] = NONE);
-    }
-    ids
-}
-
 /// The columns of some rows; NULLs for [`NONE`].
 fn columns(batch: &Batch, rows: &[u32]) -> Vec<ArrayRef> {
     let null = batch.rows as u32;
@@ -365,10 +353,8 @@ fn tell(
 }
 
 impl Operator for WindowJoin {
-    fn process(&mut self, side: usize, mut batch: Batch, out: &mut Output) -> Result<()> {
-        let (stairs, upto) = (std::mem::take(&mut batch.stairs), batch.upto);
-        let runs = vec![Run { piece: 0, from: 0, to: batch.rows as u32 }];
-        self.join(Merged { pieces: vec![(side, batch)], runs, stairs, upto }, out)
+    fn process(&mut self, side: usize, batch: Batch, out: &mut Output) -> Result<()> {
+        self.join(Merged::of(side, batch), out)
     }
 
     fn process_merged(&mut self, merged: Merged, out: &mut Output) -> Result<()> {

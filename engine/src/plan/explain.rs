@@ -92,76 +92,65 @@ pub(super) fn describe(plan: &Plan, node: &Node) -> String {
             name(input(0), *time),
             names(input(0), keys)
         ),
-        Op::GuestJoin { guest, times, keys, lower, upper } => format!(
-            "GuestJoin({}, times=[{}, {}], keys=[{} = {}], between {} and {})",
-            describe_guest(guest, &[input(0), input(1)]),
-            name(input(0), times[0]),
-            name(input(1), times[1]),
-            names(input(0), &keys[0]),
-            names(input(1), &keys[1]),
-            format_duration(*lower),
-            format_duration(*upper)
-        ),
-        Op::IntervalJoin { times, keys, bounds, .. } => format!(
-            "IntervalJoin(times=[{}, {}], keys=[{} = {}], between {} and {})",
-            name(input(0), times[0]),
-            name(input(1), times[1]),
-            names(input(0), &keys[0]),
-            names(input(1), &keys[1]),
-            format_duration(bounds.lower),
-            format_duration(bounds.upper)
-        ),
         Op::Rank(spec) => spec.describe(input(0)),
-        Op::RegularJoin { kind, keys, condition }
-        | Op::WindowJoin { kind, keys, condition, .. } => {
-            let fields = [input(0), input(1)].into_iter().flat_map(|s| s.fields.clone());
-            let pairs = Schema { fields: fields.collect() };
-            let pairs = if kind.one_sided() { &pairs } else { &*node.schema };
-            let condition = condition.as_ref().map_or_else(String::new, |condition| {
-                format!(", condition=[{}]", condition.to_sql(pairs))
-            });
-            let windows = matches!(node.op, Op::WindowJoin { .. });
-            format!(
-                "{}({}, keys=[{} = {}]{condition})",
-                if windows { "WindowJoin" } else { "RegularJoin" },
-                kind.name(),
-                names(input(0), &keys[0]),
-                names(input(1), &keys[1]),
-            )
-        }
-        Op::OuterIntervalJoin { kind, times, keys, bounds, condition } => {
-            let condition = condition.as_ref().map_or_else(String::new, |condition| {
-                format!(", condition=[{}]", condition.to_sql(&node.schema))
-            });
-            format!(
-                "IntervalJoin({}, times=[{}, {}], keys=[{} = {}], between {} and {}{condition})",
-                kind.name(),
-                name(input(0), times[0]),
-                name(input(1), times[1]),
-                names(input(0), &keys[0]),
-                names(input(1), &keys[1]),
-                format_duration(bounds.lower),
-                format_duration(bounds.upper)
-            )
-        }
-        Op::TemporalJoin { outer, times, keys, condition } => {
-            let condition = condition.as_ref().map_or_else(String::new, |condition| {
-                format!(", condition=[{}]", condition.to_sql(&node.schema))
-            });
-            format!(
-                "TemporalJoin({}, times=[{}, {}], keys=[{} = {}]{condition})",
-                if *outer { "left" } else { "inner" },
-                name(input(0), times[0]),
-                name(input(1), times[1]),
-                names(input(0), &keys[0]),
-                names(input(1), &keys[1]),
-            )
-        }
+        Op::GuestJoin { .. }
+        | Op::IntervalJoin { .. }
+        | Op::OuterIntervalJoin { .. }
+        | Op::WindowJoin { .. }
+        | Op::TemporalJoin { .. }
+        | Op::RegularJoin { .. } => describe_join(node, [input(0), input(1)]),
         Op::Union => format!(
             "Union([{}])",
             names(&node.schema, &(0..node.schema.fields.len()).collect::<Vec<_>>())
         ),
         Op::Sink(sink) => format!("Sink({}, [{}])", sink.connector, columns(&node.schema)),
+    }
+}
+
+fn describe_join(node: &Node, inputs: [&Schema; 2]) -> String {
+    let by = |keys: &[Vec<usize>; 2]| {
+        format!("keys=[{} = {}]", names(inputs[0], &keys[0]), names(inputs[1], &keys[1]))
+    };
+    let at = |times: &[usize; 2]| {
+        format!("times=[{}, {}]", name(inputs[0], times[0]), name(inputs[1], times[1]))
+    };
+    let between = |lower: i64, upper: i64| {
+        format!("between {} and {}", format_duration(lower), format_duration(upper))
+    };
+    let when = |condition: &Option<Expr>| {
+        let fields = inputs.iter().flat_map(|s| s.fields.clone()).collect();
+        let pairs = Schema { fields };
+        // The result's names are told apart, where it has the columns of both.
+        let whole = pairs.fields.len() == node.schema.fields.len();
+        let pairs = if whole { &*node.schema } else { &pairs };
+        let text = condition.as_ref().map(|c| format!(", condition=[{}]", c.to_sql(pairs)));
+        text.unwrap_or_default()
+    };
+    match &node.op {
+        Op::GuestJoin { guest, times, keys, lower, upper } => {
+            let guest = describe_guest(guest, &inputs);
+            format!("GuestJoin({guest}, {}, {}, {})", at(times), by(keys), between(*lower, *upper))
+        }
+        Op::IntervalJoin { times, keys, bounds, .. } => {
+            let between = between(bounds.lower, bounds.upper);
+            format!("IntervalJoin({}, {}, {between})", at(times), by(keys))
+        }
+        Op::OuterIntervalJoin { kind, times, keys, bounds, condition } => {
+            let (kind, between) = (kind.name(), between(bounds.lower, bounds.upper));
+            let (at, by, when) = (at(times), by(keys), when(condition));
+            format!("IntervalJoin({kind}, {at}, {by}, {between}{when})")
+        }
+        Op::WindowJoin { kind, keys, condition, .. } => {
+            format!("WindowJoin({}, {}{})", kind.name(), by(keys), when(condition))
+        }
+        Op::TemporalJoin { outer, times, keys, condition } => {
+            let kind = if *outer { "left" } else { "inner" };
+            format!("TemporalJoin({kind}, {}, {}{})", at(times), by(keys), when(condition))
+        }
+        Op::RegularJoin { kind, keys, condition } => {
+            format!("RegularJoin({}, {}{})", kind.name(), by(keys), when(condition))
+        }
+        _ => unreachable!("only joins are asked for here"),
     }
 }
 

@@ -3,12 +3,10 @@
 use arrow_array::ArrayRef;
 
 use crate::batch::Seq;
+use crate::join::places::NONE;
 use crate::key::{self, decode_columns};
 use crate::schema::DataType;
 use crate::value::Value;
-
-/// The number of no row: NULLs stand in its place. Also the number of a key with a NULL.
-pub(in crate::join) const NONE: u32 = u32::MAX;
 
 #[derive(Clone)]
 pub(in crate::join) struct Side {
