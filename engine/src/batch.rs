@@ -52,7 +52,13 @@ pub struct Stair {
     pub seq: Seq,
     /// The stream has gone idle: it holds no other input back until it speaks again.
     pub idle: bool,
+    /// What the stream's clock says there ([`crate::watermark::Clock`]); it never falls, and moves at steps
+    /// alone. [`NO_CLOCK`] where no operator asks for one.
+    pub clock: i64,
 }
+
+/// What [`Stair::clock`] says before the first tick, and where there is no clock.
+pub const NO_CLOCK: i64 = i64::MIN;
 
 /// Rows travelling together. Operators never know how many: one in the simulation, thousands in the
 /// runner; the answer is the same.

@@ -10,7 +10,8 @@ use crate::expr::Expr;
 pub use crate::join::{Bounds, JoinKind};
 pub use crate::rank::RankSpec;
 use crate::schema::SchemaRef;
-pub use crate::window::{WindowBound, WindowSpec};
+pub use crate::watermark::{Clock, Pace};
+pub use crate::window::{Emission, PaneColumn, Panes, Trigger, WindowBound, WindowSpec};
 
 pub use explain::explain;
 
@@ -28,6 +29,8 @@ pub struct Plan {
     pub warnings: Vec<crate::error::Diagnostic>,
     /// The script ends in `EXPLAIN`: show the plan and run nothing.
     pub explain: bool,
+    /// When the stream says what time it is.
+    pub clock: Clock,
 }
 
 /// One operator and where its rows come from.
@@ -78,7 +81,7 @@ pub enum Op {
         /// The key columns of the input (`PARTITION BY`).
         keys: Vec<usize>,
     },
-    /// Aggregates per key and window; fires once, when the watermark closes the window.
+    /// Aggregates per key and window; fires once, when the watermark closes the window, or as `emission` says.
     /// Output: the key columns, the window's bounds, one column an aggregate.
     WindowAggregate {
         /// The window.
@@ -91,6 +94,8 @@ pub enum Op {
         bounds: Vec<WindowBound>,
         /// The aggregates.
         aggregates: Vec<AggregateCall>,
+        /// When and what windows say, if not once on time.
+        emission: Option<Emission>,
     },
     /// Aggregates per key without a window: an updating result, a changelog.
     /// Output: the key columns, one column an aggregate.
@@ -234,6 +239,8 @@ pub struct WatermarkSpec {
     pub expr: Expr,
     /// When the expression is `column - constant`: the constant in milliseconds.
     pub delay: Option<i64>,
+    /// When the source says it.
+    pub pace: Pace,
 }
 
 /// Where rows end.

@@ -152,6 +152,15 @@ pub fn parse_duration_micros(text: &str) -> Option<u64> {
     Some(micros)
 }
 
+/// A length of time in the largest unit that holds it without a rest.
+pub fn format_duration(millis: i64) -> String {
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")];
+    match units.into_iter().find(|(scale, _)| millis != 0 && millis % scale == 0) {
+        Some((scale, unit)) => format!("{} {unit}", millis / scale),
+        None => format!("{millis} ms"),
+    }
+}
+
 /// When aligned windows are: window `n` is `[n * step + offset, n * step + offset + size)`, milliseconds.
 ///
 /// The windows cut time into slices as long as the step; window `n` is made of slices

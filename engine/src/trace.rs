@@ -77,6 +77,9 @@ pub enum What {
     WindowAdd { window: u64, seq: u64 },
     /// The watermark reached the window's end minus 1 ms; the result rows follow downstream.
     WindowFire { window: u64, key: String, start: i64, end: i64, rows: u32 },
+    /// A window said what it holds before the watermark reached its end, or after: `timing` is EARLY or LATE,
+    /// `index` counts the window's panes from 0.
+    WindowPane { window: u64, key: String, start: i64, end: i64, timing: String, index: u64 },
     /// A record was left out because every window it belongs to has fired.
     Late {
         seq: u64,
@@ -152,6 +155,7 @@ impl What {
             What::WindowMerge { .. } => "window-merge",
             What::WindowAdd { .. } => "window-add",
             What::WindowFire { .. } => "window-fire",
+            What::WindowPane { .. } => "window-pane",
             What::Late { .. } => "late",
             What::JoinBuffer { .. } => "join-buffer",
             What::JoinMatch { .. } => "join-match",
@@ -231,6 +235,14 @@ impl What {
                 put("start", &quoted(&time(start)));
                 put("end", &quoted(&time(end)));
                 put("rows", rows);
+            }
+            What::WindowPane { window, key, start, end, timing, index } => {
+                put("window", window);
+                put("key", &quoted(key));
+                put("start", &quoted(&time(start)));
+                put("end", &quoted(&time(end)));
+                put("timing", timing);
+                put("index", index);
             }
             What::Late { seq, event_time, watermark, start, end, key, row } => {
                 put("seq", seq);

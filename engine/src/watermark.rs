@@ -2,7 +2,45 @@
 
 use rkyv::{Archive, Deserialize, Serialize};
 
-use crate::time::EventTime;
+use crate::batch::{NO_CLOCK, Seq};
+use crate::time::{EventTime, VirtualTime};
+
+/// When the stream says what time it is: at each tick, operators that wait for processing time, or for the end
+/// of a micro-batch, look at what they hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Clock {
+    /// Never: nobody asks.
+    #[default]
+    None,
+    /// When a record arrives after the next multiple of so many milliseconds: the clock says this multiple.
+    /// Processing time goes on with records, on all hosts alike: their arrivals are part of the input.
+    Time(i64),
+    /// After so many records of all sources together: the clock counts micro-batches.
+    Records(u64),
+}
+
+impl Clock {
+    /// What the clock says when a record arrives at `arrival` as number `seq` of all records, from 1.
+    pub fn at(self, arrival: VirtualTime, seq: Seq) -> i64 {
+        match self {
+            Clock::None => NO_CLOCK,
+            Clock::Time(step) => {
+                let millis = (arrival.0 / 1000) as i64;
+                millis - millis % step.max(1)
+            }
+            Clock::Records(count) => (seq.saturating_sub(1) / count.max(1)) as i64,
+        }
+    }
+}
+
+/// When a source says how far its watermark is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pace {
+    /// After each record when [`Clock::None`]; else at its ticks.
+    pub at: Clock,
+    /// Whether it also goes on as time does, from the record on that moved it last.
+    pub runs: bool,
+}
 
 /// What a partition is doing.
 #[derive(Archive, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]

@@ -21,7 +21,7 @@ use crate::udf::{Guests, Sandbox};
 use crate::union::Union;
 use crate::window::{
     AlignedAggregate, AttachedAggregate, CumulateAggregate, GuestWindow, MergeAggregate,
-    PartAggregate, SessionAggregate, SessionRows,
+    PartAggregate, SessionAggregate, SessionRows, TriggeredAggregate,
 };
 
 impl Graph {
@@ -47,7 +47,8 @@ impl Graph {
                 for expr in computed.chain(spec.watermark.iter_mut().map(|w| &mut w.expr)) {
                     link(expr, guests, sandbox)?;
                 }
-                Head::Source(Ingest::new(&spec, &first.schema, partitions[source - 1].clone()))
+                let own = partitions[source - 1].clone();
+                Head::Source(Ingest::new(&spec, &first.schema, own, self.plan.clock))
             } else if stage.share == Share::Merge {
                 let subtasks = self.stages[stage.inputs[0].0].parallelism as usize;
                 Head::Merge(Box::new(self.merging(stage.nodes[0], subtasks)))
@@ -88,6 +89,7 @@ impl Graph {
             keys,
             bounds,
             aggregates,
+            ..
         } = &node.op
         else {
             unreachable!("only aligned windows are shared")
@@ -217,7 +219,19 @@ impl Graph {
             Op::SessionWindow { gap, time, keys } => {
                 return Box::new(SessionRows::new(name, *gap, *time, (keys, order), schemas));
             }
-            Op::WindowAggregate { window, time, keys, bounds, aggregates } => (
+            Op::WindowAggregate {
+                window,
+                time,
+                keys,
+                bounds,
+                aggregates,
+                emission: Some(emission),
+            } => {
+                let (window, keys) = ((*window, emission), (keys.as_slice(), order));
+                let made = (bounds.as_slice(), aggregates.as_slice());
+                return Box::new(TriggeredAggregate::new(name, window, *time, keys, made, schemas));
+            }
+            Op::WindowAggregate { window, time, keys, bounds, aggregates, .. } => (
                 *window,
                 *time,
                 (keys.as_slice(), order),

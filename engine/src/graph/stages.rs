@@ -163,7 +163,12 @@ pub(super) fn stages(plan: &Plan, parallelism: u32, threaded: bool) -> Vec<Stage
 /// The windows of a node that subtasks can share by blocks of the stream.
 fn shareable(plan: &Plan, id: NodeId) -> Option<Alignment> {
     let node = &plan.nodes[id];
-    let Op::WindowAggregate { window: WindowSpec::Aligned(alignment), aggregates, .. } = &node.op
+    let Op::WindowAggregate {
+        window: WindowSpec::Aligned(alignment),
+        aggregates,
+        emission: None,
+        ..
+    } = &node.op
     else {
         return None;
     };

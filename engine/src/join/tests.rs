@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Bounds, IntervalJoin};
-use crate::batch::{Batch, Seq, Stair};
+use crate::batch::{Batch, NO_CLOCK, Seq, Stair};
 use crate::column::from_values;
 use crate::operator::{Merged, Operator, Output, Run};
 use crate::schema::{DataType, Field, Schema, SchemaRef};
@@ -67,7 +67,13 @@ fn merged(items: &[Item], first: Seq) -> Merged {
             }
             Item::Step(w) => {
                 let row = runs.len() as u32;
-                stairs.push(Stair { row, watermark: EventTime(w), seq, idle: false });
+                stairs.push(Stair {
+                    row,
+                    watermark: EventTime(w),
+                    seq,
+                    idle: false,
+                    clock: NO_CLOCK,
+                });
             }
         }
     }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::{AggregateCall, GuestCall, Node, NodeId, Op, Plan, SourceSpec, WindowSpec};
 use crate::expr::Expr;
 use crate::schema::Schema;
+use crate::time::format_duration;
 
 /// The plan as people read it. A node that several others read is shown once and then named.
 pub fn explain(plan: &Plan) -> String {
@@ -66,19 +67,25 @@ pub(super) fn describe(plan: &Plan, node: &Node) -> String {
             names(input(0), keys)
         ),
         Op::WindowAggregate {
-            window: WindowSpec::Attached { bounds }, keys, aggregates, ..
+            window: WindowSpec::Attached { bounds },
+            keys,
+            aggregates,
+            emission,
+            ..
         } => format!(
-            "WindowAggregate(windows=[{}], keys=[{}], aggregates=[{}])",
+            "WindowAggregate(windows=[{}], keys=[{}], aggregates=[{}]{})",
             names(input(0), bounds),
             names(input(0), keys),
-            calls(aggregates, input(0))
+            calls(aggregates, input(0)),
+            emission.iter().map(|e| format!(", {e}")).collect::<String>()
         ),
-        Op::WindowAggregate { window, time, keys, aggregates, .. } => format!(
-            "WindowAggregate({}, time=[{}], keys=[{}], aggregates=[{}])",
+        Op::WindowAggregate { window, time, keys, aggregates, emission, .. } => format!(
+            "WindowAggregate({}, time=[{}], keys=[{}], aggregates=[{}]{})",
             describe_window(window),
             name(input(0), *time),
             names(input(0), keys),
-            calls(aggregates, input(0))
+            calls(aggregates, input(0)),
+            emission.iter().map(|e| format!(", {e}")).collect::<String>()
         ),
         Op::GroupAggregate { keys, aggregates, retracts } => format!(
             "GroupAggregate(keys=[{}], aggregates=[{}]{})",
@@ -250,13 +257,4 @@ fn name(schema: &Schema, index: usize) -> &str {
 
 fn names(schema: &Schema, indexes: &[usize]) -> String {
     indexes.iter().map(|i| name(schema, *i)).collect::<Vec<_>>().join(", ")
-}
-
-/// A length of time in the largest unit that holds it without a rest.
-fn format_duration(millis: i64) -> String {
-    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")];
-    match units.into_iter().find(|(scale, _)| millis != 0 && millis % scale == 0) {
-        Some((scale, unit)) => format!("{} {unit}", millis / scale),
-        None => format!("{millis} ms"),
-    }
 }

@@ -42,6 +42,8 @@ struct Piece {
     from: usize,
     to: usize,
     partition: u16,
+    /// What its arrivals are counted from, microseconds.
+    shift: u64,
     /// How many rows come before it.
     first: usize,
 }
@@ -93,7 +95,7 @@ impl Arrivals {
         &mut self,
         chunk: Rc<Chunk>,
         (from, to): (usize, usize),
-        partition: u16,
+        (partition, shift): (u16, u64),
         seq: Seq,
     ) {
         let first = self.rows;
@@ -109,7 +111,7 @@ impl Arrivals {
             last.to = to;
             return;
         }
-        self.pieces.push(Piece { chunk, from, to, partition, first });
+        self.pieces.push(Piece { chunk, from, to, partition, shift, first });
     }
 
     /// Makes columns and places out of the rows added.
@@ -160,6 +162,12 @@ impl Arrivals {
     /// The partition of a row.
     pub fn partition(&self, row: usize) -> u16 {
         self.place(row).0.partition
+    }
+
+    /// When a row arrived.
+    pub fn arrival(&self, row: usize) -> VirtualTime {
+        let (piece, at) = self.place(row);
+        VirtualTime(piece.chunk.arrivals.at(at).saturating_add(piece.shift))
     }
 
     /// The place of a row in its partition.

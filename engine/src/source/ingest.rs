@@ -7,16 +7,16 @@ use highwater_kernels::record_highs;
 use rkyv::{Archive, Deserialize, Serialize};
 
 use super::arrivals::{Arrivals, Mark};
-use crate::batch::{Batch, Seq, Stair};
+use crate::batch::{Batch, NO_CLOCK, Seq, Stair};
 use crate::column::millis;
 use crate::error::{Diagnostic, Error, Position, Result, Span};
 use crate::expr::guest::Called;
 use crate::expr::{self, Expr};
 use crate::operator::{Output, wrong_state};
 use crate::schema::SchemaRef;
-use crate::time::EventTime;
+use crate::time::{EventTime, VirtualTime};
 use crate::trace::What;
-use crate::watermark::{Activity, MinWatermark};
+use crate::watermark::{Activity, Clock, MinWatermark, Pace};
 use crate::{archive, unarchive};
 
 /// Turns arrivals into a batch of the table's columns with the watermark's steps.
@@ -37,6 +37,14 @@ pub struct Ingest {
     /// The numbers of the partitions, in the order of `state`.
     partitions: Vec<u16>,
     state: MinWatermark,
+    /// When the stream hears what time it is, and what it heard last.
+    clock: Clock,
+    now: i64,
+    /// When the watermark is said, and the last moment at which it was.
+    pace: Pace,
+    paced: i64,
+    /// For each partition whose watermark goes on with time, when it was what it is, in milliseconds.
+    since: Vec<i64>,
     /// Records left out because they could not be read.
     pub bad: u64,
     /// The first of those since this task began: where they are and what is wrong with them.
@@ -49,12 +57,20 @@ const DESCRIBED: usize = 5;
 #[derive(Archive, Serialize, Deserialize)]
 struct State {
     watermark: MinWatermark,
+    now: i64,
+    paced: i64,
+    since: Vec<i64>,
     bad: u64,
 }
 
 impl Ingest {
-    /// The head of the source of `spec`, whose rows look like `schema`.
-    pub fn new(spec: &crate::plan::SourceSpec, schema: &SchemaRef, partitions: Vec<u16>) -> Ingest {
+    /// The head of the source of `spec`, whose rows look like `schema`, in a plan that asks for `clock`.
+    pub fn new(
+        spec: &crate::plan::SourceSpec,
+        schema: &SchemaRef,
+        partitions: Vec<u16>,
+        clock: Clock,
+    ) -> Ingest {
         let lenient = super::IGNORE
             .iter()
             .any(|(_, o)| spec.options.get(*o).is_some_and(|v| v.eq_ignore_ascii_case("true")));
@@ -69,6 +85,11 @@ impl Ingest {
             lenient,
             ignore: super::ignore_option(spec.options.get("format").map_or("", String::as_str)),
             state: MinWatermark::new(partitions.len()),
+            clock,
+            now: NO_CLOCK,
+            pace: spec.watermark.as_ref().map(|w| w.pace).unwrap_or_default(),
+            paced: NO_CLOCK,
+            since: vec![i64::MAX; partitions.len()],
             partitions,
             bad: 0,
             described: Vec::new(),
@@ -92,7 +113,7 @@ impl Ingest {
 
     /// The newest event time so far, in milliseconds, where the watermark stays a fixed delay behind it.
     pub fn newest(&self) -> Option<i64> {
-        let delay = self.delay?;
+        let delay = self.delay.filter(|_| !self.pace.runs)?;
         let parts = (0..self.state.len()).map(|part| self.state.part(part).0);
         let newest = parts.max().filter(|w| *w != i64::MIN && *w != i64::MAX)?;
         Some(newest.saturating_add(delay))
@@ -144,10 +165,12 @@ impl Ingest {
                 Some((part, delay)) => self.rows(part, delay, (row, end), &batch, &mut stairs),
                 None => {
                     for row in row..end {
+                        self.tick(&batch, &a, row, &mut stairs, out);
                         self.arrive(&batch, &a, row, out);
                         if let Some(p) = proposals.as_ref().filter(|p| p.is_valid(row)) {
                             let (partition, seq) = (a.partition(row), batch.seqs.at(row));
                             let watermark = millis(p)[row];
+                            self.moved(partition, watermark, a.arrival(row));
                             self.propose(
                                 partition,
                                 watermark,
@@ -177,7 +200,8 @@ impl Ingest {
         let part = self.index(a.partition_of_all()?);
         let active = self.state.activity(part) == Activity::Active;
         let no_marks = !a.marks.iter().any(|m| matches!(m.2, Mark::Idle(_)));
-        if out.traced() || self.partitions.len() > 1 || !active || !no_marks {
+        let timed = self.clock != Clock::None || self.pace != Pace::default();
+        if out.traced() || self.partitions.len() > 1 || !active || !no_marks || timed {
             return None;
         }
         let Some((column, _)) = &self.watermark else { return Some((part, 0)) };
@@ -200,12 +224,12 @@ impl Ingest {
         let Some((column, _)) = &self.watermark else { return };
         let times = &millis(&batch.columns[*column])[from..to];
         let before = self.state.current().0.saturating_add(delay);
-        let mut steps = Vec::new();
+        let (mut steps, clock) = (Vec::new(), self.now);
         let highest = record_highs(times, before, &mut steps);
         stairs.extend(steps.into_iter().map(|i| {
             let row = from + i as usize;
             let watermark = EventTime(times[i as usize] - delay);
-            Stair { row: row as u32 + 1, watermark, seq: batch.seqs.at(row), idle: false }
+            Stair { row: row as u32 + 1, watermark, seq: batch.seqs.at(row), idle: false, clock }
         }));
         self.state.propose(part, EventTime(highest.saturating_sub(delay)));
         self.state.advance();
@@ -323,7 +347,62 @@ impl Ingest {
         } else if !woke {
             return;
         }
-        self.step(row, seq, stairs, out);
+        if self.pace.at == Clock::None {
+            self.step(row, seq, stairs, out);
+        }
+    }
+
+    /// What goes on with time, up to the arrival of a row: watermarks, those that wait for their moment, and
+    /// the clock. All of it stands behind the record before.
+    fn tick(
+        &mut self,
+        batch: &Batch,
+        a: &Arrivals,
+        row: usize,
+        stairs: &mut Vec<Stair>,
+        out: &mut Output,
+    ) {
+        if self.clock == Clock::None && self.pace == Pace::default() {
+            return;
+        }
+        let (arrival, seq) = (a.arrival(row), batch.seqs.at(row));
+        let (place, before) = (row as u32, seq.saturating_sub(1));
+        let millis = (arrival.0 / 1000) as i64;
+        for part in 0..if self.pace.runs { self.since.len() } else { 0 } {
+            let (since, watermark) = (self.since[part], self.state.part(part).0);
+            let passed = millis.saturating_sub(since);
+            if passed > 0 && self.state.activity(part) == Activity::Active {
+                self.since[part] = millis;
+                let partition = self.partitions[part];
+                self.propose(
+                    partition,
+                    watermark.saturating_add(passed),
+                    place,
+                    before,
+                    stairs,
+                    out,
+                );
+            }
+        }
+        let due = self.pace.at.at(arrival, seq);
+        if due > self.paced {
+            self.paced = due;
+            self.step(place, before, stairs, out);
+        }
+        let now = self.clock.at(arrival, seq);
+        if now > self.now {
+            self.now = now;
+            let watermark = self.state.current();
+            stairs.push(Stair { row: place, watermark, seq: before, idle: false, clock: now });
+        }
+    }
+
+    /// Notes when a record moves its partition's watermark, which goes on with time from there.
+    fn moved(&mut self, partition: u16, watermark: i64, arrival: VirtualTime) {
+        let part = self.index(partition);
+        if self.pace.runs && watermark > self.state.part(part).0 {
+            self.since[part] = (arrival.0 / 1000) as i64;
+        }
     }
 
     fn mark(&mut self, mark: Mark, row: u32, seq: Seq, stairs: &mut Vec<Stair>, out: &mut Output) {
@@ -347,7 +426,7 @@ impl Ingest {
                     (0..self.state.len()).any(|p| self.state.activity(p) == Activity::Active);
                 if !active {
                     let watermark = self.state.current();
-                    stairs.push(Stair { row, watermark, seq, idle: true });
+                    stairs.push(Stair { row, watermark, seq, idle: true, clock: self.now });
                 }
             }
             Mark::Finished(partition) => {
@@ -356,7 +435,7 @@ impl Ingest {
                 if self.finished() {
                     if let Some(watermark) = self.state.finish() {
                         out.note(|| What::Watermark { watermark: watermark.0, seq });
-                        stairs.push(Stair { row, watermark, seq, idle: false });
+                        stairs.push(Stair { row, watermark, seq, idle: false, clock: self.now });
                     }
                 } else {
                     self.step(row, seq, stairs, out);
@@ -370,13 +449,19 @@ impl Ingest {
             && let Some(watermark) = self.state.advance()
         {
             out.note(|| What::Watermark { watermark: watermark.0, seq });
-            stairs.push(Stair { row, watermark, seq, idle: false });
+            stairs.push(Stair { row, watermark, seq, idle: false, clock: self.now });
         }
     }
 
     /// The state as bytes.
     pub fn snapshot(&self) -> Vec<u8> {
-        archive!(&State { watermark: self.state.clone(), bad: self.bad })
+        archive!(&State {
+            watermark: self.state.clone(),
+            now: self.now,
+            paced: self.paced,
+            since: self.since.clone(),
+            bad: self.bad,
+        })
     }
 
     /// Takes state back.
@@ -385,10 +470,12 @@ impl Ingest {
     /// When the bytes are not this source's.
     pub fn restore(&mut self, bytes: &[u8]) -> Result<()> {
         let state = unarchive!(State, bytes)?;
-        if state.watermark.len() != self.state.len() {
+        let parts = self.state.len();
+        if state.watermark.len() != parts || state.since.len() != parts {
             return Err(wrong_state(&self.table));
         }
         (self.state, self.bad) = (state.watermark, state.bad);
+        (self.now, self.paced, self.since) = (state.now, state.paced, state.since);
         Ok(())
     }
 }

@@ -335,7 +335,8 @@ impl Inlet {
             let (arrival, offset) = (chunk.arrivals.at(to - 1), chunk.offsets.at(to - 1));
             let arrival = arrival.saturating_add(shift);
             a.at = VirtualTime(arrival.max(a.at.0));
-            a.push(chunk, (from, to), self.partitions[i].number, self.position.seq + 1);
+            let partition = (self.partitions[i].number, shift);
+            a.push(chunk, (from, to), partition, self.position.seq + 1);
             self.position.seq += (to - from) as u64;
             self.arrived(i, arrival, offset);
         }

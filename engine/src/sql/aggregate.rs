@@ -6,13 +6,14 @@ use sqlparser::ast::{Expr as Ast, GroupByExpr};
 
 use super::builder::columns_of;
 use super::diagnose::{Locate, span, unsupported};
+use super::emission::emission;
 use super::grouped::{Call, Grouped, Key, Parts, Windowed, bind_key};
 use super::inputs::Inputs;
 use super::planner::Planner;
 use super::scope::{Column, Relation, Role, window_fields};
 use crate::error::{Diagnostic, Error, Result, Span};
 use crate::expr::Expr;
-use crate::plan::{AggregateCall, Op, WindowBound, WindowSpec};
+use crate::plan::{AggregateCall, Op, PaneColumn, WindowBound, WindowSpec};
 use crate::schema::{DataType, Field, Schema};
 
 /// The expressions of GROUP BY.
@@ -33,6 +34,7 @@ impl Planner<'_> {
         &mut self,
         input: &'a Relation,
         keys: &[Ast],
+        panes: bool,
         at: Option<Span>,
     ) -> Result<Grouped<'a>> {
         let mut bound = Vec::new();
@@ -45,12 +47,17 @@ impl Planner<'_> {
             keys: bound,
             calls: Vec::new(),
             windowed: None,
+            emission: None,
             base: 0,
             span: at,
         };
         grouped.windowed = self.windowed(&grouped);
         if grouped.windowed.is_some() && input.updating {
             return Err(updating("aggregated by windows", at));
+        }
+        if grouped.windowed.is_some() {
+            let emission = emission(&self.settings)?;
+            grouped.emission = Some(emission).filter(|e| panes || !e.is_on_time());
         }
         grouped.layout();
         Ok(grouped)
@@ -105,7 +112,7 @@ impl Planner<'_> {
 
     /// Adds the nodes of an aggregation.
     pub(super) fn aggregate(&mut self, mut input: Relation, grouped: Parts) -> Result<Relation> {
-        let Parts { keys, calls, windowed, span: at } = grouped;
+        let Parts { keys, calls, windowed, emission, span: at } = grouped;
         let plain = |key: &&Key| windowed.is_none() || key.role == Role::Plain;
         let own: Vec<&Key> = keys.iter().filter(plain).collect();
         if !assigns_itself(&input, windowed, &own) || reads_window(&input, &own, &calls) {
@@ -148,13 +155,18 @@ impl Planner<'_> {
         let op = match over {
             Some(over) => {
                 columns.extend(over.columns());
+                let panes = PaneColumn::ALL.iter().map(|(_, pane)| *pane);
+                let panes: Vec<PaneColumn> = panes.filter(|_| emission.is_some()).collect();
+                columns.extend(panes.iter().map(|pane| Column::plain(pane.field())));
+                let said = WindowBound::ALL.into_iter();
                 let bounds = over.times.map(place);
                 Op::WindowAggregate {
                     window: over.spec.unwrap_or(WindowSpec::Attached { bounds }),
                     time: bounds[1],
                     keys: key_columns,
-                    bounds: WindowBound::ALL.to_vec(),
+                    bounds: said.chain(panes.into_iter().map(WindowBound::Pane)).collect(),
                     aggregates,
+                    emission,
                 }
             }
             None => Op::GroupAggregate { keys: key_columns, aggregates, retracts: true },

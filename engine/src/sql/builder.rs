@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::scope::{Column, Relation};
 use crate::error::Span;
 use crate::expr::{Expr, ExprKind};
-use crate::plan::{Node, NodeId, Op};
+use crate::plan::{Node, NodeId, Op, Panes};
 use crate::schema::{Schema, SchemaRef};
 use crate::time::Alignment;
 
@@ -31,6 +31,7 @@ impl Builder {
         let updating = match &op {
             // Keys alone never change once they are there.
             Op::GroupAggregate { aggregates, .. } => updated || !aggregates.is_empty(),
+            Op::WindowAggregate { emission: Some(e), .. } => e.panes == Panes::Retracting,
             Op::RegularJoin { kind, .. } => updated || kind.updates(),
             Op::Rank(spec) => spec.updates(updated),
             _ => updated,

@@ -13,6 +13,7 @@ use super::scope::{Relation, Role};
 use crate::aggregate::Function as Aggregate;
 use crate::error::{Diagnostic, Result, Span};
 use crate::expr::{Expr, ExprKind};
+use crate::plan::{Emission, PaneColumn};
 use crate::schema::Field;
 
 /// A group key.
@@ -53,6 +54,8 @@ pub(super) struct Grouped<'a> {
     pub keys: Vec<Key>,
     pub calls: Vec<Call>,
     pub windowed: Option<Windowed>,
+    /// How its windows fire, when they do not simply do so once on time.
+    pub emission: Option<Emission>,
     /// The position of the first aggregate in the output.
     pub base: usize,
     pub span: Option<Span>,
@@ -68,6 +71,9 @@ impl Names for Grouped<'_> {
             if let Some(key) = self.keys.iter().find(|k| k.column.is_none() && k.text == text) {
                 return Ok(Some(Expr::column(key.output, &key.field)));
             }
+        }
+        if let Some(pane) = pane_function(ast) {
+            return self.pane(pane, ast).map(Some);
         }
         match aggregate_of(ast) {
             Some((function, call)) => self.call(ast, function, call).map(Some),
@@ -100,6 +106,18 @@ impl Names for Grouped<'_> {
 }
 
 impl Grouped<'_> {
+    /// What a row says of its pane.
+    fn pane(&self, pane: PaneColumn, ast: &Ast) -> Result<Expr> {
+        if self.windowed.is_none() {
+            let text = format!("{ast} is known of the panes of a window only");
+            return Err(Diagnostic::new("sql.argument", text)
+                .hint("aggregate over a window: GROUP BY window_start, window_end")
+                .located(ast));
+        }
+        let place = PaneColumn::ALL.iter().position(|(_, column)| *column == pane).unwrap_or(0);
+        Ok(Expr::column(self.base - PaneColumn::ALL.len() + place, &pane.field()))
+    }
+
     /// Remembers an aggregate, once for each spelling, and names its output column.
     fn call(&mut self, ast: &Ast, function: Aggregate, call: &AstFunction) -> Result<Expr> {
         let text = ast.to_string();
@@ -186,13 +204,20 @@ pub(super) struct Parts {
     pub keys: Vec<Key>,
     pub calls: Vec<Call>,
     pub windowed: Option<Windowed>,
+    pub emission: Option<Emission>,
     pub span: Option<Span>,
 }
 
 impl Grouped<'_> {
     /// Ends the collection of aggregates.
     pub(super) fn into_parts(self) -> Parts {
-        Parts { keys: self.keys, calls: self.calls, windowed: self.windowed, span: self.span }
+        Parts {
+            keys: self.keys,
+            calls: self.calls,
+            windowed: self.windowed,
+            emission: self.emission,
+            span: self.span,
+        }
     }
 
     /// Gives each key its position in the output.
@@ -216,7 +241,8 @@ impl Grouped<'_> {
                 }
             };
         }
-        self.base = if windowed { plain + 3 } else { plain };
+        let panes = if self.emission.is_some() { PaneColumn::ALL.len() } else { 0 };
+        self.base = if windowed { plain + 3 + panes } else { plain };
     }
 }
 
@@ -249,18 +275,37 @@ pub(super) fn bind_key(input: &Relation, ast: &Ast, functions: &Functions) -> Re
 
 /// Whether any of these expressions calls an aggregate.
 pub(super) fn any_aggregate<'a>(exprs: impl IntoIterator<Item = &'a Ast>) -> bool {
-    exprs.into_iter().any(|ast| has_aggregate(ast, 0))
+    exprs.into_iter().any(|ast| has(ast, 0, &|e| aggregate_of(e).is_some()))
 }
 
-fn has_aggregate(ast: &Ast, depth: usize) -> bool {
-    if aggregate_of(ast).is_some() {
+/// Whether any of these expressions asks for a pane.
+pub(super) fn any_pane<'a>(exprs: impl IntoIterator<Item = &'a Ast>) -> bool {
+    exprs.into_iter().any(|ast| has(ast, 0, &|e| pane_function(e).is_some()))
+}
+
+/// The column of a pane that a call without arguments asks for.
+fn pane_function(ast: &Ast) -> Option<PaneColumn> {
+    let Ast::Function(call) = ast else { return None };
+    let plain = match &call.args {
+        FunctionArguments::List(list) => list.args.is_empty() && list.clauses.is_empty(),
+        FunctionArguments::None => true,
+        FunctionArguments::Subquery(_) => false,
+    };
+    let name = call.name.to_string();
+    let known = |(known, _): &&(&str, PaneColumn)| plain && known.eq_ignore_ascii_case(&name);
+    PaneColumn::ALL.iter().find(known).map(|(_, column)| *column)
+}
+
+/// Whether an expression, or one inside it, is such a one.
+fn has(ast: &Ast, depth: usize, such: &dyn Fn(&Ast) -> bool) -> bool {
+    if such(ast) {
         return true;
     }
     // Deeper expressions are refused when they are bound.
     if depth > 300 {
         return false;
     }
-    let inside = |ast: &Ast| has_aggregate(ast, depth + 1);
+    let inside = |ast: &Ast| has(ast, depth + 1, such);
     match ast {
         Ast::BinaryOp { left, right, .. }
         | Ast::IsDistinctFrom(left, right)

@@ -10,6 +10,7 @@ pub mod connector;
 mod ddl;
 mod diagnose;
 mod dialect;
+mod emission;
 mod exists;
 mod expr;
 mod from;
@@ -44,7 +45,7 @@ use std::sync::Arc;
 pub use needs::{Need, NeedKind, endless, needs};
 
 use crate::error::{Diagnostic, Error, Result};
-use crate::plan::Plan;
+use crate::plan::{Clock, Plan};
 use crate::udf::manifest::Manifest;
 
 /// What a script names and the engine cannot open itself.
@@ -71,6 +72,10 @@ pub fn plan(script: &str, catalog: &dyn Catalog) -> std::result::Result<Plan, Ve
     }
     let (explain, settings, warnings) = (planner.explain, planner.settings, planner.warnings);
     let nodes = planner.builder.finish();
+    let clock = emission::clock(&nodes, &settings).unwrap_or_else(|error| {
+        errors.push(error);
+        Clock::None
+    });
     rank::endless_ranks(&nodes, &mut errors);
     if errors.is_empty() && nodes.is_empty() {
         errors.push(
@@ -80,7 +85,7 @@ pub fn plan(script: &str, catalog: &dyn Catalog) -> std::result::Result<Plan, Ve
         );
     }
     if errors.is_empty() {
-        return Ok(Plan { nodes, settings, warnings, explain });
+        return Ok(Plan { nodes, settings, warnings, explain, clock });
     }
     // What uses something broken says nothing new.
     if errors.iter().any(|e| e.code != "sql.broken") {

@@ -16,7 +16,7 @@ use super::scope::Relation;
 use super::statement::{Kind, Statement};
 use crate::error::{Diagnostic, Error, Result, Span};
 use crate::expr::Expr;
-use crate::plan::{NodeId, Op, Settings, SourceSpec, WatermarkSpec};
+use crate::plan::{NodeId, Op, Pace, Settings, SourceSpec, WatermarkSpec};
 use crate::schema::{Field, Schema, SchemaRef};
 use crate::udf::manifest::GuestKind;
 
@@ -381,7 +381,7 @@ fn watermark(
         .hint("take the interval from the column: ts - INTERVAL '5' SECOND")
         .located(&declared.expr));
     }
-    Ok(Some(WatermarkSpec { column, expr, delay }))
+    Ok(Some(WatermarkSpec { column, expr, delay, pace: Pace::default() }))
 }
 
 /// The constant of `column - INTERVAL …`; 0 for the column alone.

@@ -39,6 +39,13 @@ pub(super) struct Column {
     pub role: Role,
 }
 
+impl Column {
+    /// A column without a table that says nothing of a window.
+    pub(super) fn plain(field: Field) -> Column {
+        Column { qualifier: None, field, role: Role::Plain }
+    }
+}
+
 /// A window function whose windows nobody has assigned yet: an aggregation assigns them itself.
 #[derive(Clone, Debug)]
 pub(super) struct Pending {

@@ -14,7 +14,7 @@ use super::diagnose::{Locate, span, unknown, unsupported};
 use super::exists::take_partners;
 use super::expr::{self, Names};
 use super::from::{ident_of, rename};
-use super::grouped::any_aggregate;
+use super::grouped::{any_aggregate, any_pane};
 use super::limit::limit_of;
 use super::planner::Planner;
 use super::rank::{Below, Over, over, row_number};
@@ -168,7 +168,8 @@ impl Planner<'_> {
 
     fn grouped(&mut self, input: Relation, select: &Select, keys: &[Ast]) -> Result<Relation> {
         let at = place_of(keys).or_else(|| span(select.select_token.0.span));
-        let mut grouped = self.group(&input, keys, at)?;
+        let asked = select.projection.iter().filter_map(item_expr).chain(&select.having);
+        let mut grouped = self.group(&input, keys, any_pane(asked), at)?;
         let mut items = Vec::new();
         for (i, item) in select.projection.iter().enumerate() {
             if wildcard(item)?.is_some() {

@@ -4,8 +4,9 @@ use sqlparser::tokenizer::Span as TokenSpan;
 
 use super::connector::OptionValue;
 use super::diagnose::{Locate, nearest, unsupported};
+use super::emission;
 use crate::error::{Diagnostic, Result};
-use crate::plan::Settings;
+use crate::plan::{Panes, Settings};
 
 /// A setting of a script.
 #[derive(Debug)]
@@ -45,6 +46,62 @@ pub const SETTINGS: &[Setting] = &[
         OptionValue::Positive,
         "How many key groups there are, at most 32768.",
     ),
+    setting(
+        "table.exec.emit.allow-lateness",
+        OptionValue::Duration,
+        "For how long after its end a window still takes records, and fires again for them.",
+    ),
+    setting(
+        "table.exec.emit.early-fire.enabled",
+        OptionValue::Boolean,
+        "Whether windows fire before the watermark reaches their end.",
+    ),
+    setting(
+        "table.exec.emit.early-fire.delay",
+        OptionValue::Duration,
+        "How long after a record that is; 0, the default, is with each record.",
+    ),
+    setting(
+        "table.exec.emit.late-fire.enabled",
+        OptionValue::Boolean,
+        "Whether a delay is set for records that come after a window's end.",
+    ),
+    setting(
+        "table.exec.emit.late-fire.delay",
+        OptionValue::Duration,
+        "How long after a late record its window fires again; 0, the default, is with each.",
+    ),
+    setting(
+        emission::TRIGGER,
+        OptionValue::Text,
+        "When windows fire, as a trigger of the Beam model; it comes before early-fire and late-fire.",
+    ),
+    setting(
+        "highwater.emit.panes",
+        OptionValue::OneOf(Panes::NAMES),
+        "What a window that fires again says: all so far, taking back what it said before (the default), all \
+         so far as a row of its own, or what has come since.",
+    ),
+    setting(
+        "highwater.emit.on-time",
+        OptionValue::OneOf(&["always", "non-empty"]),
+        "Whether a window fires at its end even when nothing has come since it fired before.",
+    ),
+    setting(
+        "table.exec.mini-batch.enabled",
+        OptionValue::Boolean,
+        "Whether changes of aggregates leave, and triggers are asked, at the end of micro-batches only.",
+    ),
+    setting(
+        "table.exec.mini-batch.allow-latency",
+        OptionValue::Duration,
+        "How long a micro-batch is, in processing time.",
+    ),
+    setting(
+        "table.exec.mini-batch.size",
+        OptionValue::Positive,
+        "How many records of all sources a micro-batch has, when it has no time.",
+    ),
     setting("semantics.profile", OptionValue::OneOf(&["flink"]), "Whose small print is followed."),
     setting(
         "highwater.batch-rows",
@@ -71,6 +128,9 @@ pub(super) fn apply(
                     "the profile is `flink`",
                 )
                 .located_at(value_at));
+            }
+            if key == emission::TRIGGER {
+                emission::parse(value).map_err(|e| e.located_at(value_at))?;
             }
             if !known.value.accepts(value) || !in_range {
                 return Err(Diagnostic::new(

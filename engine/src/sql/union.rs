@@ -116,7 +116,7 @@ impl Planner<'_> {
                 .collect(),
             ..input
         };
-        let grouped = self.group(&input, &keys, at)?;
+        let grouped = self.group(&input, &keys, false, at)?;
         let positions: Vec<usize> = grouped.keys.iter().map(|key| key.output).collect();
         let parts = grouped.into_parts();
         let output = self.aggregate(input, parts)?;

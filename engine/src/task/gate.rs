@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use rkyv::{Archive, Deserialize, Serialize};
 
 use super::Element;
-use crate::batch::{Batch, Seq, Stair};
+use crate::batch::{Batch, NO_CLOCK, Seq, Stair};
 use crate::operator::{Merged, Run};
 use crate::schema::SchemaRef;
 use crate::time::EventTime;
@@ -29,6 +29,8 @@ pub enum Passed {
 pub struct Gate {
     channels: Vec<Channel>,
     watermark: MinWatermark,
+    /// What the stream's clock said last.
+    clock: i64,
     upto: Seq,
     /// One schema an input, for batches that carry only progress.
     schemas: Vec<SchemaRef>,
@@ -58,26 +60,37 @@ struct Channel {
     row: usize,
     stair: usize,
     upto: Seq,
+    /// What its clock said last.
+    clock: i64,
 }
 
 /// The part of a gate that outlives its queues.
 #[derive(Archive, Serialize, Deserialize)]
 pub struct GateState {
     watermark: MinWatermark,
+    clock: i64,
     upto: u64,
-    channels: Vec<u64>,
+    channels: Vec<(u64, i64)>,
 }
 
-/// Where the next thing of a channel belongs: place, rows before steps.
+/// Where the next thing of a channel belongs: place, rows before steps of the watermark, ticks of the clock last.
 type Key = (Seq, u8);
 
 impl Gate {
     /// A gate with a channel for each entry of `inputs`, the operator's input it leads to.
     pub fn new(inputs: &[usize], schemas: Vec<SchemaRef>) -> Gate {
-        let channel = |&input| Channel { input, queue: VecDeque::new(), row: 0, stair: 0, upto: 0 };
+        let channel = |&input| Channel {
+            input,
+            queue: VecDeque::new(),
+            row: 0,
+            stair: 0,
+            upto: 0,
+            clock: NO_CLOCK,
+        };
         Gate {
             channels: inputs.iter().map(channel).collect(),
             watermark: MinWatermark::new(inputs.len()),
+            clock: NO_CLOCK,
             upto: 0,
             schemas,
             merging: false,
@@ -188,7 +201,9 @@ impl Gate {
         self.upto = channel.upto;
         for stair in &batch.stairs {
             self.watermark.propose(0, stair.watermark);
+            self.clock = self.clock.max(stair.clock);
         }
+        channel.clock = self.clock;
         self.watermark.set_activity(0, Activity::Active);
         self.watermark.advance();
         Some(Passed::Batch(channel.input, batch))
@@ -222,13 +237,19 @@ impl Gate {
         channel.stair += 1;
         let activity = if stair.idle { Activity::Idle } else { Activity::Active };
         self.watermark.set_activity(c, activity);
+        // Whoever hears of a moment first says so for all: steps come in the order of the stream.
+        channel.clock = channel.clock.max(stair.clock);
+        let ticks = stair.clock > self.clock;
+        self.clock = self.clock.max(stair.clock);
+        let clock = self.clock;
         self.watermark.propose(c, stair.watermark);
         if let Some(watermark) = self.watermark.advance() {
-            return Some(Some(Stair { row: 0, watermark, seq: stair.seq, idle: false }));
+            return Some(Some(Stair { row: 0, watermark, seq: stair.seq, idle: false, clock }));
         }
         let watermark = self.watermark.current();
         let idle = stair.idle && self.all_idle();
-        Some(idle.then_some(Stair { row: 0, watermark, seq: stair.seq, idle: true }))
+        let passes = idle || ticks;
+        Some(passes.then_some(Stair { row: 0, watermark, seq: stair.seq, idle, clock }))
     }
 
     /// The rows of a channel whose turn it is, up to its next step or another channel's turn.
@@ -289,8 +310,9 @@ impl Gate {
     pub fn state(&self) -> GateState {
         GateState {
             watermark: self.watermark.clone(),
+            clock: self.clock,
             upto: self.upto,
-            channels: self.channels.iter().map(|c| c.upto).collect(),
+            channels: self.channels.iter().map(|c| (c.upto, c.clock)).collect(),
         }
     }
 
@@ -299,11 +321,11 @@ impl Gate {
         if state.channels.len() != self.channels.len() {
             return false;
         }
-        for (channel, upto) in self.channels.iter_mut().zip(state.channels) {
-            (channel.row, channel.stair, channel.upto) = (0, 0, upto);
+        for (channel, (upto, clock)) in self.channels.iter_mut().zip(state.channels) {
+            (channel.row, channel.stair, channel.upto, channel.clock) = (0, 0, upto, clock);
             channel.queue.clear();
         }
-        (self.watermark, self.upto) = (state.watermark, state.upto);
+        (self.watermark, self.clock, self.upto) = (state.watermark, state.clock, state.upto);
         true
     }
 }
@@ -377,7 +399,9 @@ impl Channel {
     fn key(&self) -> Option<Key> {
         let Some(Element::Batch(batch)) = self.queue.front() else { return None };
         match batch.stairs.get(self.stair) {
-            Some(s) if s.row as usize <= self.row => Some((s.seq, 1)),
+            Some(s) if s.row as usize <= self.row => {
+                Some((s.seq, 1 + u8::from(s.clock > self.clock)))
+            }
             _ => batch.seqs.get(self.row).map(|seq| (seq, 0)),
         }
     }

@@ -163,6 +163,7 @@ mod tests {
                 watermark: EventTime(row.into()),
                 seq: u64::from(row) + 7,
                 idle: false,
+                clock: i64::from(row),
             };
             let stairs: Vec<Stair> = [0, 0, 3, 77, 78, 200].map(stair).to_vec();
             let batch = Batch { stairs, ..Batch::new(schema, vec![column], Numbers::run(8, 200)) };

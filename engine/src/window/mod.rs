@@ -6,6 +6,7 @@
 mod aligned;
 mod attached;
 mod cumulate;
+mod emission;
 mod guest;
 mod merge;
 mod panes;
@@ -13,16 +14,21 @@ mod part;
 mod session;
 mod session_rows;
 mod timers;
+mod trigger;
+mod triggered;
 mod waiting;
 
 pub use aligned::AlignedAggregate;
 pub use attached::AttachedAggregate;
 pub use cumulate::CumulateAggregate;
+pub use emission::{Emission, Panes};
 pub use guest::GuestWindow;
 pub use merge::{MergeAggregate, Merging};
 pub use part::{ELSEWHERE, HandOver, PartAggregate, TURN, Turns, closes_at};
 pub use session::SessionAggregate;
 pub use session_rows::SessionRows;
+pub use trigger::Trigger;
+pub use triggered::TriggeredAggregate;
 
 use arrow_array::ArrayRef;
 
@@ -30,7 +36,7 @@ use crate::batch::{Batch, Seq};
 use crate::column::timestamps;
 use crate::key::{self, KeyColumns, KeyOrder};
 use crate::numbers::Numbers;
-use crate::schema::{Field, SchemaRef};
+use crate::schema::{DataType, Field, SchemaRef};
 use crate::time::{Alignment, Cumulation, EventTime};
 use crate::trace::What;
 use crate::value::Value;
@@ -63,10 +69,50 @@ pub enum WindowBound {
     End,
     /// `window_time`: the last millisecond, the event time of what follows.
     Time,
+    /// What is known of the pane that a row is.
+    Pane(PaneColumn),
+}
+
+/// What a row says of its pane, one firing of a window among several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PaneColumn {
+    /// `PANE_TIMING()`: EARLY, ON_TIME or LATE, against the watermark.
+    Timing,
+    /// `PANE_INDEX()`: how many the window has said before.
+    Index,
+    /// `PANE_ON_TIME_INDEX()`: how many of those were not early; NULL of an early one.
+    OnTimeIndex,
+    /// `PANE_IS_FIRST()`
+    First,
+    /// `PANE_IS_LAST()`: the window says nothing more.
+    Last,
+}
+
+impl PaneColumn {
+    /// All of them, with the functions that ask for them, in the order in which they stand in a row.
+    pub const ALL: [(&str, PaneColumn); 5] = [
+        ("PANE_TIMING", PaneColumn::Timing),
+        ("PANE_INDEX", PaneColumn::Index),
+        ("PANE_ON_TIME_INDEX", PaneColumn::OnTimeIndex),
+        ("PANE_IS_FIRST", PaneColumn::First),
+        ("PANE_IS_LAST", PaneColumn::Last),
+    ];
+
+    /// The column that holds it.
+    pub fn field(self) -> Field {
+        let (name, data_type) = match self {
+            PaneColumn::Timing => ("pane_timing", DataType::String),
+            PaneColumn::Index => ("pane_index", DataType::BigInt),
+            PaneColumn::OnTimeIndex => ("pane_on_time_index", DataType::BigInt),
+            PaneColumn::First => ("pane_is_first", DataType::Boolean),
+            PaneColumn::Last => ("pane_is_last", DataType::Boolean),
+        };
+        Field { nullable: self == PaneColumn::OnTimeIndex, ..Field::new(name, data_type) }
+    }
 }
 
 impl WindowBound {
-    /// All of them, in the order in which they stand in a row.
+    /// Those every window has, in the order in which they stand in a row.
     pub const ALL: [WindowBound; 3] = [WindowBound::Start, WindowBound::End, WindowBound::Time];
 }
 
@@ -88,6 +134,7 @@ fn bound_columns(
             WindowBound::Start => windows.map(|w| w.0).collect(),
             WindowBound::End => windows.map(|w| w.1).collect(),
             WindowBound::Time => windows.map(|w| w.1.saturating_sub(1)).collect(),
+            WindowBound::Pane(_) => unreachable!("no time: whoever says panes makes it"),
         };
         timestamps(times, field.data_type)
     };

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use highwater_engine::batch::{Batch, RowKind, Stair};
+use highwater_engine::batch::{Batch, NO_CLOCK, RowKind, Stair};
 use highwater_engine::column::from_values;
 use highwater_engine::key::{KeyOrder, encode};
 use highwater_engine::operator::Operator;
@@ -194,7 +194,13 @@ fn attempt(seed: u64) {
             operator = copy;
         }
     }
-    let end = Stair { row: 0, watermark: EventTime::MAX, seq: feed.seq + 1, idle: false };
+    let end = Stair {
+        row: 0,
+        watermark: EventTime::MAX,
+        seq: feed.seq + 1,
+        idle: false,
+        clock: NO_CLOCK,
+    };
     let batch = Batch::progress(Arc::clone(&maker.input), vec![end], feed.seq + 1);
     let (made, _) = process(&mut *operator, &batch);
     in_place(&made, &mut said, seed);
@@ -237,7 +243,8 @@ fn the_state_of_another_rank_does_no_harm() {
         }
         taken += 1;
         process(&mut *operator, &after.batch(60, &to.input, &mut dice));
-        let end = Stair { row: 0, watermark: EventTime::MAX, seq: 999, idle: false };
+        let end =
+            Stair { row: 0, watermark: EventTime::MAX, seq: 999, idle: false, clock: NO_CLOCK };
         process(&mut *operator, &Batch::progress(Arc::clone(&to.input), vec![end], 999));
         let bytes = operator.snapshot();
         operator.restore(&bytes).expect("what it says itself");

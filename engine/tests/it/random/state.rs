@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use highwater_engine::aggregate::{AggregateCall, Function};
-use highwater_engine::batch::{Batch, Stair};
+use highwater_engine::batch::{Batch, NO_CLOCK, Stair};
 use highwater_engine::column::from_values;
 use highwater_engine::group::GroupAggregate;
 use highwater_engine::join::{
@@ -187,12 +187,12 @@ impl Feed {
             if dice.once_in(3) && self.high - 100 > self.watermark {
                 self.watermark = self.high - 100;
                 let (row, watermark) = (i as u32 + 1, EventTime(self.watermark));
-                stairs.push(Stair { row, watermark, seq: self.seq, idle: false });
+                stairs.push(Stair { row, watermark, seq: self.seq, idle: false, clock: NO_CLOCK });
             }
             if dice.once_in(50) {
                 self.seq += 1;
                 let (row, watermark) = (i as u32 + 1, EventTime(self.watermark));
-                stairs.push(Stair { row, watermark, seq: self.seq, idle: true });
+                stairs.push(Stair { row, watermark, seq: self.seq, idle: true, clock: NO_CLOCK });
             }
         }
         let columns = cells.iter().zip(TYPES).map(|(c, t)| from_values(c, t)).collect();
@@ -276,7 +276,13 @@ fn attempt(seed: u64) {
             operator = copy;
         }
     }
-    let end = Stair { row: 0, watermark: EventTime::MAX, seq: feed.seq + 1, idle: false };
+    let end = Stair {
+        row: 0,
+        watermark: EventTime::MAX,
+        seq: feed.seq + 1,
+        idle: false,
+        clock: NO_CLOCK,
+    };
     let batch = Batch::progress(Arc::clone(&maker.input), vec![end], feed.seq + 1);
     let (made, _) = process(&mut *operator, &batch);
     in_place(&made, &mut said, seed);
@@ -319,7 +325,8 @@ fn the_state_of_another_operator_does_no_harm() {
         }
         taken += 1;
         process(&mut *operator, &feeds[1].batch(60, &to.input, &mut dice));
-        let end = Stair { row: 0, watermark: EventTime::MAX, seq: 999, idle: false };
+        let end =
+            Stair { row: 0, watermark: EventTime::MAX, seq: 999, idle: false, clock: NO_CLOCK };
         process(&mut *operator, &Batch::progress(Arc::clone(&to.input), vec![end], 999));
         operator.snapshot();
     }

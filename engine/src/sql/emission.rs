@@ -1,0 +1,297 @@
+//! The settings that say when windows fire and what they say, and the trigger language among them.
+
+use sqlparser::ast::{
+    Expr as Ast, Function as AstFunction, FunctionArg, FunctionArgExpr, FunctionArguments, Value,
+};
+use sqlparser::parser::Parser;
+
+use super::dialect::Flink;
+use crate::error::{Diagnostic, Error, Result};
+use crate::plan::{Clock, Emission, Node, Op, Panes, Settings, Trigger};
+use crate::time::parse_duration_micros;
+
+/// The setting that holds a trigger.
+pub(super) const TRIGGER: &str = "highwater.emit.trigger";
+/// The settings of micro-batches.
+const MINI_BATCH: &str = "table.exec.mini-batch.enabled";
+const LATENCY: &str = "table.exec.mini-batch.allow-latency";
+const SIZE: &str = "table.exec.mini-batch.size";
+
+/// The most triggers in one another, and the most altogether.
+const MOST: usize = 64;
+
+/// An example of a trigger, for messages.
+const EXAMPLE: &str = "after_watermark(early => after_count(2), late => after_count(1))";
+
+/// Whether a setting is on.
+fn enabled(settings: &Settings, key: &str) -> bool {
+    settings.get(key).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+}
+
+/// A setting that is a length of time, in milliseconds.
+fn millis(settings: &Settings, key: &str) -> Option<i64> {
+    let micros = settings.get(key).and_then(parse_duration_micros)?;
+    i64::try_from(micros / 1000).ok()
+}
+
+/// What the settings so far say of the windows that follow.
+pub(super) fn emission(settings: &Settings) -> Result<Emission> {
+    let lateness = millis(settings, "table.exec.emit.allow-lateness").unwrap_or(0);
+    // Flink's settings: fire after each record, or a while after the first.
+    let fires = |side: &str| {
+        let key = |what: &str| format!("table.exec.emit.{side}-fire.{what}");
+        enabled(settings, &key("enabled")).then(|| {
+            Box::new(match millis(settings, &key("delay")).unwrap_or(0) {
+                0 => Trigger::AfterCount(1),
+                delay => Trigger::AfterProcessingTime { delay, aligned: None },
+            })
+        })
+    };
+    let each = || Some(Box::new(Trigger::AfterCount(1)));
+    let trigger = match settings.get(TRIGGER) {
+        Some(text) => parse(text)?,
+        None => Trigger::AfterWatermark {
+            early: fires("early"),
+            late: fires("late").or_else(|| each().filter(|_| lateness > 0)),
+        },
+    };
+    let panes = settings.get("highwater.emit.panes").and_then(Panes::named);
+    Ok(Emission {
+        trigger,
+        lateness,
+        panes: panes.unwrap_or(Panes::Retracting),
+        always_on_time: settings.get("highwater.emit.on-time") != Some("non-empty"),
+        by_tick: enabled(settings, MINI_BATCH),
+    })
+}
+
+/// When the stream of a plan has to say what time it is.
+///
+/// # Errors
+/// When micro-batches have neither a time nor a size, or are counted where windows wait for time.
+pub(super) fn clock(nodes: &[Node], settings: &Settings) -> Result<Clock> {
+    let waits = nodes.iter().find(
+        |n| matches!(&n.op, Op::WindowAggregate { emission: Some(e), .. } if e.trigger.waits()),
+    );
+    if !enabled(settings, MINI_BATCH) {
+        return Ok(if waits.is_some() { Clock::Time(1) } else { Clock::None });
+    }
+    let size = settings.get(SIZE).and_then(|size| size.parse().ok());
+    match (millis(settings, LATENCY).filter(|&latency| latency > 0), size, waits) {
+        (Some(latency), ..) => Ok(Clock::Time(latency)),
+        (None, Some(size), None) => Ok(Clock::Records(size)),
+        (None, Some(_), Some(node)) => {
+            let text =
+                "a trigger waits for processing time, but micro-batches are counted in records";
+            let error = Diagnostic::new("sql.setting", text)
+                .hint(format!("give micro-batches a time: SET '{LATENCY}' = '1 s'"));
+            Err(match node.span {
+                Some(span) => error.at(span),
+                None => error,
+            })
+        }
+        (None, None, _) => Err(Diagnostic::new(
+            "sql.setting",
+            format!("'{MINI_BATCH}' needs to know how large a micro-batch is"),
+        )
+        .hint(format!("SET '{LATENCY}' = '1 s', or SET '{SIZE}' = '100' for so many records"))
+        .at(super::statement::START)),
+    }
+}
+
+/// Reads a trigger as the setting writes it.
+pub(super) fn parse(text: &str) -> Result<Trigger> {
+    let wrong = |e: String| {
+        Diagnostic::new("sql.trigger", format!("the trigger cannot be read: {e}"))
+            .hint(format!("for example {EXAMPLE}"))
+    };
+    let dialect = Flink::default();
+    let mut parser = Parser::new(&dialect)
+        .with_recursion_limit(MOST)
+        .try_with_sql(text)
+        .map_err(|e| wrong(e.to_string()))?;
+    let ast = parser.parse_expr().map_err(|e| wrong(e.to_string()))?;
+    let rest = parser.next_token();
+    if rest.token != sqlparser::tokenizer::Token::EOF {
+        return Err(wrong(format!("`{rest}` stands behind its end")));
+    }
+    let mut room = MOST;
+    trigger(&ast, &mut room)
+}
+
+fn refused(text: impl Into<String>) -> Error {
+    Diagnostic::new("sql.trigger", text).hint(format!("for example {EXAMPLE}"))
+}
+
+fn trigger(ast: &Ast, room: &mut usize) -> Result<Trigger> {
+    *room = room.checked_sub(1).ok_or_else(|| refused("the trigger is made of too many"))?;
+    let Ast::Function(call) = ast else {
+        return Err(refused(format!("`{ast}` is no trigger")));
+    };
+    let name = call.name.to_string().to_ascii_lowercase();
+    let args = arguments(call, &name)?;
+    let none_named = || match args.iter().find_map(|(name, _)| *name) {
+        Some(given) => Err(refused(format!("{name} has no argument `{given}`"))),
+        None => Ok(args.iter().map(|(_, arg)| *arg).collect::<Vec<&Ast>>()),
+    };
+    Ok(match name.as_str() {
+        "after_watermark" => {
+            let (mut early, mut late) = (None, None);
+            for (given, arg) in &args {
+                let side = match given.map(str::to_ascii_lowercase).as_deref() {
+                    Some("early") => &mut early,
+                    Some("late") => &mut late,
+                    _ => {
+                        return Err(refused(
+                            "after_watermark takes `early => …` and `late => …`, each of them once",
+                        ));
+                    }
+                };
+                if side.replace(Box::new(trigger(arg, room)?)).is_some() {
+                    return Err(refused("after_watermark takes `early` and `late` once each"));
+                }
+            }
+            Trigger::AfterWatermark { early, late }
+        }
+        "after_count" => Trigger::AfterCount(count(&none_named()?)?),
+        "after_processing_time" => processing_time(&none_named()?)?,
+        "after_any" => Trigger::AfterAny(several(&name, &none_named()?, room)?),
+        "after_all" => Trigger::AfterAll(several(&name, &none_named()?, room)?),
+        "after_each" => Trigger::AfterEach(several(&name, &none_named()?, room)?),
+        "repeatedly" => match none_named()?.as_slice() {
+            [inner] => Trigger::Repeatedly(Box::new(trigger(inner, room)?)),
+            _ => return Err(refused("repeatedly takes one trigger")),
+        },
+        "or_finally" => match none_named()?.as_slice() {
+            [main, until] => {
+                Trigger::OrFinally(Box::new(trigger(main, room)?), Box::new(trigger(until, room)?))
+            }
+            _ => return Err(refused("or_finally takes two triggers")),
+        },
+        _ => {
+            return Err(Diagnostic::new("sql.trigger", format!("there is no trigger `{name}`")).hint(
+                "there are after_watermark, after_count, after_processing_time, after_any, after_all, \
+                 after_each, repeatedly and or_finally",
+            ));
+        }
+    })
+}
+
+/// The arguments of a trigger, with their names where they have some.
+fn arguments<'a>(call: &'a AstFunction, name: &str) -> Result<Vec<(Option<&'a str>, &'a Ast)>> {
+    let list = match &call.args {
+        FunctionArguments::List(list) if list.clauses.is_empty() => list.args.as_slice(),
+        FunctionArguments::None => &[],
+        _ => return Err(refused(format!("{name} takes triggers, numbers or times"))),
+    };
+    let argument = |arg: &'a FunctionArg| match arg {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => Ok((None, e)),
+        FunctionArg::Named { name, arg: FunctionArgExpr::Expr(e), .. } => {
+            Ok((Some(name.value.as_str()), e))
+        }
+        _ => Err(refused(format!("`{arg}` is no argument of {name}"))),
+    };
+    list.iter().map(argument).collect()
+}
+
+fn several(name: &str, args: &[&Ast], room: &mut usize) -> Result<Vec<Trigger>> {
+    if args.len() < 2 {
+        return Err(refused(format!("{name} takes at least two triggers")));
+    }
+    args.iter().map(|arg| trigger(arg, room)).collect()
+}
+
+fn count(args: &[&Ast]) -> Result<u64> {
+    let number = match args {
+        [Ast::Value(value)] => match &value.value {
+            Value::Number(text, _) => text.parse().ok(),
+            _ => None,
+        },
+        _ => None,
+    };
+    number.filter(|&n| n > 0).ok_or_else(|| refused("after_count takes a whole number from 1"))
+}
+
+fn processing_time(args: &[&Ast]) -> Result<Trigger> {
+    let wrong = || {
+        Diagnostic::new("sql.trigger", "after_processing_time takes one time, or two or three")
+            .hint(
+                "after_processing_time('1 min') waits that long; after_processing_time('0 s', '2 min', '30 s') \
+                 until the next full two minutes and 30 s",
+            )
+    };
+    let time = |arg: &&Ast| match arg {
+        Ast::Value(value) => match &value.value {
+            Value::SingleQuotedString(text) => {
+                parse_duration_micros(text).and_then(|micros| i64::try_from(micros / 1000).ok())
+            }
+            _ => None,
+        },
+        _ => None,
+    };
+    let times: Option<Vec<i64>> = args.iter().map(time).collect();
+    let (delay, aligned) = match times.as_deref() {
+        Some([delay]) => (*delay, None),
+        Some([delay, period]) => (*delay, Some((*period, 0))),
+        Some([delay, period, from]) => (*delay, Some((*period, *from))),
+        _ => return Err(wrong()),
+    };
+    match aligned {
+        Some((0, _)) => Err(refused("a period of no time")),
+        _ => Ok(Trigger::AfterProcessingTime { delay, aligned }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn triggers_are_read_as_they_are_printed() {
+        for text in [
+            "after_watermark()",
+            "after_watermark(early => after_count(2), late => after_count(3))",
+            "repeatedly(after_processing_time('60000 ms'))",
+            "after_processing_time('0 ms', '120000 ms', '30000 ms')",
+            "after_any(after_count(1), after_all(after_count(2), after_watermark()))",
+            "or_finally(repeatedly(after_count(1)), after_each(after_count(2), after_count(3)))",
+        ] {
+            let trigger = parse(text).unwrap_or_else(|e| panic!("{text}: {e}"));
+            assert_eq!(trigger.to_string(), text);
+        }
+        let minute = Trigger::AfterProcessingTime { delay: 60_000, aligned: None };
+        assert_eq!(parse("AFTER_PROCESSING_TIME('1 min')").expect("a trigger"), minute);
+    }
+
+    #[test]
+    fn what_is_no_trigger_is_refused() {
+        let deep = format!("{}after_count(1){}", "repeatedly(".repeat(80), ")".repeat(80));
+        for text in [
+            "",
+            "after",
+            "after_count()",
+            "after_count(0)",
+            "after_count(-1)",
+            "after_count('2')",
+            "after_count(1) x",
+            "after_count(n => 1)",
+            "after_any(after_count(1))",
+            "after_watermark(after_count(1))",
+            "after_watermark(early => after_count(1), early => after_count(1))",
+            "after_watermark(early => 3)",
+            "after_processing_time()",
+            "after_processing_time(5)",
+            "after_processing_time('1 s', '0 s')",
+            "after_processing_time('soon')",
+            "repeatedly()",
+            "or_finally(after_count(1))",
+            "later(after_count(1))",
+            "after_count(1",
+            deep.as_str(),
+        ] {
+            let error = parse(text).expect_err(text);
+            assert_eq!(error.code, "sql.trigger", "{text}");
+            assert!(error.hint.is_some(), "{text}");
+        }
+    }
+}

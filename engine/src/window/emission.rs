@@ -1,0 +1,78 @@
+//! What windows say, and when: their trigger, how long they wait for late records, what a pane holds.
+
+use std::fmt;
+
+use super::trigger::Trigger;
+use crate::time::format_duration;
+
+/// What one firing of a window says of the firings before it (Akidau et al., The Dataflow Model, §2.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Panes {
+    /// What has come since: the panes of a window add up to it.
+    Discarding,
+    /// All so far, as a row of its own.
+    Accumulating,
+    /// All so far, and the row said before is taken back: a changelog.
+    Retracting,
+}
+
+impl Panes {
+    /// The names the setting takes.
+    pub const NAMES: &[&str] = &["retracting", "accumulating", "discarding"];
+
+    /// What a name means.
+    pub fn named(name: &str) -> Option<Panes> {
+        Some(match name {
+            "discarding" => Panes::Discarding,
+            "accumulating" => Panes::Accumulating,
+            "retracting" => Panes::Retracting,
+            _ => return None,
+        })
+    }
+}
+
+/// How windows that do not simply fire once, on time, say what they hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Emission {
+    /// When they fire.
+    pub trigger: Trigger,
+    /// For how long after its end a window takes records, milliseconds.
+    pub lateness: i64,
+    /// What a firing says.
+    pub panes: Panes,
+    /// Whether the on-time pane is said even when nothing has come since the pane before.
+    pub always_on_time: bool,
+    /// Whether triggers are asked at the clock's ticks alone, not after each record.
+    pub by_tick: bool,
+}
+
+impl Emission {
+    /// Once, when the watermark has passed the end; no late records.
+    pub const ON_TIME: Emission = Emission {
+        trigger: Trigger::ON_TIME,
+        lateness: 0,
+        panes: Panes::Retracting,
+        always_on_time: true,
+        by_tick: false,
+    };
+
+    /// Whether that is all windows do: then faster operators do it.
+    pub fn is_on_time(&self) -> bool {
+        self.trigger == Trigger::ON_TIME && self.lateness == 0
+    }
+}
+
+impl fmt::Display for Emission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let panes = match self.panes {
+            Panes::Discarding => "discarding",
+            Panes::Accumulating => "accumulating",
+            Panes::Retracting => "retracting",
+        };
+        write!(f, "emit={} {panes}", self.trigger)?;
+        if self.lateness > 0 {
+            write!(f, ", lateness {}", format_duration(self.lateness))?;
+        }
+        if self.by_tick { f.write_str(", by micro-batch") } else { Ok(()) }
+    }
+}
