@@ -10,7 +10,7 @@ use crate::expr::Expr;
 pub use crate::join::{Bounds, JoinKind};
 pub use crate::rank::RankSpec;
 use crate::schema::SchemaRef;
-pub use crate::watermark::{Clock, Pace};
+pub use crate::watermark::{Clock, Pace, Said};
 pub use crate::window::{Emission, PaneColumn, Panes, Trigger, WindowBound, WindowSpec};
 
 pub use explain::explain;

@@ -2,7 +2,7 @@
 
 use rkyv::{Archive, Deserialize, Serialize};
 
-use crate::batch::{NO_CLOCK, Seq};
+use crate::batch::NO_CLOCK;
 use crate::time::{EventTime, VirtualTime};
 
 /// When the stream says what time it is: at each tick, operators that wait for processing time, or for the end
@@ -20,15 +20,15 @@ pub enum Clock {
 }
 
 impl Clock {
-    /// What the clock says when a record arrives at `arrival` as number `seq` of all records, from 1.
-    pub fn at(self, arrival: VirtualTime, seq: Seq) -> i64 {
+    /// What the clock says when a record arrives at `arrival` behind so many others of all sources.
+    pub fn at(self, arrival: VirtualTime, records: u64) -> i64 {
         match self {
             Clock::None => NO_CLOCK,
             Clock::Time(step) => {
                 let millis = (arrival.0 / 1000) as i64;
                 millis - millis % step.max(1)
             }
-            Clock::Records(count) => (seq.saturating_sub(1) / count.max(1)) as i64,
+            Clock::Records(count) => (records / count.max(1)) as i64,
         }
     }
 }
@@ -36,10 +36,22 @@ impl Clock {
 /// When a source says how far its watermark is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pace {
-    /// After each record when [`Clock::None`]; else at its ticks.
-    pub at: Clock,
-    /// Whether it also goes on as time does, from the record on that moved it last.
+    /// When what records have moved is said.
+    pub at: Said,
+    /// Whether the watermark also goes on as time does, from the record on that moved it last.
     pub runs: bool,
+}
+
+/// When a watermark that has moved is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Said {
+    /// At once.
+    #[default]
+    EachRecord,
+    /// At the clock's next tick.
+    EachTick,
+    /// At the first tick behind each multiple of so many milliseconds.
+    Every(i64),
 }
 
 /// What a partition is doing.

@@ -47,8 +47,7 @@ impl Graph {
                 for expr in computed.chain(spec.watermark.iter_mut().map(|w| &mut w.expr)) {
                     link(expr, guests, sandbox)?;
                 }
-                let own = partitions[source - 1].clone();
-                Head::Source(Ingest::new(&spec, &first.schema, own, self.plan.clock))
+                Head::Source(Ingest::new(&spec, &first.schema, partitions[source - 1].clone()))
             } else if stage.share == Share::Merge {
                 let subtasks = self.stages[stage.inputs[0].0].parallelism as usize;
                 Head::Merge(Box::new(self.merging(stage.nodes[0], subtasks)))
@@ -191,6 +190,10 @@ impl Graph {
     /// The order in which an operator's rows of one moment leave. A sink wants them by value; whoever
     /// computes with them, in an order that does not depend on the parallelism.
     fn order_after(&self, id: NodeId) -> KeyOrder {
+        // A changelog stays in the order of what happened.
+        if self.plan.nodes[id].updating {
+            return KeyOrder::Group;
+        }
         let mut readers =
             self.plan.nodes.iter().enumerate().filter(|(_, n)| n.inputs.contains(&id));
         let by_value = readers.all(|(reader, node)| match node.op {

@@ -2,6 +2,7 @@
 
 mod encode;
 mod encoded;
+mod places;
 mod store;
 mod table;
 
@@ -17,6 +18,7 @@ use crate::value::Value;
 pub use encode::encode;
 pub(crate) use encode::{decode, decode_columns, encode_value, measure};
 pub use encoded::Encoded;
+pub(crate) use places::Places;
 pub use table::{KeyOrder, KeyTable};
 
 /// How many key groups there are: the most subtasks a keyed operator can have, and the unit in which

@@ -11,7 +11,7 @@ use super::{Emit, RankSpec};
 use crate::batch::{Batch, Seq, Stair};
 use crate::column::millis;
 use crate::error::Result;
-use crate::group::Places;
+use crate::key::Places;
 use crate::key::{self, Encoded, KeyColumns, KeyOrder, KeyTable, measure};
 use crate::operator::{Operator, Output, wrong_state};
 use crate::schema::{DataType, SchemaRef};

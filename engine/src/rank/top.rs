@@ -8,7 +8,7 @@ use super::said::{Said, encoded};
 use super::{Emit, RankSpec};
 use crate::batch::{Batch, RowKind, Stair};
 use crate::error::Result;
-use crate::group::Places;
+use crate::key::Places;
 use crate::key::{KeyColumns, KeyOrder, KeyTable, measure};
 use crate::operator::{Operator, Output, wrong_state};
 use crate::schema::{DataType, SchemaRef};

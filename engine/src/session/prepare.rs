@@ -245,6 +245,7 @@ impl Prepared {
     /// The inputs merged by arrival; `retain` to be able to go back.
     pub fn inlet(&mut self, retain: bool) -> Result<Inlet> {
         let idle = duration(&self.settings, "table.exec.source.idle-timeout");
-        Inlet::new(std::mem::take(&mut self.inputs), idle, retain)
+        let inlet = Inlet::new(std::mem::take(&mut self.inputs), idle, retain)?;
+        Ok(inlet.ticking(self.graph.plan().clock))
     }
 }

@@ -42,8 +42,6 @@ struct Piece {
     from: usize,
     to: usize,
     partition: u16,
-    /// What its arrivals are counted from, microseconds.
-    shift: u64,
     /// How many rows come before it.
     first: usize,
 }
@@ -60,6 +58,8 @@ pub enum Mark {
     Idle(u16),
     /// A partition's input has ended.
     Finished(u16),
+    /// The stream's clock goes on to this.
+    Tick(i64),
 }
 
 impl Arrivals {
@@ -95,7 +95,7 @@ impl Arrivals {
         &mut self,
         chunk: Rc<Chunk>,
         (from, to): (usize, usize),
-        (partition, shift): (u16, u64),
+        partition: u16,
         seq: Seq,
     ) {
         let first = self.rows;
@@ -111,7 +111,7 @@ impl Arrivals {
             last.to = to;
             return;
         }
-        self.pieces.push(Piece { chunk, from, to, partition, shift, first });
+        self.pieces.push(Piece { chunk, from, to, partition, first });
     }
 
     /// Makes columns and places out of the rows added.
@@ -162,12 +162,6 @@ impl Arrivals {
     /// The partition of a row.
     pub fn partition(&self, row: usize) -> u16 {
         self.place(row).0.partition
-    }
-
-    /// When a row arrived.
-    pub fn arrival(&self, row: usize) -> VirtualTime {
-        let (piece, at) = self.place(row);
-        VirtualTime(piece.chunk.arrivals.at(at).saturating_add(piece.shift))
     }
 
     /// The place of a row in its partition.

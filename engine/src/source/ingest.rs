@@ -14,9 +14,9 @@ use crate::expr::guest::Called;
 use crate::expr::{self, Expr};
 use crate::operator::{Output, wrong_state};
 use crate::schema::SchemaRef;
-use crate::time::{EventTime, VirtualTime};
+use crate::time::EventTime;
 use crate::trace::What;
-use crate::watermark::{Activity, Clock, MinWatermark, Pace};
+use crate::watermark::{Activity, MinWatermark, Pace, Said};
 use crate::{archive, unarchive};
 
 /// Turns arrivals into a batch of the table's columns with the watermark's steps.
@@ -37,12 +37,10 @@ pub struct Ingest {
     /// The numbers of the partitions, in the order of `state`.
     partitions: Vec<u16>,
     state: MinWatermark,
-    /// When the stream hears what time it is, and what it heard last.
-    clock: Clock,
+    /// What the stream's clock said last.
     now: i64,
-    /// When the watermark is said, and the last moment at which it was.
+    /// When the watermark is said.
     pace: Pace,
-    paced: i64,
     /// For each partition whose watermark goes on with time, when it was what it is, in milliseconds.
     since: Vec<i64>,
     /// Records left out because they could not be read.
@@ -58,19 +56,13 @@ const DESCRIBED: usize = 5;
 struct State {
     watermark: MinWatermark,
     now: i64,
-    paced: i64,
     since: Vec<i64>,
     bad: u64,
 }
 
 impl Ingest {
-    /// The head of the source of `spec`, whose rows look like `schema`, in a plan that asks for `clock`.
-    pub fn new(
-        spec: &crate::plan::SourceSpec,
-        schema: &SchemaRef,
-        partitions: Vec<u16>,
-        clock: Clock,
-    ) -> Ingest {
+    /// The head of the source of `spec`, whose rows look like `schema`.
+    pub fn new(spec: &crate::plan::SourceSpec, schema: &SchemaRef, partitions: Vec<u16>) -> Ingest {
         let lenient = super::IGNORE
             .iter()
             .any(|(_, o)| spec.options.get(*o).is_some_and(|v| v.eq_ignore_ascii_case("true")));
@@ -85,10 +77,8 @@ impl Ingest {
             lenient,
             ignore: super::ignore_option(spec.options.get("format").map_or("", String::as_str)),
             state: MinWatermark::new(partitions.len()),
-            clock,
             now: NO_CLOCK,
             pace: spec.watermark.as_ref().map(|w| w.pace).unwrap_or_default(),
-            paced: NO_CLOCK,
             since: vec![i64::MAX; partitions.len()],
             partitions,
             bad: 0,
@@ -165,12 +155,11 @@ impl Ingest {
                 Some((part, delay)) => self.rows(part, delay, (row, end), &batch, &mut stairs),
                 None => {
                     for row in row..end {
-                        self.tick(&batch, &a, row, &mut stairs, out);
                         self.arrive(&batch, &a, row, out);
                         if let Some(p) = proposals.as_ref().filter(|p| p.is_valid(row)) {
                             let (partition, seq) = (a.partition(row), batch.seqs.at(row));
                             let watermark = millis(p)[row];
-                            self.moved(partition, watermark, a.arrival(row));
+                            self.moved(partition, watermark);
                             self.propose(
                                 partition,
                                 watermark,
@@ -200,7 +189,7 @@ impl Ingest {
         let part = self.index(a.partition_of_all()?);
         let active = self.state.activity(part) == Activity::Active;
         let no_marks = !a.marks.iter().any(|m| matches!(m.2, Mark::Idle(_)));
-        let timed = self.clock != Clock::None || self.pace != Pace::default();
+        let timed = self.pace != Pace::default();
         if out.traced() || self.partitions.len() > 1 || !active || !no_marks || timed {
             return None;
         }
@@ -347,61 +336,46 @@ impl Ingest {
         } else if !woke {
             return;
         }
-        if self.pace.at == Clock::None {
+        if self.pace.at == Said::EachRecord {
             self.step(row, seq, stairs, out);
         }
     }
 
-    /// What goes on with time, up to the arrival of a row: watermarks, those that wait for their moment, and
-    /// the clock. All of it stands behind the record before.
-    fn tick(
-        &mut self,
-        batch: &Batch,
-        a: &Arrivals,
-        row: usize,
-        stairs: &mut Vec<Stair>,
-        out: &mut Output,
-    ) {
-        if self.clock == Clock::None && self.pace == Pace::default() {
-            return;
-        }
-        let (arrival, seq) = (a.arrival(row), batch.seqs.at(row));
-        let (place, before) = (row as u32, seq.saturating_sub(1));
-        let millis = (arrival.0 / 1000) as i64;
+    /// Time passes: watermarks go on, those that wait for their moment are said, and so is what time it is.
+    fn tick(&mut self, now: i64, place: (u32, Seq), stairs: &mut Vec<Stair>, out: &mut Output) {
+        let (row, seq) = place;
         for part in 0..if self.pace.runs { self.since.len() } else { 0 } {
-            let (since, watermark) = (self.since[part], self.state.part(part).0);
-            let passed = millis.saturating_sub(since);
+            let passed = now.saturating_sub(self.since[part]);
             if passed > 0 && self.state.activity(part) == Activity::Active {
-                self.since[part] = millis;
+                self.since[part] = now;
+                let watermark = self.state.part(part).0.saturating_add(passed);
                 let partition = self.partitions[part];
-                self.propose(
-                    partition,
-                    watermark.saturating_add(passed),
-                    place,
-                    before,
-                    stairs,
-                    out,
-                );
+                if self.state.propose(part, EventTime(watermark)) && self.partitions.len() > 1 {
+                    out.note(|| What::PartitionWatermark { partition, watermark });
+                }
             }
         }
-        let due = self.pace.at.at(arrival, seq);
-        if due > self.paced {
-            self.paced = due;
-            self.step(place, before, stairs, out);
+        let due = match self.pace.at {
+            Said::EachRecord => self.pace.runs,
+            Said::EachTick => true,
+            Said::Every(period) => now.div_euclid(period) > self.now.div_euclid(period),
+        };
+        self.now = now;
+        let before = stairs.len();
+        if due {
+            self.step(row, seq, stairs, out);
         }
-        let now = self.clock.at(arrival, seq);
-        if now > self.now {
-            self.now = now;
+        if stairs.len() == before {
             let watermark = self.state.current();
-            stairs.push(Stair { row: place, watermark, seq: before, idle: false, clock: now });
+            stairs.push(Stair { row, watermark, seq, idle: false, clock: now });
         }
     }
 
     /// Notes when a record moves its partition's watermark, which goes on with time from there.
-    fn moved(&mut self, partition: u16, watermark: i64, arrival: VirtualTime) {
+    fn moved(&mut self, partition: u16, watermark: i64) {
         let part = self.index(partition);
         if self.pace.runs && watermark > self.state.part(part).0 {
-            self.since[part] = (arrival.0 / 1000) as i64;
+            self.since[part] = self.now;
         }
     }
 
@@ -417,6 +391,7 @@ impl Ingest {
                     reason: bad.reason,
                 });
             }
+            Mark::Tick(now) => self.tick(now, (row, seq), stairs, out),
             Mark::Idle(partition) => {
                 let part = self.index(partition);
                 self.state.set_activity(part, Activity::Idle);
@@ -458,7 +433,6 @@ impl Ingest {
         archive!(&State {
             watermark: self.state.clone(),
             now: self.now,
-            paced: self.paced,
             since: self.since.clone(),
             bad: self.bad,
         })
@@ -475,7 +449,7 @@ impl Ingest {
             return Err(wrong_state(&self.table));
         }
         (self.state, self.bad) = (state.watermark, state.bad);
-        (self.now, self.paced, self.since) = (state.now, state.paced, state.since);
+        (self.now, self.since) = (state.now, state.since);
         Ok(())
     }
 }

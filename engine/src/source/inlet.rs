@@ -9,8 +9,10 @@ use rkyv::{Archive, Deserialize, Serialize};
 
 use super::arrivals::{Arrivals, Mark, Names};
 use super::{Bad, Chunk, Input};
+use crate::batch::NO_CLOCK;
 use crate::error::{Diagnostic, Result};
 use crate::time::VirtualTime;
+use crate::watermark::Clock;
 
 /// How many records are decoded at a time.
 const READ_ROWS: usize = 8192;
@@ -20,6 +22,10 @@ const READ_ROWS: usize = 8192;
 pub struct Position {
     /// The last place in the stream given out.
     pub seq: u64,
+    /// How many records of all sources have arrived, malformed ones among them.
+    pub records: u64,
+    /// What the stream's clock said last.
+    pub clock: i64,
     /// Per partition, all sources in a row.
     pub partitions: Vec<PartitionPosition>,
 }
@@ -52,6 +58,7 @@ pub struct Inlet {
     position: Position,
     start: u64,
     idle_timeout: Option<u64>,
+    clock: Clock,
     retain: bool,
 }
 
@@ -102,6 +109,8 @@ impl Inlet {
         }
         let position = Position {
             seq: 0,
+            records: 0,
+            clock: NO_CLOCK,
             partitions: partitions
                 .iter()
                 .map(|_| PartitionPosition {
@@ -113,7 +122,15 @@ impl Inlet {
                 .collect(),
         };
         let names = Names(names.into());
-        let mut inlet = Inlet { partitions, names, position, start: 0, idle_timeout, retain };
+        let mut inlet = Inlet {
+            partitions,
+            names,
+            position,
+            start: 0,
+            idle_timeout,
+            clock: Clock::None,
+            retain,
+        };
         let mut start = u64::MAX;
         for (i, relative) in relative.iter().enumerate() {
             if !relative && let Some((at, _)) = inlet.partitions[i].peek()? {
@@ -133,6 +150,12 @@ impl Inlet {
         VirtualTime(self.start)
     }
 
+    /// The same with a clock: between records it is told what time it is.
+    #[must_use]
+    pub fn ticking(self, clock: Clock) -> Inlet {
+        Inlet { clock, ..self }
+    }
+
     /// Where the job has got to.
     pub fn position(&self) -> &Position {
         &self.position
@@ -146,7 +169,7 @@ impl Inlet {
             idle: false,
             finished: false,
         });
-        Position { seq: 0, partitions: partitions.collect() }
+        Position { seq: 0, records: 0, clock: NO_CLOCK, partitions: partitions.collect() }
     }
 
     /// The partitions of a source.
@@ -284,6 +307,12 @@ impl Inlet {
     ) {
         a.at = VirtualTime(at.max(a.at.0));
         let rows = a.rows() as u32;
+        let now = self.clock.at(VirtualTime(at), self.position.records);
+        if now > self.position.clock {
+            self.position.clock = now;
+            self.position.seq += 1;
+            a.marks.push((rows, self.position.seq, Mark::Tick(now)));
+        }
         let number = self.partitions[i].number;
         match kind {
             Next::Idle => {
@@ -293,7 +322,7 @@ impl Inlet {
             }
             Next::Bad => {
                 let bad = self.partitions[i].take_bad(self.retain);
-                self.arrived(i, at, bad.offset);
+                self.arrived(i, at, bad.offset, 1);
                 a.marks.push((rows, self.position.seq, Mark::Bad(number, bad)));
             }
             Next::Row => self.take_rows(i, max_rows, until, a),
@@ -306,7 +335,8 @@ impl Inlet {
         }
     }
 
-    fn arrived(&mut self, i: usize, at: u64, offset: u64) {
+    fn arrived(&mut self, i: usize, at: u64, offset: u64, records: u64) {
+        self.position.records += records;
         let p = &mut self.position.partitions[i];
         p.last_arrival = at;
         p.idle = false;
@@ -331,14 +361,22 @@ impl Inlet {
             let before = |row: &usize| chunk.arrivals.at(*row).saturating_add(shift) <= until.0;
             to = to.min(from + 1 + (from + 1..to).take_while(before).count());
         }
+        if self.clock != Clock::None {
+            // Up to the next tick.
+            let first = self.position.records;
+            let same = |(i, row): &(u64, usize)| {
+                let arrival = VirtualTime(chunk.arrivals.at(*row).saturating_add(shift));
+                self.clock.at(arrival, first + i) <= self.position.clock
+            };
+            to = from + (0..).zip(from..to).take_while(same).count();
+        }
         if to > from {
             let (arrival, offset) = (chunk.arrivals.at(to - 1), chunk.offsets.at(to - 1));
             let arrival = arrival.saturating_add(shift);
             a.at = VirtualTime(arrival.max(a.at.0));
-            let partition = (self.partitions[i].number, shift);
-            a.push(chunk, (from, to), partition, self.position.seq + 1);
+            a.push(chunk, (from, to), self.partitions[i].number, self.position.seq + 1);
             self.position.seq += (to - from) as u64;
-            self.arrived(i, arrival, offset);
+            self.arrived(i, arrival, offset, (to - from) as u64);
         }
         self.partitions[i].row = to;
         self.partitions[i].settle(self.retain);

@@ -60,8 +60,6 @@ struct Channel {
     row: usize,
     stair: usize,
     upto: Seq,
-    /// What its clock said last.
-    clock: i64,
 }
 
 /// The part of a gate that outlives its queues.
@@ -70,23 +68,16 @@ pub struct GateState {
     watermark: MinWatermark,
     clock: i64,
     upto: u64,
-    channels: Vec<(u64, i64)>,
+    channels: Vec<u64>,
 }
 
-/// Where the next thing of a channel belongs: place, rows before steps of the watermark, ticks of the clock last.
+/// Where the next thing of a channel belongs: place, rows before steps.
 type Key = (Seq, u8);
 
 impl Gate {
     /// A gate with a channel for each entry of `inputs`, the operator's input it leads to.
     pub fn new(inputs: &[usize], schemas: Vec<SchemaRef>) -> Gate {
-        let channel = |&input| Channel {
-            input,
-            queue: VecDeque::new(),
-            row: 0,
-            stair: 0,
-            upto: 0,
-            clock: NO_CLOCK,
-        };
+        let channel = |&input| Channel { input, queue: VecDeque::new(), row: 0, stair: 0, upto: 0 };
         Gate {
             channels: inputs.iter().map(channel).collect(),
             watermark: MinWatermark::new(inputs.len()),
@@ -203,7 +194,6 @@ impl Gate {
             self.watermark.propose(0, stair.watermark);
             self.clock = self.clock.max(stair.clock);
         }
-        channel.clock = self.clock;
         self.watermark.set_activity(0, Activity::Active);
         self.watermark.advance();
         Some(Passed::Batch(channel.input, batch))
@@ -238,7 +228,6 @@ impl Gate {
         let activity = if stair.idle { Activity::Idle } else { Activity::Active };
         self.watermark.set_activity(c, activity);
         // Whoever hears of a moment first says so for all: steps come in the order of the stream.
-        channel.clock = channel.clock.max(stair.clock);
         let ticks = stair.clock > self.clock;
         self.clock = self.clock.max(stair.clock);
         let clock = self.clock;
@@ -312,7 +301,7 @@ impl Gate {
             watermark: self.watermark.clone(),
             clock: self.clock,
             upto: self.upto,
-            channels: self.channels.iter().map(|c| (c.upto, c.clock)).collect(),
+            channels: self.channels.iter().map(|c| c.upto).collect(),
         }
     }
 
@@ -321,8 +310,8 @@ impl Gate {
         if state.channels.len() != self.channels.len() {
             return false;
         }
-        for (channel, (upto, clock)) in self.channels.iter_mut().zip(state.channels) {
-            (channel.row, channel.stair, channel.upto, channel.clock) = (0, 0, upto, clock);
+        for (channel, upto) in self.channels.iter_mut().zip(state.channels) {
+            (channel.row, channel.stair, channel.upto) = (0, 0, upto);
             channel.queue.clear();
         }
         (self.watermark, self.clock, self.upto) = (state.watermark, state.clock, state.upto);
@@ -399,9 +388,7 @@ impl Channel {
     fn key(&self) -> Option<Key> {
         let Some(Element::Batch(batch)) = self.queue.front() else { return None };
         match batch.stairs.get(self.stair) {
-            Some(s) if s.row as usize <= self.row => {
-                Some((s.seq, 1 + u8::from(s.clock > self.clock)))
-            }
+            Some(s) if s.row as usize <= self.row => Some((s.seq, 1)),
             _ => batch.seqs.get(self.row).map(|seq| (seq, 0)),
         }
     }

@@ -39,8 +39,7 @@ impl Inlet {
         self.position.seq += 1;
         let mut arrivals = Arrivals::new(source, self.names.clone());
         arrivals.at = at;
-        let shift = at.0.saturating_sub(record.arrivals.at(0));
-        arrivals.push(Rc::new(record), (0, 1), (partition, shift), self.position.seq);
+        arrivals.push(Rc::new(record), (0, 1), partition, self.position.seq);
         arrivals.finish();
         arrivals.upto = self.position.seq;
         arrivals

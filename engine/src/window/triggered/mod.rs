@@ -16,7 +16,7 @@ use super::{WindowBound, WindowSpec, late};
 use crate::aggregate::{AggregateCall, AggregateSet};
 use crate::batch::{Batch, NO_CLOCK, Stair};
 use crate::error::Result;
-use crate::key::{self, KeyColumns, KeyOrder, KeyTable};
+use crate::key::{self, KeyColumns, KeyOrder, KeyTable, Places};
 use crate::operator::{Operator, Output, wrong_state};
 use crate::schema::SchemaRef;
 use crate::snapshot::bytes::Pieces;
@@ -58,6 +58,9 @@ pub struct TriggeredAggregate {
     /// Rows of the batch at hand that wait to be taken into a slot.
     waiting: (Vec<u32>, Vec<u32>),
     fired: Vec<Fired>,
+    /// A record and the step it makes fire windows at one place in the stream: they leave by key group.
+    places: Places,
+    made: KeyColumns,
     /// Slots that are free once the output has left.
     spent: Vec<u32>,
 }
@@ -99,6 +102,8 @@ impl TriggeredAggregate {
             ids: Vec::new(),
             waiting: (Vec::new(), Vec::new()),
             fired: Vec::new(),
+            places: Places::default(),
+            made: KeyColumns::new(output, &(0..keys.len()).collect::<Vec<_>>()),
             spent: Vec::new(),
         }
     }
@@ -384,13 +389,11 @@ impl Operator for TriggeredAggregate {
         self.keys.intern(&self.columns, &batch, (0, batch.rows), &mut self.ids);
         self.open.resize_with(self.keys.numbers(), Vec::new);
         let stairs = self.take_in(&batch, out);
-        match self.fired.is_empty() {
-            true => out.end(&self.output, stairs, batch.upto),
-            false => {
-                let rows = self.rows(stairs);
-                out.batches.push(Batch { upto: batch.upto, ..rows });
-            }
-        }
+        let rows = match self.fired.is_empty() {
+            true => Batch::progress(self.output.clone(), stairs, batch.upto),
+            false => Batch { upto: batch.upto, ..self.rows(stairs) },
+        };
+        out.batches.push(self.places.complete(&self.made, rows));
         // Keys without a window: late records leave such behind, and windows that are gone.
         let open = self.open.iter();
         self.keys.sweep(|live| open.zip(live).for_each(|(o, live)| *live = !o.is_empty()));

@@ -3,7 +3,7 @@
 use super::TriggeredAggregate;
 use super::open::{NONE, Open, Pane, Said, Timing};
 use crate::error::Result;
-use crate::key::KeyTable;
+use crate::key::{KeyTable, Places};
 use crate::snapshot::bytes::{Reader, put, put_signed};
 use crate::time::EventTime;
 use crate::window::trigger::State;
@@ -14,6 +14,7 @@ const MARK: u64 = u64::from_le_bytes(*b"trigger1");
 impl TriggeredAggregate {
     /// Windows by key in the table's order, then by bounds.
     pub(super) fn encode(&mut self) -> Vec<u8> {
+        debug_assert!(self.places.is_empty(), "a barrier stands behind complete places only");
         let mut ids = Vec::new();
         let mut all: Vec<&Open> = Vec::new();
         for &id in self.keys.in_order() {
@@ -92,6 +93,7 @@ impl TriggeredAggregate {
         self.deadlines.clear();
         self.asked.clear();
         self.fired.clear();
+        self.places = Places::default();
         self.spent.clear();
         self.waiting = Default::default();
         self.aggregates.clear(0, self.aggregates.slots() as u32);
