@@ -1,5 +1,7 @@
 //! Aggregation per key without a window: every record changes the answer, the output is a changelog.
 
+mod batched;
+
 use std::sync::Arc;
 
 use crate::aggregate::{AggregateCall, AggregateSet, Changes};
@@ -10,6 +12,8 @@ use crate::key::{KeyColumns, KeyOrder, KeyTable, Places};
 use crate::operator::{Operator, Output, wrong_state};
 use crate::schema::SchemaRef;
 use crate::snapshot::bytes::{Pieces, Reader, put};
+
+pub use batched::BatchedAggregate;
 
 /// A running aggregate: `+I` for a key's first record, then `-U` and `+U` whenever its row changes; only
 /// `+U` for whoever needs no more. An input that takes rows back takes them out of the aggregates, and a

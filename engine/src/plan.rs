@@ -31,6 +31,8 @@ pub struct Plan {
     pub explain: bool,
     /// When the stream says what time it is.
     pub clock: Clock,
+    /// Whether running aggregates say what has changed at the clock's ticks only.
+    pub batched: bool,
 }
 
 /// One operator and where its rows come from.
@@ -106,6 +108,17 @@ pub enum Op {
         aggregates: Vec<AggregateCall>,
         /// Whether a `-U` comes before each `+U`.
         retracts: bool,
+    },
+    /// Hands on the rows that an aggregation over windows leaves out as late. Output: the columns of the input.
+    LateRows {
+        /// The window.
+        window: WindowSpec,
+        /// The event-time column of the input.
+        time: usize,
+        /// The key columns of the input.
+        keys: Vec<usize>,
+        /// When the windows fire.
+        emission: Emission,
     },
     /// A guest's window. Output: the key columns, `window_start`, `window_end`, `window_time`, the
     /// guest's result columns.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Graph, Share};
 use crate::error::Result;
 use crate::expr::Expr;
-use crate::group::GroupAggregate;
+use crate::group::{BatchedAggregate, GroupAggregate};
 use crate::join::{
     GuestJoin, IntervalJoin, OuterIntervalJoin, RegularJoin, TemporalJoin, WindowJoin,
 };
@@ -20,7 +20,7 @@ use crate::task::{Edge, Gate, Head, LooseGate, Task};
 use crate::udf::{Guests, Sandbox};
 use crate::union::Union;
 use crate::window::{
-    AlignedAggregate, AttachedAggregate, CumulateAggregate, GuestWindow, MergeAggregate,
+    AlignedAggregate, AttachedAggregate, CumulateAggregate, GuestWindow, LateRows, MergeAggregate,
     PartAggregate, SessionAggregate, SessionRows, TriggeredAggregate,
 };
 
@@ -333,13 +333,20 @@ impl Graph {
                 exprs.iter_mut().try_for_each(|e| link(e, guests, sandbox))?;
                 Box::new(Project::new(name, exprs, node.schema.clone()))
             }
+            Op::LateRows { window, time, keys, emission } => {
+                Box::new(LateRows::new(name, (*window, emission), *time, keys, input(0)))
+            }
             Op::AssignWindow { .. } | Op::SessionWindow { .. } | Op::WindowAggregate { .. } => {
                 return Ok(Made::Operator(self.windows(id)));
             }
             Op::GroupAggregate { keys, aggregates, retracts } => {
                 let schemas = (input(0), &node.schema);
                 let changes = (*retracts, self.plan.nodes[node.inputs[0]].updating);
-                Box::new(GroupAggregate::new(name, keys, aggregates, changes, schemas))
+                let group = GroupAggregate::new(name, keys, aggregates, changes, schemas);
+                match self.plan.batched {
+                    true => Box::new(BatchedAggregate::new(name, group, keys.len(), &node.schema)),
+                    false => Box::new(group),
+                }
             }
             Op::Rank(spec) => {
                 let schemas = (input(0), &node.schema);

@@ -85,7 +85,9 @@ pub(super) fn stages(plan: &Plan, parallelism: u32, threaded: bool) -> Vec<Stage
             Op::Sink(_) => ("sink", vec![Route::Only]),
             Op::WindowAggregate { window: WindowSpec::Session { .. }, keys, .. }
             | Op::SessionWindow { keys, .. } => ("session", vec![keyed(0, keys)]),
-            Op::WindowAggregate { keys, .. } => ("window", vec![keyed(0, keys)]),
+            Op::WindowAggregate { keys, .. } | Op::LateRows { keys, .. } => {
+                ("window", vec![keyed(0, keys)])
+            }
             Op::GroupAggregate { keys, .. } => ("aggregate", vec![keyed(0, keys)]),
             Op::GuestWindow { keys, .. } => ("guest-window", vec![keyed(0, keys)]),
             Op::GuestJoin { keys, .. } => {

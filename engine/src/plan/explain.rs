@@ -87,6 +87,12 @@ pub(super) fn describe(plan: &Plan, node: &Node) -> String {
             calls(aggregates, input(0)),
             emission.iter().map(|e| format!(", {e}")).collect::<String>()
         ),
+        Op::LateRows { window, time, keys, emission } => format!(
+            "LateRows({}, time=[{}], keys=[{}], {emission})",
+            describe_window(window),
+            name(input(0), *time),
+            names(input(0), keys)
+        ),
         Op::GroupAggregate { keys, aggregates, retracts } => format!(
             "GroupAggregate(keys=[{}], aggregates=[{}]{})",
             names(input(0), keys),

@@ -9,11 +9,12 @@ use super::diagnose::{Locate, span, unsupported};
 use super::emission::emission;
 use super::grouped::{Call, Grouped, Key, Parts, Windowed, bind_key};
 use super::inputs::Inputs;
+use super::late::Windows;
 use super::planner::Planner;
 use super::scope::{Column, Relation, Role, window_fields};
 use crate::error::{Diagnostic, Error, Result, Span};
 use crate::expr::Expr;
-use crate::plan::{AggregateCall, Op, PaneColumn, WindowBound, WindowSpec};
+use crate::plan::{AggregateCall, Emission, Op, PaneColumn, WindowBound, WindowSpec};
 use crate::schema::{DataType, Field, Schema};
 
 /// The expressions of GROUP BY.
@@ -110,6 +111,26 @@ impl Planner<'_> {
         Some((WindowSpec::Aligned(alignment), time))
     }
 
+    /// What an aggregation over windows reads of its rows; `None` where it gives them another shape first.
+    fn windows_read(
+        &self,
+        input: &Relation,
+        over: &Over,
+        keys: &[&Key],
+        emission: Option<&Emission>,
+    ) -> Result<Option<Windows>> {
+        let (spec, time) = match self.spec_of(input, over.window) {
+            Some(found) => found,
+            None => (WindowSpec::Attached { bounds: over.bounds }, over.bounds[1]),
+        };
+        let emission = match emission {
+            Some(emission) => emission.clone(),
+            None => self::emission(&self.settings)?,
+        };
+        let keys = keys.iter().map(|key| key.expr.clone()).collect();
+        Ok(Some(Windows { input: input.clone(), keys, spec, time, emission }))
+    }
+
     /// Adds the nodes of an aggregation.
     pub(super) fn aggregate(&mut self, mut input: Relation, grouped: Parts) -> Result<Relation> {
         let Parts { keys, calls, windowed, emission, span: at } = grouped;
@@ -134,8 +155,12 @@ impl Planner<'_> {
                 Some((spec, time)) => (Some(spec), [column(time); 2]),
                 None => (None, windowed.bounds.map(column)),
             };
-            Over { window: windowed.window, time_type, spec, times }
+            Over { window: windowed.window, time_type, spec, times, bounds: windowed.bounds }
         });
+        let read = match &over {
+            Some(over) => self.windows_read(&input, over, &own, emission.as_ref())?,
+            None => None,
+        };
         let calls: Vec<(AggregateCall, Field)> =
             calls.into_iter().map(|call| read_by(call, &mut inputs)).collect();
         let (node, positions) = self.inputs(&input, inputs, at);
@@ -179,6 +204,7 @@ impl Planner<'_> {
         let name = if matches!(op, Op::WindowAggregate { .. }) { "window" } else { "group" };
         let schema = Schema::new(columns.iter().map(|c| c.field.clone()).collect());
         let node = self.builder.add(name, op, vec![node], schema, at);
+        self.builder.windowed.extend(read.map(|windows| (node, windows)));
         let updating = self.builder.nodes[node].updating;
         Ok(Relation { node, columns, updating, pending: None })
     }
@@ -200,6 +226,8 @@ struct Over {
     spec: Option<WindowSpec>,
     /// What is read to find it: the time, or the window's start and end.
     times: [usize; 2],
+    /// The columns of its start and end in the rows that are aggregated.
+    bounds: [usize; 2],
 }
 
 impl Over {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::late::Windows;
 use super::scope::{Column, Relation};
 use crate::error::Span;
 use crate::expr::{Expr, ExprKind};
@@ -15,6 +16,8 @@ pub(super) struct Builder {
     pub nodes: Vec<Node>,
     /// The windows that queries make, by number: how they lie, where every row has one by its time alone.
     pub windows: Vec<Option<Alignment>>,
+    /// The aggregations over windows so far, and what they read.
+    pub windowed: Vec<(NodeId, Windows)>,
 }
 
 impl Builder {

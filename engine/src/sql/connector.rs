@@ -102,6 +102,26 @@ const fn required(key: &'static str, value: OptionValue, doc: &'static str) -> C
 /// The name of the connector of a table without a `WITH` clause.
 pub const INLINE: &str = "inline";
 
+/// When the watermark of a table that is read is said.
+pub(super) const STRATEGY: &str = "scan.watermark.emit.strategy";
+/// What moves it.
+pub(super) const ADVANCE: &str = "scan.watermark.advance";
+
+/// Options of every table that is read.
+pub const READ_OPTIONS: &[ConnectorOption] = &[
+    option(
+        STRATEGY,
+        OptionValue::OneOf(&["on-event", "on-periodic", "on-batch"]),
+        "When the watermark is said: after each record (the default), every pipeline.auto-watermark-interval, or \
+         at the end of micro-batches.",
+    ),
+    option(
+        ADVANCE,
+        OptionValue::OneOf(&["with-records", "with-time"]),
+        "Whether the watermark moves with records alone (the default), or also as processing time goes on.",
+    ),
+];
+
 /// All connectors, in the order in which help lists them.
 pub const CONNECTORS: &[Connector] = &[
     Connector {
@@ -260,11 +280,14 @@ pub fn connector(name: &str) -> Option<&'static Connector> {
 impl Connector {
     /// The option a key means, and the column in it where the key has one.
     pub fn option<'k>(&self, key: &'k str) -> Option<(&'static ConnectorOption, Option<&'k str>)> {
-        self.options.iter().find_map(|option| match option.key.split_once("<column>") {
-            None => (option.key == key).then_some((option, None)),
-            Some((before, after)) => {
-                let column = key.strip_prefix(before)?.strip_suffix(after)?;
-                (!column.is_empty()).then_some((option, Some(column)))
+        let common = if self.reads { READ_OPTIONS } else { &[] };
+        self.options.iter().chain(common).find_map(|option| {
+            match option.key.split_once("<column>") {
+                None => (option.key == key).then_some((option, None)),
+                Some((before, after)) => {
+                    let column = key.strip_prefix(before)?.strip_suffix(after)?;
+                    (!column.is_empty()).then_some((option, Some(column)))
+                }
             }
         })
     }

@@ -1,13 +1,16 @@
 //! The settings that say when windows fire and what they say, and the trigger language among them.
 
 use sqlparser::ast::{
-    Expr as Ast, Function as AstFunction, FunctionArg, FunctionArgExpr, FunctionArguments, Value,
+    Expr as Ast, Function as AstFunction, FunctionArg, FunctionArgExpr, FunctionArguments,
+    Value as Literal,
 };
 use sqlparser::parser::Parser;
 
+use super::connector::{ADVANCE, STRATEGY};
 use super::dialect::Flink;
+use super::profiles::value;
 use crate::error::{Diagnostic, Error, Result};
-use crate::plan::{Clock, Emission, Node, Op, Panes, Settings, Trigger};
+use crate::plan::{Clock, Emission, Node, Op, Pace, Panes, Said, Settings, Trigger};
 use crate::time::parse_duration_micros;
 
 /// The setting that holds a trigger.
@@ -25,12 +28,22 @@ const EXAMPLE: &str = "after_watermark(early => after_count(2), late => after_co
 
 /// Whether a setting is on.
 fn enabled(settings: &Settings, key: &str) -> bool {
-    settings.get(key).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    value(settings, key).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+}
+
+/// Whether two records exactly the gap apart are two sessions.
+pub(super) fn apart(settings: &Settings) -> bool {
+    value(settings, "highwater.session.at-gap") == Some("separate")
+}
+
+/// Whether changes leave at the end of micro-batches.
+pub(super) fn batched(settings: &Settings) -> bool {
+    enabled(settings, MINI_BATCH)
 }
 
 /// A setting that is a length of time, in milliseconds.
 fn millis(settings: &Settings, key: &str) -> Option<i64> {
-    let micros = settings.get(key).and_then(parse_duration_micros)?;
+    let micros = value(settings, key).and_then(parse_duration_micros)?;
     i64::try_from(micros / 1000).ok()
 }
 
@@ -48,21 +61,46 @@ pub(super) fn emission(settings: &Settings) -> Result<Emission> {
         })
     };
     let each = || Some(Box::new(Trigger::AfterCount(1)));
-    let trigger = match settings.get(TRIGGER) {
+    let trigger = match value(settings, TRIGGER) {
         Some(text) => parse(text)?,
         None => Trigger::AfterWatermark {
             early: fires("early"),
             late: fires("late").or_else(|| each().filter(|_| lateness > 0)),
         },
     };
-    let panes = settings.get("highwater.emit.panes").and_then(Panes::named);
+    let panes = value(settings, "highwater.emit.panes").and_then(Panes::named);
     Ok(Emission {
         trigger,
         lateness,
         panes: panes.unwrap_or(Panes::Retracting),
-        always_on_time: settings.get("highwater.emit.on-time") != Some("non-empty"),
+        always_on_time: value(settings, "highwater.emit.on-time") != Some("non-empty"),
+        by_record: value(settings, "highwater.late.by") == Some("record"),
+        apart: apart(settings),
         by_tick: enabled(settings, MINI_BATCH),
     })
+}
+
+/// Gives every source that has a watermark its pace: as its options say, else the settings.
+pub(super) fn paces(nodes: &mut [Node], settings: &Settings) {
+    for node in nodes {
+        let Op::Source(source) = &mut node.op else { continue };
+        let options = &mut source.options;
+        let mut own = |option: &str, setting: &str| {
+            options.remove(option).or_else(|| value(settings, setting).map(str::to_owned))
+        };
+        let emit = own(STRATEGY, "highwater.watermark.emit");
+        let advance = own(ADVANCE, "highwater.watermark.advance");
+        let Some(watermark) = &mut source.watermark else { continue };
+        let period = millis(settings, "pipeline.auto-watermark-interval").unwrap_or(200);
+        watermark.pace = Pace {
+            at: match emit.as_deref() {
+                Some("on-periodic") if period > 0 => Said::Every(period),
+                Some("on-batch") => Said::EachTick,
+                _ => Said::EachRecord,
+            },
+            runs: advance.as_deref() == Some("with-time"),
+        };
+    }
 }
 
 /// When the stream of a plan has to say what time it is.
@@ -70,25 +108,41 @@ pub(super) fn emission(settings: &Settings) -> Result<Emission> {
 /// # Errors
 /// When micro-batches have neither a time nor a size, or are counted where windows wait for time.
 pub(super) fn clock(nodes: &[Node], settings: &Settings) -> Result<Clock> {
-    let waits = nodes.iter().find(
-        |n| matches!(&n.op, Op::WindowAggregate { emission: Some(e), .. } if e.trigger.waits()),
-    );
+    let paced = |n: &&Node, such: fn(&Pace) -> bool| match &n.op {
+        Op::Source(source) => source.watermark.as_ref().is_some_and(|w| such(&w.pace)),
+        _ => false,
+    };
+    let waits = nodes.iter().find(|n| match &n.op {
+        Op::WindowAggregate { emission: Some(e), .. } => e.trigger.waits(),
+        _ => paced(n, |pace| pace.runs || matches!(pace.at, Said::Every(_))),
+    });
+    let batched = nodes.iter().find(|n| paced(n, |pace| pace.at == Said::EachTick));
     if !enabled(settings, MINI_BATCH) {
-        return Ok(if waits.is_some() { Clock::Time(1) } else { Clock::None });
+        return match (batched, waits) {
+            (Some(node), _) => {
+                let text = format!(
+                    "the watermark of `{}` is said at the end of micro-batches, and there are none",
+                    node.name
+                );
+                let hint = format!("SET '{MINI_BATCH}' = 'true', and '{LATENCY}' or '{SIZE}'");
+                Err(placed(Diagnostic::new("sql.setting", text).hint(hint), node))
+            }
+            (None, Some(_)) => Ok(Clock::Time(1)),
+            (None, None) => Ok(Clock::None),
+        };
     }
-    let size = settings.get(SIZE).and_then(|size| size.parse().ok());
+    let size = value(settings, SIZE).and_then(|size| size.parse().ok());
     match (millis(settings, LATENCY).filter(|&latency| latency > 0), size, waits) {
         (Some(latency), ..) => Ok(Clock::Time(latency)),
         (None, Some(size), None) => Ok(Clock::Records(size)),
         (None, Some(_), Some(node)) => {
-            let text =
-                "a trigger waits for processing time, but micro-batches are counted in records";
+            let text = format!(
+                "`{}` waits for processing time, but micro-batches are counted in records",
+                node.name
+            );
             let error = Diagnostic::new("sql.setting", text)
                 .hint(format!("give micro-batches a time: SET '{LATENCY}' = '1 s'"));
-            Err(match node.span {
-                Some(span) => error.at(span),
-                None => error,
-            })
+            Err(placed(error, node))
         }
         (None, None, _) => Err(Diagnostic::new(
             "sql.setting",
@@ -96,6 +150,14 @@ pub(super) fn clock(nodes: &[Node], settings: &Settings) -> Result<Clock> {
         )
         .hint(format!("SET '{LATENCY}' = '1 s', or SET '{SIZE}' = '100' for so many records"))
         .at(super::statement::START)),
+    }
+}
+
+/// An error where the script asks for a node.
+fn placed(error: Error, node: &Node) -> Error {
+    match node.span {
+        Some(span) => error.at(span),
+        None => error,
     }
 }
 
@@ -204,7 +266,7 @@ fn several(name: &str, args: &[&Ast], room: &mut usize) -> Result<Vec<Trigger>> 
 fn count(args: &[&Ast]) -> Result<u64> {
     let number = match args {
         [Ast::Value(value)] => match &value.value {
-            Value::Number(text, _) => text.parse().ok(),
+            Literal::Number(text, _) => text.parse().ok(),
             _ => None,
         },
         _ => None,
@@ -222,7 +284,7 @@ fn processing_time(args: &[&Ast]) -> Result<Trigger> {
     };
     let time = |arg: &&Ast| match arg {
         Ast::Value(value) => match &value.value {
-            Value::SingleQuotedString(text) => {
+            Literal::SingleQuotedString(text) => {
                 parse_duration_micros(text).and_then(|micros| i64::try_from(micros / 1000).ok())
             }
             _ => None,

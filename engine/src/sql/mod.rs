@@ -20,11 +20,13 @@ mod inputs;
 mod insert;
 mod interval;
 mod join;
+mod late;
 mod limit;
 mod literal;
 mod needs;
 mod operator;
 mod planner;
+pub mod profiles;
 mod prune;
 mod rank;
 mod refused;
@@ -71,7 +73,8 @@ pub fn plan(script: &str, catalog: &dyn Catalog) -> std::result::Result<Plan, Ve
         planner.statement(statement, Some(i) == last, &mut errors);
     }
     let (explain, settings, warnings) = (planner.explain, planner.settings, planner.warnings);
-    let nodes = planner.builder.finish();
+    let mut nodes = planner.builder.finish();
+    emission::paces(&mut nodes, &settings);
     let clock = emission::clock(&nodes, &settings).unwrap_or_else(|error| {
         errors.push(error);
         Clock::None
@@ -84,8 +87,9 @@ pub fn plan(script: &str, catalog: &dyn Catalog) -> std::result::Result<Plan, Ve
                 .at(statement::START),
         );
     }
+    let batched = emission::batched(&settings);
     if errors.is_empty() {
-        return Ok(Plan { nodes, settings, warnings, explain, clock });
+        return Ok(Plan { nodes, settings, warnings, explain, clock, batched });
     }
     // What uses something broken says nothing new.
     if errors.iter().any(|e| e.code != "sql.broken") {

@@ -3,8 +3,8 @@
 use sqlparser::tokenizer::Span as TokenSpan;
 
 use super::connector::OptionValue;
-use super::diagnose::{Locate, nearest, unsupported};
-use super::emission;
+use super::diagnose::{Locate, nearest};
+use super::{emission, profiles};
 use crate::error::{Diagnostic, Result};
 use crate::plan::{Panes, Settings};
 
@@ -102,7 +102,36 @@ pub const SETTINGS: &[Setting] = &[
         OptionValue::Positive,
         "How many records of all sources a micro-batch has, when it has no time.",
     ),
-    setting("semantics.profile", OptionValue::OneOf(&["flink"]), "Whose small print is followed."),
+    setting(
+        "highwater.late.by",
+        OptionValue::OneOf(&["window", "record"]),
+        "Whether a record is late when its windows have fired (the default), or when it is behind the watermark.",
+    ),
+    setting(
+        "highwater.session.at-gap",
+        OptionValue::OneOf(&["merge", "separate"]),
+        "Whether two records exactly the gap apart are one session (the default) or two.",
+    ),
+    setting(
+        "pipeline.auto-watermark-interval",
+        OptionValue::Duration,
+        "How often a watermark is said whose table says so periodically, 200 ms by default.",
+    ),
+    setting(
+        "highwater.watermark.emit",
+        OptionValue::OneOf(&["on-event", "on-periodic", "on-batch"]),
+        "When watermarks are said whose table has no 'scan.watermark.emit.strategy'.",
+    ),
+    setting(
+        "highwater.watermark.advance",
+        OptionValue::OneOf(&["with-records", "with-time"]),
+        "What moves watermarks whose table has no 'scan.watermark.advance'.",
+    ),
+    setting(
+        profiles::PROFILE,
+        OptionValue::OneOf(profiles::NAMES),
+        "Whose small print is followed: defaults of other settings (`highwater help profiles`).",
+    ),
     setting(
         "highwater.batch-rows",
         OptionValue::Positive,
@@ -122,13 +151,6 @@ pub(super) fn apply(
         Some(known) => {
             let in_range = key != "pipeline.max-parallelism"
                 || value.parse::<u64>().is_ok_and(|n| n <= 32_768);
-            if key == "semantics.profile" && value != "flink" {
-                return Err(unsupported(
-                    format!("the semantics profile `{value}` is not supported"),
-                    "the profile is `flink`",
-                )
-                .located_at(value_at));
-            }
             if key == emission::TRIGGER {
                 emission::parse(value).map_err(|e| e.located_at(value_at))?;
             }

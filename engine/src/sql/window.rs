@@ -6,6 +6,7 @@ use super::aggregate::updating;
 use super::arguments::{Argument, Matched, arguments, descriptor_columns};
 use super::diagnose::{Locate, span, unknown, unsupported};
 use super::dialect::{TABLE, marker};
+use super::emission::apart;
 use super::guest::broken;
 use super::interval;
 use super::planner::Planner;
@@ -68,6 +69,7 @@ impl Planner<'_> {
             "HOP" => self.hop(arguments, at),
             "SESSION" => self.session(arguments, at),
             "CUMULATE" => self.cumulate(arguments, at),
+            "LATE" => self.late(arguments, at),
             _ => match self.functions.get(&name.value) {
                 Some(Some(guest)) => {
                     let guest = guest.clone();
@@ -76,7 +78,7 @@ impl Planner<'_> {
                 Some(None) => Err(broken(&name.value).located_at(name.span)),
                 None => {
                     let known = self.functions.names();
-                    let known = known.chain(["TUMBLE", "HOP", "CUMULATE", "SESSION"]);
+                    let known = known.chain(["TUMBLE", "HOP", "CUMULATE", "SESSION", "LATE"]);
                     let hint = "the windows are TUMBLE, HOP, CUMULATE and SESSION; make your own known with \
                                 CREATE FUNCTION f AS 'f.wasm' LANGUAGE WASM";
                     Err(unknown("sql.unknown-function", "table function", &name.value, known, hint)
@@ -198,6 +200,17 @@ impl Planner<'_> {
         fields.extend(window_fields(time_type));
         let Pending { spec, time, keys, .. } = pending;
         let (name, op) = match spec {
+            WindowSpec::Session { .. } if apart(&self.settings) => {
+                let error = unsupported(
+                    "rows of sessions that are apart at their gap are not supported",
+                    "aggregate over the sessions: GROUP BY window_start, window_end and what they are \
+                     partitioned by",
+                );
+                return Err(match at {
+                    Some(at) => error.at(at),
+                    None => error,
+                });
+            }
             WindowSpec::Session { gap } => ("session", Op::SessionWindow { gap, time, keys }),
             window => ("assign", Op::AssignWindow { window, time }),
         };

@@ -42,6 +42,10 @@ pub struct Emission {
     pub panes: Panes,
     /// Whether the on-time pane is said even when nothing has come since the pane before.
     pub always_on_time: bool,
+    /// Whether a record is late that is behind the watermark by more than `lateness`, its windows open or not.
+    pub by_record: bool,
+    /// Whether two records exactly the gap apart are two sessions.
+    pub apart: bool,
     /// Whether triggers are asked at the clock's ticks alone, not after each record.
     pub by_tick: bool,
 }
@@ -53,12 +57,15 @@ impl Emission {
         lateness: 0,
         panes: Panes::Retracting,
         always_on_time: true,
+        by_record: false,
+        apart: false,
         by_tick: false,
     };
 
     /// Whether that is all windows do: then faster operators do it.
     pub fn is_on_time(&self) -> bool {
-        self.trigger == Trigger::ON_TIME && self.lateness == 0
+        let plain = !self.by_record && !self.apart;
+        self.trigger == Trigger::ON_TIME && self.lateness == 0 && plain
     }
 }
 
@@ -72,6 +79,12 @@ impl fmt::Display for Emission {
         write!(f, "emit={} {panes}", self.trigger)?;
         if self.lateness > 0 {
             write!(f, ", lateness {}", format_duration(self.lateness))?;
+        }
+        if self.by_record {
+            f.write_str(", late by record")?;
+        }
+        if self.apart {
+            f.write_str(", sessions apart at their gap")?;
         }
         if self.by_tick { f.write_str(", by micro-batch") } else { Ok(()) }
     }

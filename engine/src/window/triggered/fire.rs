@@ -130,6 +130,13 @@ impl TriggeredAggregate {
         }
     }
 
+    /// Nothing of what has been said leaves.
+    pub(super) fn forget(&mut self) {
+        self.fired.clear();
+        self.free_spent();
+        self.sweep();
+    }
+
     fn free_spent(&mut self) {
         for slot in std::mem::take(&mut self.spent) {
             self.aggregates.clear(slot, slot + 1);

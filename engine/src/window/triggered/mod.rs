@@ -15,6 +15,7 @@ use super::trigger::{Machine, Moment};
 use super::{WindowBound, WindowSpec, late};
 use crate::aggregate::{AggregateCall, AggregateSet};
 use crate::batch::{Batch, NO_CLOCK, Stair};
+use crate::column::millis;
 use crate::error::Result;
 use crate::key::{self, KeyColumns, KeyOrder, KeyTable, Places};
 use crate::operator::{Operator, Output, wrong_state};
@@ -58,6 +59,8 @@ pub struct TriggeredAggregate {
     /// Rows of the batch at hand that wait to be taken into a slot.
     waiting: (Vec<u32>, Vec<u32>),
     fired: Vec<Fired>,
+    /// Rows of the batch at hand that are late.
+    left_out: Vec<u32>,
     /// A record and the step it makes fire windows at one place in the stream: they leave by key group.
     places: Places,
     made: KeyColumns,
@@ -102,6 +105,7 @@ impl TriggeredAggregate {
             ids: Vec::new(),
             waiting: (Vec::new(), Vec::new()),
             fired: Vec::new(),
+            left_out: Vec::new(),
             places: Places::default(),
             made: KeyColumns::new(output, &(0..keys.len()).collect::<Vec<_>>()),
             spent: Vec::new(),
@@ -149,14 +153,18 @@ impl TriggeredAggregate {
                 self.step(*step, &mut stairs, out);
             }
             windows_of(&self.spec, self.time, batch, row, &mut windows);
+            let time = millis(&batch.columns[self.time])[row];
+            let behind = time.saturating_add(self.emission.lateness) < self.watermark.0;
             let mut taken = false;
-            for &window in &windows {
-                taken |= self.element(batch, row, window, out);
+            if !(behind && self.emission.by_record) {
+                for &window in &windows {
+                    taken |= self.element(batch, row, window, out);
+                }
             }
             if !taken {
                 out.late += 1;
+                self.left_out.push(row as u32);
                 let window = windows.last().copied().unwrap_or_default();
-                let time = crate::column::millis(&batch.columns[self.time])[row];
                 let key = || self.columns.values(batch, row);
                 out.note(|| late(batch, row, time, self.watermark, window, &key()));
             }
@@ -262,8 +270,11 @@ impl TriggeredAggregate {
         out: &mut Output,
     ) -> Option<usize> {
         let all = &self.open[id as usize];
-        let first = all.partition_point(|o| o.end < start);
-        let count = all[first..].iter().take_while(|o| o.start <= end).count();
+        // Those that only touch are one with it, too, or not.
+        let apart = i64::from(self.emission.apart);
+        let first = all.partition_point(|o| o.end < start.saturating_add(apart));
+        let near = |o: &&Open| o.start <= end.saturating_sub(apart);
+        let count = all[first..].iter().take_while(near).count();
         if count == 0 {
             return self.window(id, (start, end), out);
         }
@@ -382,21 +393,42 @@ impl TriggeredAggregate {
     }
 }
 
+impl TriggeredAggregate {
+    /// The rows of a batch that are late, the steps of the watermark kept in their places; what the windows say
+    /// is forgotten.
+    pub(super) fn late_of(&mut self, batch: &Batch) -> Result<Batch> {
+        let batch = batch.clone().having(self.time);
+        self.windows(&batch, &mut Output::default());
+        self.forget();
+        Ok(batch.select(&self.left_out))
+    }
+
+    /// Takes a batch into windows; the steps, each behind the rows fired before it.
+    fn windows(&mut self, batch: &Batch, out: &mut Output) -> Vec<Stair> {
+        self.keys.intern(&self.columns, batch, (0, batch.rows), &mut self.ids);
+        self.open.resize_with(self.keys.numbers(), Vec::new);
+        self.left_out.clear();
+        self.take_in(batch, out)
+    }
+
+    /// Keys without a window: late records leave such behind, and windows that are gone.
+    fn sweep(&mut self) {
+        let open = self.open.iter();
+        self.keys.sweep(|live| open.zip(live).for_each(|(o, live)| *live = !o.is_empty()));
+    }
+}
+
 impl Operator for TriggeredAggregate {
     fn process(&mut self, _: usize, batch: Batch, out: &mut Output) -> Result<()> {
         // A row without event time is in no window.
         let batch = batch.having(self.time);
-        self.keys.intern(&self.columns, &batch, (0, batch.rows), &mut self.ids);
-        self.open.resize_with(self.keys.numbers(), Vec::new);
-        let stairs = self.take_in(&batch, out);
+        let stairs = self.windows(&batch, out);
         let rows = match self.fired.is_empty() {
             true => Batch::progress(self.output.clone(), stairs, batch.upto),
             false => Batch { upto: batch.upto, ..self.rows(stairs) },
         };
         out.batches.push(self.places.complete(&self.made, rows));
-        // Keys without a window: late records leave such behind, and windows that are gone.
-        let open = self.open.iter();
-        self.keys.sweep(|live| open.zip(live).for_each(|(o, live)| *live = !o.is_empty()));
+        self.sweep();
         Ok(())
     }
 
