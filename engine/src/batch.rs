@@ -52,7 +52,7 @@ pub struct Stair {
     pub seq: Seq,
     /// The stream has gone idle: it holds no other input back until it speaks again.
     pub idle: bool,
-    /// What the stream's clock says there ([`crate::watermark::Clock`]); it never falls, and moves at steps
+    /// What the stream's clock says there, milliseconds or micro-batches; it never falls, and moves at steps
     /// alone. [`NO_CLOCK`] where no operator asks for one.
     pub clock: i64,
 }

@@ -346,7 +346,7 @@ impl Ingest {
         let (row, seq) = place;
         for part in 0..if self.pace.runs { self.since.len() } else { 0 } {
             let passed = now.saturating_sub(self.since[part]);
-            if passed > 0 && self.state.activity(part) == Activity::Active {
+            if passed > 0 && self.state.activity(part) != Activity::Finished {
                 self.since[part] = now;
                 let watermark = self.state.part(part).0.saturating_add(passed);
                 let partition = self.partitions[part];

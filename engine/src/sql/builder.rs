@@ -6,7 +6,7 @@ use super::late::Windows;
 use super::scope::{Column, Relation};
 use crate::error::Span;
 use crate::expr::{Expr, ExprKind};
-use crate::plan::{Node, NodeId, Op, Panes};
+use crate::plan::{Node, NodeId, Op};
 use crate::schema::{Schema, SchemaRef};
 use crate::time::Alignment;
 
@@ -34,7 +34,7 @@ impl Builder {
         let updating = match &op {
             // Keys alone never change once they are there.
             Op::GroupAggregate { aggregates, .. } => updated || !aggregates.is_empty(),
-            Op::WindowAggregate { emission: Some(e), .. } => e.panes == Panes::Retracting,
+            Op::WindowAggregate { emission: Some(e), .. } => e.retracts(),
             Op::RegularJoin { kind, .. } => updated || kind.updates(),
             Op::Rank(spec) => spec.updates(updated),
             _ => updated,

@@ -62,6 +62,11 @@ impl Emission {
         by_tick: false,
     };
 
+    /// Whether a window takes back what it has said before.
+    pub fn retracts(&self) -> bool {
+        self.panes == Panes::Retracting && self.trigger != Trigger::ON_TIME
+    }
+
     /// Whether that is all windows do: then faster operators do it.
     pub fn is_on_time(&self) -> bool {
         let plain = !self.by_record && !self.apart;

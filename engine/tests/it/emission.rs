@@ -232,6 +232,59 @@ fn panes_are_those_counted_by_hand() {
     assert!(early > 300 && later > 100, "{early} early, {later} late: the panes say nothing");
 }
 
+/// What windows leave out stands in a table of its own, whatever the windows.
+#[test]
+fn late_rows_are_those_that_are_left_out() {
+    let late_of = |settings: &[(&str, &str)], window: &str| {
+        format!(
+            "{}CREATE TABLE late (k STRING, g INT, v INT, ts TIMESTAMP(3)) WITH ('connector' = 'print');\n\
+             CREATE TABLE counts (k STRING, n BIGINT) WITH ('connector' = 'print');\n\
+             CREATE VIEW c AS SELECT k, COUNT(*) AS n FROM TABLE({window}) \
+             GROUP BY k, window_start, window_end HAVING COUNT(*) > 0;\n\
+             INSERT INTO late SELECT * FROM TABLE(LATE(TABLE c));\nINSERT INTO counts SELECT * FROM c;",
+            set(settings)
+        )
+    };
+    let records = records(200, 1);
+    let marks = watermarks(&records);
+    let wait = "after_watermark(early => after_count(2), late => after_count(2))";
+    for lateness in [0, 6_000] {
+        let trigger = if lateness > 0 { wait } else { "after_watermark()" };
+        let settings =
+            [(TRIGGER, trigger), (LATENESS, &*format!("{lateness} ms")), (PANES, "discarding")];
+        let tumble = |r: &Record| (r.ts.div_euclid(10_000) + 1) * 10_000;
+        let hop = |r: &Record| r.ts.div_euclid(4_000) * 4_000 + 12_000;
+        for (window, end) in [(TUMBLE, &tumble as &dyn Fn(&Record) -> i64), (HOP, &hop)] {
+            let late =
+                records.iter().zip(&marks).filter(|(r, mark)| end(r) - 1 + lateness <= **mark);
+            let row = |(r, _): (&Record, &i64)| {
+                format!(
+                    r#"{{"k":{},"g":{},"v":{},"ts":"{}"}}"#,
+                    or_null(r.k.map(|k| format!("\"{k}\""))),
+                    r.g,
+                    or_null(r.v),
+                    time(r.ts)
+                )
+            };
+            let expected: Vec<String> = late.map(row).collect();
+            assert!(expected.len() > 2, "the stream must have late records to tell anything");
+            let text = scenario(&records, &late_of(&settings, window));
+            let (rows, count) = tables(&text, &options(3, 7));
+            let found: Vec<String> = rows[0].jsonl().lines().map(str::to_owned).collect();
+            assert_eq!(found, expected, "{window}, lateness {lateness}");
+            assert_eq!(count, expected.len() as u64, "{window}, lateness {lateness}");
+        }
+        // Sessions: as many as are counted as late, and the rest is in them.
+        let text = scenario(&records, &late_of(&settings, SESSION));
+        let (rows, late) = tables(&text, &options(3, 7));
+        let counted = rows[1].rows.iter().map(|(_, _, row)| row[1].to_text().parse::<u64>());
+        let counted: u64 = counted.map(|n| n.expect("a count")).sum();
+        assert_eq!((rows[0].rows.len() as u64, counted), (late, records.len() as u64 - late));
+        agree("late sessions", &text);
+        survives("late sessions", &text);
+    }
+}
+
 /// With enough time for late records, what is left of the changelog is what a batch over all records says.
 #[test]
 fn taken_back_panes_leave_the_result_of_a_batch() {

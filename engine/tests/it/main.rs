@@ -3,6 +3,7 @@
 mod changelog;
 mod drivers;
 mod emission;
+mod paces;
 mod joins;
 mod live;
 mod random;

@@ -119,7 +119,7 @@ impl TriggeredAggregate {
         let said = unchanged(&fired, &columns);
         let seqs = fired.iter().map(|f| f.seq).collect();
         let mut batch = Batch::new(Arc::clone(&self.output), columns, seqs);
-        if self.emission.panes == Panes::Retracting {
+        if self.emission.retracts() {
             batch.kinds = Some(fired.iter().map(|f| f.kind).collect());
         }
         batch.stairs = stairs;

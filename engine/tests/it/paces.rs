@@ -1,0 +1,185 @@
+//! When watermarks are said, what moves them, and what micro-batches leave of a changelog: against plain loops.
+
+use std::collections::BTreeMap;
+
+use crate::drivers::{agree, options, survives, tables};
+use crate::stream::{Record, or_null, records, scenario, time};
+
+const COUNTS: &str = "SELECT k, window_start, COUNT(*) AS n \
+    FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '5' SECONDS)) GROUP BY k, window_start, window_end;";
+
+/// Counts of tumbling windows under the watermark that stands before each record, and how many are late.
+fn counts(records: &[Record], marks: &[i64], by_record: bool) -> (Vec<String>, u64) {
+    let (mut windows, mut late): (BTreeMap<(i64, Option<char>), u64>, u64) = (BTreeMap::new(), 0);
+    for (r, &mark) in records.iter().zip(marks) {
+        let start = r.ts.div_euclid(5_000) * 5_000;
+        match start + 4_999 <= mark || (by_record && r.ts < mark) {
+            true => late += 1,
+            false => *windows.entry((start, r.k)).or_default() += 1,
+        }
+    }
+    let row = |(&(start, k), n): (&(i64, Option<char>), &u64)| {
+        let k = or_null(k.map(|k| format!("\"{k}\"")));
+        format!(r#"{{"k":{k},"window_start":"{}","n":{n}}}"#, time(start))
+    };
+    let mut rows: Vec<String> = windows.iter().map(row).collect();
+    rows.sort();
+    (rows, late)
+}
+
+fn found(records: &[Record], settings: &str) -> (Vec<String>, u64) {
+    let script = format!("{settings}{COUNTS}");
+    agree("counts", &scenario(records, &script));
+    survives("counts", &scenario(records, &script));
+    let (rows, late) = tables(&scenario(records, &script), &options(3, 7));
+    let mut rows: Vec<String> = rows[0].jsonl().lines().map(str::to_owned).collect();
+    rows.sort();
+    (rows, late)
+}
+
+/// The greatest event time less 4 s, before each record.
+fn highest(records: &[Record]) -> Vec<i64> {
+    let mut marks = vec![i64::MIN];
+    records.iter().for_each(|r| marks.push((r.ts - 4_000).max(marks[marks.len() - 1])));
+    marks
+}
+
+#[test]
+fn a_watermark_may_be_said_every_so_often() {
+    let records = records(200, 1);
+    let moved = highest(&records);
+    let (mut said, mut last, mut marks) = (i64::MIN, i64::MIN, Vec::new());
+    for (r, &mark) in records.iter().zip(&moved) {
+        if r.at.div_euclid(7_000) > last {
+            (said, last) = (mark, r.at.div_euclid(7_000));
+        }
+        marks.push(said);
+    }
+    let expected = counts(&records, &marks, false);
+    assert_ne!(expected, counts(&records, &moved, false), "the period changes something");
+    let settings = "SET 'highwater.watermark.emit' = 'on-periodic';\n\
+        SET 'pipeline.auto-watermark-interval' = '7 s';\n";
+    assert_eq!(found(&records, settings), expected);
+}
+
+#[test]
+fn a_watermark_may_be_said_at_the_end_of_micro_batches() {
+    let records = records(200, 1);
+    let moved = highest(&records);
+    let marks: Vec<i64> = (0..records.len()).map(|i| moved[i / 20 * 20]).collect();
+    let expected = counts(&records, &marks, false);
+    assert_ne!(expected, counts(&records, &moved, false), "the batches change something");
+    let settings = "SET 'highwater.watermark.emit' = 'on-batch';\n\
+        SET 'table.exec.mini-batch.enabled' = 'true';\nSET 'table.exec.mini-batch.size' = '20';\n";
+    assert_eq!(found(&records, settings), expected);
+}
+
+#[test]
+fn a_watermark_may_go_on_with_time() {
+    let records = records(200, 1);
+    let (mut mark, mut since, mut marks) = (i64::MIN, i64::MAX, Vec::new());
+    for r in &records {
+        if since < r.at {
+            (mark, since) = (mark + r.at - since, r.at);
+        }
+        marks.push(mark);
+        if r.ts - 4_000 > mark {
+            (mark, since) = (r.ts - 4_000, r.at);
+        }
+    }
+    let expected = counts(&records, &marks, false);
+    assert_ne!(expected, counts(&records, &highest(&records), false), "time changes something");
+    assert_eq!(found(&records, "SET 'highwater.watermark.advance' = 'with-time';\n"), expected);
+    // Bytewax has records late that are behind such a watermark.
+    let expected = counts(&records, &marks, true);
+    assert_eq!(found(&records, "SET 'semantics.profile' = 'bytewax';\n"), expected);
+}
+
+/// Two sessions or one: the profiles differ at the gap.
+#[test]
+fn records_exactly_a_gap_apart_are_as_the_profile_has_it() {
+    let at = |i: i64, ts: i64| Record {
+        at: 1_714_521_600_000 + i,
+        partition: 0,
+        k: Some('a'),
+        g: 0,
+        v: Some(1),
+        ts: 1_714_521_600_000 + ts,
+    };
+    let records = [at(1, 30_000), at(2, 40_000), at(3, 49_999)];
+    let script = |profile: &str| {
+        format!(
+            "SET 'semantics.profile' = '{profile}';\nSELECT window_start, COUNT(*) AS n \
+             FROM TABLE(SESSION(TABLE t PARTITION BY k, DESCRIPTOR(ts), INTERVAL '10' SECONDS)) \
+             GROUP BY k, window_start, window_end;"
+        )
+    };
+    let sessions = |profile: &str| {
+        let (tables, _) = tables(&scenario(&records, &script(profile)), &options(1, 7));
+        let mut left: BTreeMap<String, i64> = BTreeMap::new();
+        for (kind, _, row) in &tables[0].rows {
+            let by = if matches!(kind.symbol(), "+I" | "+U") { 1 } else { -1 };
+            *left.entry(row[1].to_text()).or_default() += by;
+        }
+        left.retain(|_, count| *count != 0);
+        left
+    };
+    let one: BTreeMap<String, i64> = [("3".to_owned(), 1)].into();
+    for profile in ["flink", "spark", "kafka", "risingwave"] {
+        assert_eq!(sessions(profile), one, "{profile}");
+    }
+    assert_eq!(sessions("beam"), [("1".to_owned(), 1), ("2".to_owned(), 1)].into());
+}
+
+/// A row: its key, how many records, their sum.
+type Row = (Option<char>, u64, Option<i64>);
+
+/// Of each key what it was before and is behind each micro-batch, and nothing in between.
+#[test]
+fn micro_batches_leave_of_a_changelog_what_has_changed() {
+    let records = records(200, 1);
+    let script = "SELECT k, COUNT(*) AS n, SUM(v) AS s FROM t GROUP BY k;";
+    let size =
+        "SET 'table.exec.mini-batch.enabled' = 'true';\nSET 'table.exec.mini-batch.size' = '13';\n";
+    let mut state: BTreeMap<Option<char>, Row> = BTreeMap::new();
+    let mut expected: Vec<Vec<String>> = Vec::new();
+    let line = |kind: &str, row: &Row| {
+        let k = or_null(row.0.map(|k| format!("\"{k}\"")));
+        format!(r#"{{"k":{k},"n":{},"s":{},"op":"{kind}"}}"#, row.1, or_null(row.2))
+    };
+    for batch in records.chunks(13) {
+        let before = state.clone();
+        for r in batch {
+            let row = state.entry(r.k).or_insert((r.k, 0, None));
+            row.1 += 1;
+            row.2 = r.v.map(|v| row.2.unwrap_or(0) + v).or(row.2);
+        }
+        let mut lines = Vec::new();
+        for (k, row) in state.iter().filter(|(k, row)| before.get(*k) != Some(*row)) {
+            match before.get(k) {
+                Some(old) => lines.extend([line("-U", old), line("+U", row)]),
+                None => lines.push(line("+I", row)),
+            }
+        }
+        lines.sort();
+        expected.push(lines);
+    }
+    let text = scenario(&records, &format!("{size}{script}"));
+    agree("micro-batches", &text);
+    survives("micro-batches", &text);
+    agree(
+        "by time",
+        &scenario(
+            &records,
+            &format!("{}{script}", size.replace("size' = '13", "allow-latency' = '9 s")),
+        ),
+    );
+    let (rows, _) = tables(&text, &options(3, 7));
+    let lines = rows[0].jsonl();
+    let mut found: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    for ((_, seq, _), line) in rows[0].rows.iter().zip(lines.lines()) {
+        found.entry(*seq).or_default().push(line.to_owned());
+    }
+    found.values_mut().for_each(|lines| lines.sort());
+    assert_eq!(found.into_values().collect::<Vec<_>>(), expected);
+}
