@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Graph, Share};
 use crate::error::Result;
+use crate::expand::Expand;
 use crate::expr::Expr;
 use crate::group::GroupAggregate;
 use crate::join::{
@@ -316,6 +317,7 @@ impl Graph {
                 exprs.iter_mut().try_for_each(|e| link(e, guests, sandbox))?;
                 Box::new(Project::new(name, exprs, node.schema.clone()))
             }
+            Op::Expand { sets } => Box::new(Expand::new(name, sets, &node.schema)),
             Op::AssignWindow { .. } | Op::SessionWindow { .. } | Op::WindowAggregate { .. } => {
                 return Ok(Made::Operator(self.windows(id)));
             }

@@ -10,6 +10,7 @@ use super::diagnose::{Locate, unsupported};
 use super::expr::{self, Names, Row, aggregate_of};
 use super::guest::Functions;
 use super::scope::{Relation, Role};
+use super::sets::{Sets, grouping_of};
 use crate::aggregate::Function as Aggregate;
 use crate::error::{Diagnostic, Result, Span};
 use crate::expr::{Expr, ExprKind};
@@ -53,6 +54,8 @@ pub(super) struct Grouped<'a> {
     pub keys: Vec<Key>,
     pub calls: Vec<Call>,
     pub windowed: Option<Windowed>,
+    /// The grouping sets, where there are several.
+    pub sets: Option<Sets>,
     /// The position of the first aggregate in the output.
     pub base: usize,
     pub span: Option<Span>,
@@ -68,6 +71,9 @@ impl Names for Grouped<'_> {
             if let Some(key) = self.keys.iter().find(|k| k.column.is_none() && k.text == text) {
                 return Ok(Some(Expr::column(key.output, &key.field)));
             }
+        }
+        if let Some((call, name)) = grouping_of(ast) {
+            return self.grouping(call, &name).map(Some);
         }
         match aggregate_of(ast) {
             Some((function, call)) => self.call(ast, function, call).map(Some),
@@ -186,13 +192,15 @@ pub(super) struct Parts {
     pub keys: Vec<Key>,
     pub calls: Vec<Call>,
     pub windowed: Option<Windowed>,
+    pub sets: Option<Sets>,
     pub span: Option<Span>,
 }
 
 impl Grouped<'_> {
     /// Ends the collection of aggregates.
     pub(super) fn into_parts(self) -> Parts {
-        Parts { keys: self.keys, calls: self.calls, windowed: self.windowed, span: self.span }
+        let Grouped { keys, calls, windowed, sets, span, .. } = self;
+        Parts { keys, calls, windowed, sets, span }
     }
 
     /// Gives each key its position in the output.
@@ -200,10 +208,17 @@ impl Grouped<'_> {
         let windowed = self.windowed.is_some();
         let window = self.windowed.map(|windowed| windowed.window);
         // The bounds of other windows are keys like any.
-        for key in self.keys.iter_mut().filter(|key| key.role.window() != window) {
-            key.role = Role::Plain;
+        for (number, key) in self.keys.iter_mut().enumerate() {
+            let everywhere = self.sets.as_ref().is_none_or(|sets| sets.all_have(number));
+            if key.role.window() != window || !everywhere {
+                key.role = Role::Plain;
+            }
         }
-        let plain = self.keys.iter().filter(|k| !windowed || k.role == Role::Plain).count();
+        let mut plain = self.keys.iter().filter(|k| !windowed || k.role == Role::Plain).count();
+        if let Some(sets) = &mut self.sets {
+            sets.output = plain;
+            plain += 1;
+        }
         let mut next = 0;
         for key in &mut self.keys {
             key.output = match (windowed, key.role) {

@@ -30,6 +30,7 @@ mod refused;
 mod regular;
 mod scope;
 mod select;
+mod sets;
 pub mod settings;
 mod statement;
 mod temporal;

@@ -7,7 +7,7 @@ use sqlparser::ast::{
     Spanned, WildcardAdditionalOptions,
 };
 
-use super::aggregate::{keys_of, place_of};
+use super::aggregate::place_of;
 use super::clauses::{refuse_query_clauses, refuse_select_clauses};
 use super::conditions::conjuncts;
 use super::diagnose::{Locate, span, unknown, unsupported};
@@ -19,6 +19,7 @@ use super::limit::limit_of;
 use super::planner::Planner;
 use super::rank::{Below, Over, over, row_number};
 use super::scope::{Column, Pending, Relation, Role};
+use super::sets::elements_of;
 use crate::error::{Diagnostic, Result};
 use crate::expr::{Expr, ExprKind};
 use crate::plan::WindowSpec;
@@ -113,7 +114,7 @@ impl Planner<'_> {
         for partner in partners {
             input = self.with_partner(input, &partner)?;
         }
-        let keys = keys_of(&select.group_by)?;
+        let keys = elements_of(&select.group_by)?;
         let calculated = select.projection.iter().filter_map(item_expr).chain(&select.having);
         if keys.is_empty() && !any_aggregate(calculated) {
             if let Some(having) = &select.having {

@@ -94,3 +94,5 @@ mod joins;
 mod mistakes;
 mod plans;
 mod ranks;
+mod sets;
+mod wrong;

@@ -2,6 +2,7 @@
 
 mod changelog;
 mod drivers;
+mod grouping;
 mod joins;
 mod live;
 mod random;

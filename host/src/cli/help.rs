@@ -101,6 +101,8 @@ WINDOWS
   TABLE(SESSION(TABLE t PARTITION BY key, DESCRIPTOR(time), INTERVAL '5' MINUTES))
   … GROUP BY key, window_start, window_end
                                      both ends: a row a window, when it closes; else a changelog
+  … GROUP BY window_start, window_end, GROUPING SETS ((a, b), (a), ())
+                                     also ROLLUP (a, b), CUBE (a, b); GROUPING(a) is 1 where a is left out
 
 JOINS
 
@@ -120,6 +122,7 @@ CHANGELOGS
   SELECT DISTINCT …; COUNT(DISTINCT x); … UNION ALL …; … UNION …
   SELECT … FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY key ORDER BY value DESC) AS n FROM t)
     WHERE n <= 3                     the first three of each key; of a window when it closes
+  SELECT a, GROUPING_ID(a, b), COUNT(*) FROM t GROUP BY CUBE (a, b)
   SELECT … ORDER BY value DESC LIMIT 3
 
 TYPES

@@ -361,7 +361,7 @@ const MISTAKES: &[(&str, &str)] = &[
 ];
 
 /// The diagnostics of a script after the tables of the tests, places relative to the script.
-fn diagnose(script: &str) -> Vec<(&'static str, u32, u32, String)> {
+pub(super) fn diagnose(script: &str) -> Vec<(&'static str, u32, u32, String)> {
     let lines = TABLES.lines().count() as u32;
     let errors = match plan(&format!("{TABLES}{script}"), &Guests) {
         Ok(_) => return Vec::new(),
@@ -375,7 +375,7 @@ fn diagnose(script: &str) -> Vec<(&'static str, u32, u32, String)> {
 }
 
 /// Takes the mark out and says where it was.
-fn unmark(marked: &str) -> (String, u32, u32) {
+pub(super) fn unmark(marked: &str) -> (String, u32, u32) {
     let before = marked.split('¿').next().unwrap_or_default();
     let line = before.matches('\n').count() as u32 + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() as u32 + 1;

@@ -1,0 +1,69 @@
+//! Wrong grouping sets, and what each must be told: code, place and hint. `¿` marks the place.
+
+use super::mistakes::{diagnose, unmark};
+
+/// Code, a script with its place marked, and a part of the hint.
+const SETS: &[(&str, &str, &str)] = &[
+    (
+        "sql.group",
+        "SELECT s FROM plain GROUP BY s, GROUPING SETS ((¿a), (a), ())",
+        "write the sets out, each once",
+    ),
+    ("sql.group", "SELECT s, COUNT(*) FROM plain GROUP BY ROLLUP (¿s, s)", "each once"),
+    (
+        "sql.group",
+        "SELECT COUNT(*) FROM plain GROUP BY GROUPING SETS (¿ROLLUP (a, b), CUBE (s))",
+        "each once",
+    ),
+    ("sql.group", "SELECT a, ¿b, COUNT(*) FROM plain GROUP BY CUBE (a, s)", "add `b` to GROUP BY"),
+    ("sql.group", "SELECT a, GROUPING(¿b) FROM plain GROUP BY ROLLUP (a)", "add `b` to GROUP BY"),
+    ("sql.group", "SELECT ¿GROUPING(a) FROM plain", "GROUP BY ROLLUP (a)"),
+    (
+        "sql.group",
+        "SELECT a FROM plain WHERE ¿GROUPING_ID(a) = 0 GROUP BY a",
+        "it stands in SELECT",
+    ),
+    ("sql.group", "SELECT SUM(¿GROUPING(a)) FROM plain GROUP BY a", "it stands in SELECT"),
+    ("sql.argument", "SELECT ¿GROUPING() FROM plain GROUP BY a", "is 1 where"),
+    ("sql.argument", "SELECT GROUPING(¿a + 1) FROM plain GROUP BY a", "is 1 where"),
+    ("sql.unsupported", "SELECT ¿GROUP_ID() FROM plain GROUP BY a", "GROUPING_ID(a, b)"),
+    ("sql.unsupported", "SELECT ¿ROLLUP(a) FROM plain", "GROUPING SETS"),
+    ("sql.unknown-column", "SELECT 1 AS x FROM plain GROUP BY GROUPING SETS ((a, ¿c), ())", "a, b"),
+    ("sql.aggregate", "SELECT 1 AS x FROM plain GROUP BY CUBE (a, ¿SUM(b))", "subquery"),
+    ("sql.unsupported", "SELECT COUNT(*) FROM plain GROUP BY ROLLUP (¿1)", "write the column"),
+    ("sql.unsupported", "SELECT COUNT(*) FROM plain GROUP BY ROLLUP ((a, (¿b, s)))", "one column"),
+    (
+        "sql.group",
+        "SELECT COUNT(*) FROM plain GROUP BY CUBE (¿a, b, s, ts, a+1, a+2, a+3, a+4, a+5, a+6, a+7, a+8, a+9)",
+        "write out those",
+    ),
+    (
+        "sql.group",
+        "SELECT COUNT(*) FROM plain GROUP BY CUBE (a, b, s, ts, a+1, a+2), CUBE (¿a+3, a+4, a+5, a+6, a+7, a+8, a+9)",
+        "write out those",
+    ),
+    ("sql.group", "¿SELECT 1 AS x FROM plain GROUP BY ()", "add a key"),
+    ("sql.syntax", "SELECT a FROM plain GROUP BY GROUPING SETS ¿a", ""),
+];
+
+/// What of them is not told as it must be.
+fn wrong(all: &[(&str, &str, &str)]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (code, marked, hint) in all {
+        let (script, line, column) = unmark(marked);
+        let found = diagnose(&script);
+        let told = found.first().is_some_and(|(c, l, k, text)| {
+            (*c, *l, *k) == (*code, line, column) && text.contains(hint)
+        });
+        if !told {
+            wrong.push(format!("{marked}\n  wanted {code} at {line}:{column}, {hint}: {found:#?}"));
+        }
+    }
+    wrong
+}
+
+#[test]
+fn wrong_grouping_sets_are_told_what_and_where() {
+    let wrong = wrong(SETS);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
