@@ -11,6 +11,7 @@ use super::expr::{self, Names, Row, aggregate_of};
 use super::guest::Functions;
 use super::scope::{Relation, Role};
 use super::sets::{Sets, grouping_of};
+use super::walk;
 use crate::aggregate::Function as Aggregate;
 use crate::error::{Diagnostic, Result, Span};
 use crate::expr::{Expr, ExprKind};
@@ -264,55 +265,5 @@ pub(super) fn bind_key(input: &Relation, ast: &Ast, functions: &Functions) -> Re
 
 /// Whether any of these expressions calls an aggregate.
 pub(super) fn any_aggregate<'a>(exprs: impl IntoIterator<Item = &'a Ast>) -> bool {
-    exprs.into_iter().any(|ast| has_aggregate(ast, 0))
-}
-
-fn has_aggregate(ast: &Ast, depth: usize) -> bool {
-    if aggregate_of(ast).is_some() {
-        return true;
-    }
-    // Deeper expressions are refused when they are bound.
-    if depth > 300 {
-        return false;
-    }
-    let inside = |ast: &Ast| has_aggregate(ast, depth + 1);
-    match ast {
-        Ast::BinaryOp { left, right, .. }
-        | Ast::IsDistinctFrom(left, right)
-        | Ast::IsNotDistinctFrom(left, right) => inside(left) || inside(right),
-        Ast::UnaryOp { expr, .. }
-        | Ast::Nested(expr)
-        | Ast::IsNull(expr)
-        | Ast::IsNotNull(expr)
-        | Ast::IsTrue(expr)
-        | Ast::IsNotTrue(expr)
-        | Ast::IsFalse(expr)
-        | Ast::IsNotFalse(expr)
-        | Ast::IsUnknown(expr)
-        | Ast::IsNotUnknown(expr)
-        | Ast::Extract { expr, .. }
-        | Ast::Floor { expr, .. }
-        | Ast::Ceil { expr, .. }
-        | Ast::Trim { expr, .. } => inside(expr),
-        Ast::Between { expr, low, high, .. } => inside(expr) || inside(low) || inside(high),
-        Ast::InList { expr, list, .. } => inside(expr) || list.iter().any(inside),
-        Ast::Like { expr, pattern, .. } => inside(expr) || inside(pattern),
-        Ast::Substring { expr, substring_from, substring_for, .. } => {
-            inside(expr) || substring_from.iter().chain(substring_for).any(|e| inside(e))
-        }
-        Ast::Position { expr, r#in } => inside(expr) || inside(r#in),
-        Ast::Overlay { expr, overlay_what, .. } => inside(expr) || inside(overlay_what),
-        Ast::Case { operand, conditions, else_result, .. } => {
-            operand.iter().chain(else_result).any(|e| inside(e))
-                || conditions.iter().any(|when| inside(&when.condition) || inside(&when.result))
-        }
-        Ast::Function(call) => match &call.args {
-            FunctionArguments::List(list) => list.args.iter().any(|arg| match arg {
-                FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => inside(e),
-                _ => false,
-            }),
-            _ => false,
-        },
-        _ => false,
-    }
+    exprs.into_iter().any(|ast| walk::any(ast, &mut |inner| aggregate_of(inner).is_some()))
 }

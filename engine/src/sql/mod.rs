@@ -25,6 +25,7 @@ mod needs;
 mod operator;
 mod planner;
 mod prune;
+mod qualify;
 mod rank;
 mod refused;
 mod regular;
@@ -38,6 +39,7 @@ mod temporal;
 mod tests;
 mod types;
 mod union;
+mod walk;
 mod window;
 
 use std::sync::Arc;

@@ -99,9 +99,16 @@ impl Below {
 
 /// The call when a column of a SELECT is `ROW_NUMBER() OVER (…)`.
 pub(super) fn row_number(item: &SelectItem) -> Result<Option<&AstFunction>> {
-    let (SelectItem::UnnamedExpr(ast) | SelectItem::ExprWithAlias { expr: ast, .. }) = item else {
-        return Ok(None);
-    };
+    match item {
+        SelectItem::UnnamedExpr(ast) | SelectItem::ExprWithAlias { expr: ast, .. } => {
+            numbering(ast)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The call when an expression is `ROW_NUMBER() OVER (…)`.
+pub(super) fn numbering(ast: &Ast) -> Result<Option<&AstFunction>> {
     let Ast::Function(call) = ast else { return Ok(None) };
     let name = call.name.to_string().to_ascii_uppercase();
     match name.as_str() {

@@ -78,14 +78,18 @@ impl Planner<'_> {
     /// Plans a SELECT.
     pub(super) fn select(&mut self, select: &Select) -> Result<Relation> {
         refuse_select_clauses(select)?;
-        let rows = self.selected(select)?;
+        let rows = match &select.qualify {
+            Some(condition) => self.qualified(select, condition)?,
+            None => self.selected(select)?,
+        };
         match select.distinct {
             Some(Distinct::Distinct) => self.distinct(rows, span(select.select_token.0.span)),
             _ => Ok(rows),
         }
     }
 
-    fn selected(&mut self, select: &Select) -> Result<Relation> {
+    /// The same without DISTINCT and QUALIFY.
+    pub(super) fn selected(&mut self, select: &Select) -> Result<Relation> {
         let mut conditions = Vec::new();
         if let Some(condition) = &select.selection {
             conjuncts(condition, &mut conditions);

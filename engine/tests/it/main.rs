@@ -5,6 +5,7 @@ mod drivers;
 mod grouping;
 mod joins;
 mod live;
+mod qualify;
 mod random;
 mod rank;
 mod sandbox;

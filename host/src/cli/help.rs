@@ -122,6 +122,8 @@ CHANGELOGS
   SELECT DISTINCT …; COUNT(DISTINCT x); … UNION ALL …; … UNION …
   SELECT … FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY key ORDER BY value DESC) AS n FROM t)
     WHERE n <= 3                     the first three of each key; of a window when it closes
+  SELECT … FROM t QUALIFY ROW_NUMBER() OVER (PARTITION BY key ORDER BY value DESC) <= 3
+                                     the same
   SELECT a, GROUPING_ID(a, b), COUNT(*) FROM t GROUP BY CUBE (a, b)
   SELECT … ORDER BY value DESC LIMIT 3
 

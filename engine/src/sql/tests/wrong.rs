@@ -1,4 +1,4 @@
-//! Wrong grouping sets, and what each must be told: code, place and hint. `¿` marks the place.
+//! Wrong grouping sets and QUALIFY, and what each must be told: code, place and hint. `¿` marks the place.
 
 use super::mistakes::{diagnose, unmark};
 
@@ -46,6 +46,57 @@ const SETS: &[(&str, &str, &str)] = &[
     ("sql.syntax", "SELECT a FROM plain GROUP BY GROUPING SETS ¿a", ""),
 ];
 
+const QUALIFIED: &[(&str, &str, &str)] = &[
+    ("sql.rank", "SELECT a FROM plain QUALIFY ¿a > 1", "QUALIFY ROW_NUMBER() OVER"),
+    (
+        "sql.rank",
+        "SELECT a FROM plain QUALIFY ¿ROW_NUMBER() OVER (ORDER BY a) > 3",
+        "where they end",
+    ),
+    ("sql.rank", "SELECT a FROM plain QUALIFY ¿ROW_NUMBER() OVER (ORDER BY a) < 1", "rn <= 3"),
+    ("sql.rank", "SELECT a FROM plain QUALIFY ¿ROW_NUMBER() OVER (ORDER BY a) <= a", "<= 3"),
+    (
+        "sql.rank",
+        "SELECT a FROM plain QUALIFY ¿ROW_NUMBER() OVER (PARTITION BY a) <= 3",
+        "without an order",
+    ),
+    (
+        "sql.unsupported",
+        "SELECT a FROM plain QUALIFY ¿ROW_NUMBER() OVER (ORDER BY a) <= 3 OR b > 1",
+        "QUALIFY ROW_NUMBER()",
+    ),
+    (
+        "sql.unsupported",
+        "SELECT a FROM plain QUALIFY ¿RANK() OVER (ORDER BY a) <= 3",
+        "number the rows",
+    ),
+    (
+        "sql.unsupported",
+        "SELECT a FROM plain QUALIFY ROW_NUMBER() OVER (ORDER BY a) <= 3 AND ¿ROW_NUMBER() OVER (ORDER BY b) <= 3",
+        "a query of their own",
+    ),
+    (
+        "sql.unknown-column",
+        "SELECT a FROM plain QUALIFY ROW_NUMBER() OVER (ORDER BY ¿c) <= 3",
+        "the columns are a, b",
+    ),
+    (
+        "sql.unknown-column",
+        "SELECT a AS x FROM plain QUALIFY ROW_NUMBER() OVER (ORDER BY a) <= 3 AND ¿c > x",
+        "the columns are x",
+    ),
+    (
+        "sql.type",
+        "SELECT a FROM plain QUALIFY ROW_NUMBER() OVER (ORDER BY a) <= 3 AND ¿b",
+        "compare it",
+    ),
+    (
+        "sql.group",
+        "SELECT s, COUNT(*) AS n FROM plain GROUP BY s QUALIFY ROW_NUMBER() OVER (ORDER BY ¿a) <= 3",
+        "add `a` to GROUP BY",
+    ),
+];
+
 /// What of them is not told as it must be.
 fn wrong(all: &[(&str, &str, &str)]) -> Vec<String> {
     let mut wrong = Vec::new();
@@ -65,5 +116,11 @@ fn wrong(all: &[(&str, &str, &str)]) -> Vec<String> {
 #[test]
 fn wrong_grouping_sets_are_told_what_and_where() {
     let wrong = wrong(SETS);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn wrong_qualify_is_told_what_and_where() {
+    let wrong = wrong(QUALIFIED);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
