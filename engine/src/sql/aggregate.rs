@@ -32,6 +32,7 @@ impl Planner<'_> {
             calls: Vec::new(),
             windowed: None,
             sets,
+            values: Vec::new(),
             base: 0,
             span: at,
         };

@@ -41,6 +41,9 @@ pub(super) struct Row<'a> {
 
 impl Names for Row<'_> {
     fn whole(&mut self, ast: &Ast) -> Result<Option<Expr>> {
+        if let Some(value) = self.relation.value(ast) {
+            return Ok(Some(Expr::column(value, &self.relation.columns[value].field)));
+        }
         refuse_aggregate(ast, self.place)
     }
 

@@ -57,6 +57,8 @@ pub(super) struct Grouped<'a> {
     pub windowed: Option<Windowed>,
     /// The grouping sets, where there are several.
     pub sets: Option<Sets>,
+    /// The values of queries in SELECT and HAVING, by their texts.
+    pub values: Vec<(String, Field)>,
     /// The position of the first aggregate in the output.
     pub base: usize,
     pub span: Option<Span>,
@@ -72,6 +74,9 @@ impl Names for Grouped<'_> {
             if let Some(key) = self.keys.iter().find(|k| k.column.is_none() && k.text == text) {
                 return Ok(Some(Expr::column(key.output, &key.field)));
             }
+        }
+        if let Ast::Subquery(_) = ast {
+            return Ok(self.value(&ast.to_string()));
         }
         if let Some((call, name)) = grouping_of(ast) {
             return self.grouping(call, &name).map(Some);
@@ -106,7 +111,20 @@ impl Names for Grouped<'_> {
     }
 }
 
+/// The positions of values, until it is known how many columns stand before them.
+const VALUES: usize = usize::MAX / 2;
+
+/// The position of a column once it is known where the values stand.
+pub(super) fn placed(column: usize, values: usize) -> usize {
+    if column < VALUES { column } else { column - VALUES + values }
+}
+
 impl Grouped<'_> {
+    fn value(&self, text: &str) -> Option<Expr> {
+        let place = self.values.iter().position(|(known, _)| known == text)?;
+        Some(Expr::column(VALUES + place, &self.values[place].1))
+    }
+
     /// Remembers an aggregate, once for each spelling, and names its output column.
     fn call(&mut self, ast: &Ast, function: Aggregate, call: &AstFunction) -> Result<Expr> {
         let text = ast.to_string();

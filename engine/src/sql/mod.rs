@@ -29,6 +29,7 @@ mod qualify;
 mod rank;
 mod refused;
 mod regular;
+mod scalar;
 mod scope;
 mod select;
 mod sets;

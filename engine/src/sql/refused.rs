@@ -12,7 +12,10 @@ use crate::expr::functions;
 
 /// A query where a value is expected.
 pub(super) fn subquery() -> Error {
-    unsupported("a query as a value is not supported", "join it: FROM a CROSS JOIN (SELECT …) AS b")
+    unsupported(
+        "a query as a value stands in SELECT, WHERE and HAVING, outside of aggregates and keys",
+        "join it: FROM a CROSS JOIN (SELECT MAX(x) AS hi FROM t) AS b",
+    )
 }
 
 /// A call of a function there is not.

@@ -95,4 +95,5 @@ mod mistakes;
 mod plans;
 mod ranks;
 mod sets;
+mod values;
 mod wrong;

@@ -9,6 +9,7 @@ mod qualify;
 mod random;
 mod rank;
 mod sandbox;
+mod scalars;
 mod schedule;
 mod sessions;
 mod stream;

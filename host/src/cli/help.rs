@@ -125,6 +125,8 @@ CHANGELOGS
   SELECT … FROM t QUALIFY ROW_NUMBER() OVER (PARTITION BY key ORDER BY value DESC) <= 3
                                      the same
   SELECT a, GROUPING_ID(a, b), COUNT(*) FROM t GROUP BY CUBE (a, b)
+  SELECT … FROM t WHERE x > (SELECT MAX(y) FROM u)
+                                     a query as a value: an aggregate without GROUP BY; also in SELECT, HAVING
   SELECT … ORDER BY value DESC LIMIT 3
 
 TYPES

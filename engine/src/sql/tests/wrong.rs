@@ -1,4 +1,4 @@
-//! Wrong grouping sets and QUALIFY, and what each must be told: code, place and hint. `¿` marks the place.
+//! Wrong grouping sets, QUALIFY and queries as values, and what each must be told: code, place and hint. `¿` marks the place.
 
 use super::mistakes::{diagnose, unmark};
 
@@ -97,6 +97,56 @@ const QUALIFIED: &[(&str, &str, &str)] = &[
     ),
 ];
 
+const VALUES: &[(&str, &str, &str)] = &[
+    (
+        "sql.subquery",
+        "SELECT a FROM plain WHERE a > (¿SELECT b FROM plain)",
+        "(SELECT MAX(x) FROM t)",
+    ),
+    (
+        "sql.subquery",
+        "SELECT a, (¿SELECT MAX(b) FROM plain GROUP BY s) AS hi FROM plain",
+        "aggregate without GROUP BY",
+    ),
+    (
+        "sql.subquery",
+        "SELECT a FROM plain WHERE a > (¿SELECT MAX(b), MIN(b) FROM plain)",
+        "CROSS JOIN",
+    ),
+    (
+        "sql.unsupported",
+        "SELECT a FROM plain AS p WHERE a > (SELECT MAX(mag) FROM quakes WHERE net = ¿p.s)",
+        "LEFT JOIN (SELECT k, MAX(x) AS hi",
+    ),
+    (
+        "sql.unsupported",
+        "SELECT a, (SELECT MAX(mag) FROM quakes WHERE net = ¿s) AS hi FROM plain",
+        "LEFT JOIN (SELECT k, MAX(x) AS hi",
+    ),
+    (
+        "sql.unsupported",
+        "SELECT a, COUNT(*) AS n FROM plain GROUP BY a HAVING COUNT(*) > (SELECT SUM(mag) + ¿b FROM quakes)",
+        "LEFT JOIN",
+    ),
+    (
+        "sql.unknown-column",
+        "SELECT a FROM plain WHERE a > (SELECT MAX(¿c) FROM plain)",
+        "the columns are a, b",
+    ),
+    ("sql.type", "SELECT a FROM plain WHERE ¿a > (SELECT MAX(s) FROM plain)", ""),
+    ("sql.unsupported", "SELECT SUM(a - (¿SELECT MAX(b) FROM plain)) FROM plain", "CROSS JOIN"),
+    (
+        "sql.unsupported",
+        "SELECT 1 AS x FROM plain p JOIN plain q ON p.a = q.a AND p.b > (¿SELECT MAX(b) FROM plain)",
+        "CROSS JOIN",
+    ),
+    (
+        "sql.missing-watermark",
+        "SELECT COUNT(*) FROM TABLE(TUMBLE(TABLE (SELECT * FROM quakes WHERE mag > (SELECT AVG(mag) FROM quakes)), ¿DESCRIPTOR(event_time), INTERVAL '1' DAY)) GROUP BY window_start, window_end",
+        "hands the column on unchanged",
+    ),
+];
+
 /// What of them is not told as it must be.
 fn wrong(all: &[(&str, &str, &str)]) -> Vec<String> {
     let mut wrong = Vec::new();
@@ -122,5 +172,11 @@ fn wrong_grouping_sets_are_told_what_and_where() {
 #[test]
 fn wrong_qualify_is_told_what_and_where() {
     let wrong = wrong(QUALIFIED);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn wrong_queries_as_values_are_told_what_and_where() {
+    let wrong = wrong(VALUES);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
