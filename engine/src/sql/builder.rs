@@ -33,6 +33,8 @@ impl Builder {
             Op::GroupAggregate { aggregates, .. } => updated || !aggregates.is_empty(),
             Op::RegularJoin { kind, .. } => updated || kind.updates(),
             Op::Rank(spec) => spec.updates(updated),
+            // Each row meets one version and is done.
+            Op::TemporalJoin { .. } => false,
             _ => updated,
         };
         self.nodes.push(Node { name: name.to_owned(), op, inputs, schema, updating, span });

@@ -40,6 +40,7 @@ mod temporal;
 mod tests;
 mod types;
 mod union;
+mod versions;
 mod walk;
 mod window;
 

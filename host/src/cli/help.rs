@@ -111,7 +111,9 @@ JOINS
   a JOIN b ON a.k = b.k AND a.window_start = b.window_start AND a.window_end = b.window_end
                                      rows of a window, when it closes; also LEFT, RIGHT, FULL
   a JOIN b FOR SYSTEM_TIME AS OF a.ts ON a.k = b.k
-                                     the version of b (a table with a primary key) at the row's time; also LEFT
+                                     the version of b at the row's time; also LEFT. b is a table with a primary
+                                     key, or a view of the last rows: ROW_NUMBER() OVER (PARTITION BY k ORDER BY
+                                     ts DESC), number 1
   a JOIN b ON a.k = b.k              all rows of both, kept for ever, a changelog where rows are taken back;
                                      also LEFT, RIGHT, FULL, CROSS
   WHERE x IN (SELECT …), NOT IN, EXISTS (SELECT … WHERE b.k = a.k), NOT EXISTS

@@ -1,6 +1,6 @@
-//! Queries as values: the plans they become.
+//! Queries as values, and versions of views: the plans they become.
 
-use super::plans::{PLAIN, check, lines};
+use super::plans::{PLAIN, QUAKES, check, lines};
 use crate::sql::{NeedKind, needs};
 
 #[test]
@@ -55,4 +55,26 @@ fn a_file_that_only_a_value_reads_is_needed() {
             found.iter().map(|n| (n.path.as_str(), n.kind)).collect();
         assert_eq!(paths, [("t.csv", NeedKind::Data), ("u.csv", NeedKind::Data)], "{value}");
     }
+}
+
+#[test]
+fn a_view_of_last_rows_has_versions() {
+    const LAST: &str = "CREATE VIEW last AS SELECT net, mag AS m, event_time AS since FROM (SELECT *, \
+        ROW_NUMBER() OVER (PARTITION BY net ORDER BY event_time DESC) AS n FROM quakes) WHERE n = 1;";
+    check(
+        &format!(
+            "{LAST} SELECT a.id, l.m FROM quakes a \
+             LEFT JOIN last FOR SYSTEM_TIME AS OF a.event_time AS l ON l.net = a.net AND l.m > 3"
+        ),
+        &[
+            "result: Sink(collect, [id STRING, m DECIMAL(4, 2)])",
+            "project-2: Project(id, m)",
+            "join: TemporalJoin(left, times=[event_time, since], keys=[net = net], condition=[m > 3])",
+            QUAKES,
+            "project: Project(net, mag AS m, event_time AS since), changes=[I,U,D]",
+            "rank: Rank(keys=[net], order=[event_time DESC], ranks=[1], columns=[net, mag, event_time], \
+             ties=[last]), changes=[I,U,D]",
+            "quakes (see above)",
+        ],
+    );
 }

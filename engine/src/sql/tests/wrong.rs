@@ -1,4 +1,4 @@
-//! Wrong grouping sets, QUALIFY and queries as values, and what each must be told: code, place and hint. `¿` marks the place.
+//! Wrong grouping sets, QUALIFY, queries as values and versions of views, and what each must be told: code, place and hint. `¿` marks the place.
 
 use super::mistakes::{diagnose, unmark};
 
@@ -147,6 +147,48 @@ const VALUES: &[(&str, &str, &str)] = &[
     ),
 ];
 
+/// A join by `net` at the time of a quake; before it, what `v` is.
+const VERSIONS: &[(&str, &str, &str)] = &[
+    ("SELECT net, event_time FROM quakes", "v", "WHERE n = 1"),
+    ("SELECT net, COUNT(*) AS n FROM quakes GROUP BY net", "v", "WHERE n = 1"),
+    // The first row of a key is no version: it stays.
+    (
+        "SELECT net, event_time FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY net ORDER BY event_time) AS n FROM quakes) WHERE n = 1",
+        "v",
+        "ORDER BY ts DESC",
+    ),
+    (
+        "SELECT net, event_time FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY net ORDER BY event_time DESC) AS n FROM quakes) WHERE n <= 2",
+        "v",
+        "WHERE n = 1",
+    ),
+    (
+        "SELECT net, event_time FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY net ORDER BY mag DESC) AS n FROM quakes) WHERE n = 1",
+        "v",
+        "ORDER BY ts DESC",
+    ),
+    (
+        "SELECT id AS net, event_time FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY net ORDER BY event_time DESC) AS n FROM quakes) WHERE n = 1",
+        "v",
+        "columns of PARTITION BY",
+    ),
+    (
+        "SELECT net FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY net ORDER BY event_time DESC) AS n FROM quakes) WHERE n = 1",
+        "v",
+        "column of ORDER BY",
+    ),
+    (
+        "SELECT net, event_time FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY net ORDER BY event_time DESC) AS n FROM quakes) WHERE n = 1 AND mag > 3",
+        "v",
+        "put the condition into the join",
+    ),
+    (
+        "SELECT id, net, event_time FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY net, id ORDER BY event_time DESC) AS n FROM quakes) WHERE n = 1",
+        "v",
+        "compare the key (net, id)",
+    ),
+];
+
 /// What of them is not told as it must be.
 fn wrong(all: &[(&str, &str, &str)]) -> Vec<String> {
     let mut wrong = Vec::new();
@@ -179,4 +221,19 @@ fn wrong_qualify_is_told_what_and_where() {
 fn wrong_queries_as_values_are_told_what_and_where() {
     let wrong = wrong(VALUES);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_has_no_versions_is_told_why() {
+    for (view, name, hint) in VERSIONS {
+        let script = format!(
+            "CREATE VIEW v AS {view}; SELECT 1 AS x FROM quakes a\nJOIN {name} FOR SYSTEM_TIME AS OF a.event_time \
+             AS b ON a.net = b.net"
+        );
+        let found = diagnose(&script);
+        let first = found
+            .first()
+            .map(|(code, line, column, text)| (*code, *line, *column, text.contains(hint)));
+        assert_eq!(first, Some(("sql.versions", 2, 6, true)), "{view}: {found:#?}");
+    }
 }
