@@ -19,6 +19,7 @@ pub mod expr;
 pub mod aggregate;
 pub mod watermark;
 pub mod rowwise;
+pub mod expand;
 pub mod window;
 pub mod join;
 pub mod group;

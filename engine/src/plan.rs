@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 pub use crate::aggregate::AggregateCall;
 use crate::error::Span;
+pub use crate::expand::GroupingSet;
 use crate::expr::Expr;
 pub use crate::join::{Bounds, JoinKind};
 pub use crate::rank::RankSpec;
@@ -66,6 +67,12 @@ pub enum Op {
     Project {
         /// One expression an output column.
         exprs: Vec<Expr>,
+    },
+    /// Hands each row on once a grouping set, the keys that the set leaves out NULL. Output: the columns of the
+    /// input, the number of the set.
+    Expand {
+        /// The sets, in the order in which their rows leave.
+        sets: Vec<GroupingSet>,
     },
     /// Assigns a row the windows it has by its time alone: appends `window_start`, `window_end`, `window_time`.
     AssignWindow {

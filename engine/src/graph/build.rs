@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Graph, Share};
 use crate::error::Result;
+use crate::expand::Expand;
 use crate::expr::Expr;
 use crate::group::{BatchedAggregate, GroupAggregate};
 use crate::join::{
@@ -336,6 +337,7 @@ impl Graph {
             Op::LateRows { window, time, keys, emission } => {
                 Box::new(LateRows::new(name, (*window, emission), *time, keys, input(0)))
             }
+            Op::Expand { sets } => Box::new(Expand::new(name, sets, &node.schema)),
             Op::AssignWindow { .. } | Op::SessionWindow { .. } | Op::WindowAggregate { .. } => {
                 return Ok(Made::Operator(self.windows(id)));
             }

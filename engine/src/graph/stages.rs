@@ -67,8 +67,10 @@ pub(super) fn stages(plan: &Plan, parallelism: u32, threaded: bool) -> Vec<Stage
     let mut stages: Vec<Stage> = Vec::new();
     let mut stage_of: Vec<usize> = Vec::new();
     for (id, node) in plan.nodes.iter().enumerate() {
-        let rowwise =
-            matches!(node.op, Op::Filter { .. } | Op::Project { .. } | Op::AssignWindow { .. });
+        let rowwise = matches!(
+            node.op,
+            Op::Filter { .. } | Op::Project { .. } | Op::AssignWindow { .. } | Op::Expand { .. }
+        );
         if rowwise && consumers(node.inputs[0]) == 1 {
             let stage = stage_of[node.inputs[0]];
             stages[stage].nodes.push(id);

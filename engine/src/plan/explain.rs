@@ -1,8 +1,11 @@
 //! A plan as text: a tree for each sink, the sink at the top, inputs indented below.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::{AggregateCall, GuestCall, Node, NodeId, Op, Plan, SourceSpec, WindowSpec};
+use super::{
+    AggregateCall, GroupingSet, GuestCall, Node, NodeId, Op, Plan, SourceSpec, WindowSpec,
+};
 use crate::expr::Expr;
 use crate::schema::Schema;
 use crate::time::format_duration;
@@ -57,6 +60,7 @@ pub(super) fn describe(plan: &Plan, node: &Node) -> String {
         Op::Source(source) => describe_source(node, source),
         Op::Filter { predicate } => format!("Filter({})", predicate.to_sql(input(0))),
         Op::Project { exprs } => format!("Project({})", project(exprs, input(0), &node.schema)),
+        Op::Expand { sets } => format!("Expand(sets=[{}])", grouping_sets(sets, input(0))),
         Op::AssignWindow { window, time } => {
             format!("AssignWindow({}, time=[{}])", describe_window(window), name(input(0), *time))
         }
@@ -226,6 +230,16 @@ fn describe_guest(guest: &GuestCall, inputs: &[&Schema]) -> String {
         parts.push(format!("parameters=[{}]", parameters.join(", ")));
     }
     parts.join(", ")
+}
+
+/// The keys of each set, without those that are in all.
+fn grouping_sets(sets: &[GroupingSet], input: &Schema) -> String {
+    let all: BTreeSet<usize> = sets.iter().flat_map(|set| set.left_out.iter().copied()).collect();
+    let set = |set: &GroupingSet| {
+        let kept: Vec<usize> = all.difference(&set.left_out).copied().collect();
+        format!("({})", names(input, &kept))
+    };
+    sets.iter().map(set).collect::<Vec<_>>().join(", ")
 }
 
 fn project(exprs: &[Expr], input: &Schema, output: &Schema) -> String {

@@ -2,32 +2,23 @@
 
 use std::collections::BTreeSet;
 
-use sqlparser::ast::{Expr as Ast, GroupByExpr};
+use sqlparser::ast::Expr as Ast;
 
 use super::builder::columns_of;
-use super::diagnose::{Locate, span, unsupported};
+use super::diagnose::span;
 use super::emission::emission;
-use super::grouped::{Call, Grouped, Key, Parts, Windowed, bind_key};
+use super::grouped::{Call, Grouped, Key, Parts, Windowed};
 use super::inputs::Inputs;
 use super::late::Windows;
 use super::planner::Planner;
 use super::scope::{Column, Relation, Role, window_fields};
+use super::sets::{Sets, keys_and_sets};
 use crate::error::{Diagnostic, Error, Result, Span};
 use crate::expr::Expr;
-use crate::plan::{AggregateCall, Emission, Op, PaneColumn, WindowBound, WindowSpec};
+use crate::plan::{
+    AggregateCall, Emission, GroupingSet, NodeId, Op, PaneColumn, WindowBound, WindowSpec,
+};
 use crate::schema::{DataType, Field, Schema};
-
-/// The expressions of GROUP BY.
-pub(super) fn keys_of(group_by: &GroupByExpr) -> Result<&[Ast]> {
-    match group_by {
-        GroupByExpr::Expressions(keys, modifiers) if modifiers.is_empty() => Ok(keys),
-        _ => Err(unsupported(
-            "GROUP BY ALL and WITH modifiers are not supported",
-            "list the keys: GROUP BY a, b",
-        )
-        .located(group_by)),
-    }
-}
 
 impl Planner<'_> {
     /// Gives the keys of GROUP BY their meaning.
@@ -38,17 +29,16 @@ impl Planner<'_> {
         panes: bool,
         at: Option<Span>,
     ) -> Result<Grouped<'a>> {
-        let mut bound = Vec::new();
-        for key in keys {
-            bound.push(bind_key(input, key, &self.functions)?);
-        }
+        let (keys, sets) = keys_and_sets(input, keys, &self.functions)?;
         let mut grouped = Grouped {
             input,
             functions: self.functions.clone(),
-            keys: bound,
+            keys,
             calls: Vec::new(),
             windowed: None,
             emission: None,
+            sets,
+            values: Vec::new(),
             base: 0,
             span: at,
         };
@@ -66,10 +56,13 @@ impl Planner<'_> {
 
     /// The window the keys name by both its ends; a warning when they name one end only.
     fn windowed(&mut self, grouped: &Grouped) -> Option<Windowed> {
-        let column = |role: Role| grouped.keys.iter().find(|k| k.role == role)?.column;
+        let everywhere = |k: &usize| grouped.sets.as_ref().is_none_or(|sets| sets.all_have(*k));
+        let whole = || (0..grouped.keys.len()).filter(everywhere).map(|k| &grouped.keys[k]);
+        let column = |role: Role| whole().find(|k| k.role == role)?.column;
         // The window of this query comes before those that its rows have brought along.
         let pending = grouped.input.pending.as_ref().map(|pending| pending.window);
         let brought = grouped.keys.iter().filter_map(|key| key.role.window());
+        let named = brought.clone().next().is_some();
         let mut missing = None;
         for window in pending.into_iter().chain(brought) {
             match (column(Role::Start(window)), column(Role::End(window))) {
@@ -78,10 +71,13 @@ impl Planner<'_> {
                 }
                 (Some(_), None) => missing = Some("window_end"),
                 (None, Some(_)) => missing = Some("window_start"),
-                (None, None) => {}
+                (None, None) => missing = missing.or(Some("window_start and window_end")),
             }
         }
-        missing.into_iter().for_each(|missing| self.warn_unbounded(grouped, missing));
+        missing
+            .filter(|_| named)
+            .into_iter()
+            .for_each(|missing| self.warn_unbounded(grouped, missing));
         None
     }
 
@@ -89,8 +85,9 @@ impl Planner<'_> {
         let mut warning = Diagnostic::new(
             "sql.unbounded-aggregation",
             format!(
-                "GROUP BY lacks `{missing}`: this is no window aggregation but an updating one that \
-                 never ends and also counts late records"
+                "{} lacks `{missing}`: this is no window aggregation but an updating one that \
+                 never ends and also counts late records",
+                if grouped.sets.is_some() { "a set of GROUP BY" } else { "GROUP BY" },
             ),
         )
         .hint(format!("add `{missing}` to GROUP BY"));
@@ -133,18 +130,24 @@ impl Planner<'_> {
 
     /// Adds the nodes of an aggregation.
     pub(super) fn aggregate(&mut self, mut input: Relation, grouped: Parts) -> Result<Relation> {
-        let Parts { keys, calls, windowed, emission, span: at } = grouped;
+        let Parts { keys, calls, windowed, emission, sets, span: at } = grouped;
+        if keys.is_empty() && calls.is_empty() {
+            return Err(nothing(at));
+        }
         let plain = |key: &&Key| windowed.is_none() || key.role == Role::Plain;
         let own: Vec<&Key> = keys.iter().filter(plain).collect();
-        if !assigns_itself(&input, windowed, &own) || reads_window(&input, &own, &calls) {
+        if !assigns_itself(&input, windowed, &own, sets.is_some())
+            || reads_window(&input, &own, &calls)
+        {
             input = self.assign(input, at)?;
         }
         let mut inputs = Inputs::default();
-        let key_columns: Vec<usize> = keys
-            .iter()
-            .filter(plain)
-            .map(|key| inputs.add(key.expr.clone(), &key.field.name))
-            .collect();
+        let key_columns: Vec<usize> =
+            own.iter().map(|key| inputs.add(key.expr.clone(), &key.field.name)).collect();
+        if sets.is_some() {
+            // Aggregates read what a key is in all sets.
+            inputs.keep_apart();
+        }
         let mut column = |index: usize| {
             let field = &input.columns[index].field;
             inputs.add(Expr::column(index, field), &field.name)
@@ -172,11 +175,9 @@ impl Planner<'_> {
             ..*call
         };
         let aggregates: Vec<AggregateCall> = calls.iter().map(placed).collect();
-        let mut columns: Vec<Column> = keys
-            .iter()
-            .filter(plain)
-            .map(|key| Column { qualifier: None, field: key.field.clone(), role: Role::Plain })
-            .collect();
+        // A key that some set leaves out is no end of the window.
+        let sets = sets.map(|sets| sets.at(|key| key_columns[keys[key].output]));
+        let (node, key_columns, mut columns) = self.keyed_by(node, (&own, key_columns), sets, at);
         let op = match over {
             Some(over) => {
                 columns.extend(over.columns());
@@ -198,8 +199,7 @@ impl Planner<'_> {
         };
         for (i, (call, field)) in calls.iter().enumerate() {
             let name = format!("{}_{i}", call.function.name().to_ascii_lowercase());
-            let field = Field { name, ..field.clone() };
-            columns.push(Column { qualifier: None, field, role: Role::Plain });
+            columns.push(unnamed(Field { name, ..field.clone() }));
         }
         let name = if matches!(op, Op::WindowAggregate { .. }) { "window" } else { "group" };
         let schema = Schema::new(columns.iter().map(|c| c.field.clone()).collect());
@@ -208,6 +208,26 @@ impl Planner<'_> {
         let updating = self.builder.nodes[node].updating;
         Ok(Relation { node, columns, updating, pending: None })
     }
+
+    /// The rows to aggregate, where their keys stand, and the keys' columns in the result.
+    fn keyed_by(
+        &mut self,
+        node: NodeId,
+        (keys, mut places): (&[&Key], Vec<usize>),
+        sets: Option<Vec<GroupingSet>>,
+        at: Option<Span>,
+    ) -> (NodeId, Vec<usize>, Vec<Column>) {
+        let mut columns: Vec<Column> = keys.iter().map(|key| unnamed(key.field.clone())).collect();
+        let Some(sets) = sets else { return (node, places, columns) };
+        let (node, id) = self.expanded(node, sets, at);
+        places.push(id);
+        columns.push(unnamed(Sets::field()));
+        (node, places, columns)
+    }
+}
+
+fn unnamed(field: Field) -> Column {
+    Column { qualifier: None, field, role: Role::Plain }
 }
 
 /// An aggregate whose argument and filter are among what is computed before, and its column.
@@ -246,9 +266,9 @@ fn time_type(input: &Relation, window: usize) -> DataType {
 }
 
 /// Whether an aggregation does what the window function in its FROM asks for, so that nobody else need assign
-/// the windows: it is over them, of a session by what that is partitioned by; or there is one window a row,
+/// the windows: it is over them, of a session by what that is partitioned by (all of it in every set); or there is one window a row,
 /// and it does not matter which.
-fn assigns_itself(input: &Relation, windowed: Option<Windowed>, keys: &[&Key]) -> bool {
+fn assigns_itself(input: &Relation, windowed: Option<Windowed>, keys: &[&Key], sets: bool) -> bool {
     let Some(pending) = &input.pending else { return true };
     let over = windowed.is_some_and(|windowed| windowed.window == pending.window);
     match pending.spec {
@@ -256,7 +276,10 @@ fn assigns_itself(input: &Relation, windowed: Option<Windowed>, keys: &[&Key]) -
         WindowSpec::Session { .. } => {
             let has = |column: usize| keys.iter().any(|key| key.column == Some(column));
             let known = |key: &Key| key.column.is_some_and(|c| pending.keys.contains(&c));
-            over && pending.keys.iter().all(|&c| has(c)) && keys.iter().all(|key| known(key))
+            !sets
+                && over
+                && pending.keys.iter().all(|&c| has(c))
+                && keys.iter().all(|key| known(key))
         }
         WindowSpec::Cumulate(_) | WindowSpec::Attached { .. } => over,
     }
@@ -283,6 +306,16 @@ pub(super) fn updating(what: &str, at: Option<Span>) -> Error {
         "its input changes rows it has given before, and a window that has closed cannot take them \
          back: aggregate over a window there, too (GROUP BY window_start, window_end)",
     );
+    match at {
+        Some(at) => error.at(at),
+        None => error,
+    }
+}
+
+/// Why `GROUP BY ()` alone is refused.
+fn nothing(at: Option<Span>) -> Error {
+    let error = Diagnostic::new("sql.group", "GROUP BY has neither a key nor an aggregate")
+        .hint("add a key or an aggregate: SELECT COUNT(*) AS n FROM t GROUP BY ()");
     match at {
         Some(at) => error.at(at),
         None => error,

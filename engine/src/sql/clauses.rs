@@ -39,10 +39,10 @@ pub(super) fn refuse_select_clauses(select: &Select) -> Result<()> {
             .located_at(at));
         }
     }
-    if select.qualify.is_some() || !select.named_window.is_empty() {
+    if !select.named_window.is_empty() {
         return Err(unsupported(
-            "OVER windows and QUALIFY are not supported",
-            "aggregate over a window: TABLE(TUMBLE(…))",
+            "named windows are not supported",
+            "write PARTITION BY and ORDER BY into OVER (…)",
         )
         .located_at(at));
     }

@@ -11,7 +11,9 @@ use super::diagnose::{Locate, span};
 use super::expr;
 use super::join::{distinct_names, side_by_side};
 use super::planner::Planner;
+use super::scalar::subqueries;
 use super::scope::Relation;
+use super::select::item_expr;
 use crate::error::{Diagnostic, Result};
 use crate::expr::Expr;
 use crate::plan::JoinKind;
@@ -178,7 +180,7 @@ fn may_equal(left: Expr, right: Expr) -> Result<Expr> {
 
 /// The one column of a subquery of IN.
 fn only_item(select: &Select) -> Result<&Ast> {
-    let mut items = select.projection.iter().map(super::select::item_expr);
+    let mut items = select.projection.iter().map(item_expr);
     match (items.next(), items.next()) {
         (Some(Some(item)), None) => Ok(item),
         _ => Err(Diagnostic::new("sql.subquery", "the subquery of IN must have one column, named")
@@ -203,6 +205,8 @@ fn correlated(query: &Query) -> Option<&Select> {
         && select.having.is_none()
         && !grouped
         && !select.from.is_empty();
-    let items = select.projection.iter().filter_map(super::select::item_expr);
-    (plain && !super::grouped::any_aggregate(items)).then_some(select)
+    let items = select.projection.iter().filter_map(item_expr);
+    let valued = !subqueries(select.projection.iter().filter_map(item_expr)).is_empty()
+        || !subqueries(&select.selection).is_empty();
+    (plain && !valued && !super::grouped::any_aggregate(items)).then_some(select)
 }

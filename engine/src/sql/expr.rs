@@ -41,6 +41,9 @@ pub(super) struct Row<'a> {
 
 impl Names for Row<'_> {
     fn whole(&mut self, ast: &Ast) -> Result<Option<Expr>> {
+        if let Some(value) = self.relation.value(ast) {
+            return Ok(Some(Expr::column(value, &self.relation.columns[value].field)));
+        }
         refuse_aggregate(ast, self.place)
     }
 
@@ -108,14 +111,17 @@ pub(super) fn bind(ast: &Ast, names: &mut dyn Names) -> Result<Expr> {
 
 /// The same for a condition, which must be BOOLEAN.
 pub(super) fn bind_condition(ast: &Ast, names: &mut dyn Names, clause: &str) -> Result<Expr> {
-    let condition = bind(ast, names)?;
+    boolean(bind(ast, names)?, clause).map_err(|e| e.located(ast))
+}
+
+/// An expression as a condition of a clause.
+pub(super) fn boolean(condition: Expr, clause: &str) -> Result<Expr> {
     match condition.data_type {
         DataType::Boolean => Ok(condition),
-        DataType::Null => condition.cast(DataType::Boolean, false).map_err(|e| e.located(ast)),
+        DataType::Null => condition.cast(DataType::Boolean, false),
         other => {
             Err(Diagnostic::new("sql.type", format!("{clause} needs a BOOLEAN, this is {other}"))
-                .hint("compare it with something, such as x > 0 or x IS NOT NULL")
-                .located(ast))
+                .hint("compare it with something, such as x > 0 or x IS NOT NULL"))
         }
     }
 }

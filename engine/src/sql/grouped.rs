@@ -10,6 +10,8 @@ use super::diagnose::{Locate, unsupported};
 use super::expr::{self, Names, Row, aggregate_of};
 use super::guest::Functions;
 use super::scope::{Relation, Role};
+use super::sets::{Sets, grouping_of};
+use super::walk;
 use crate::aggregate::Function as Aggregate;
 use crate::error::{Diagnostic, Result, Span};
 use crate::expr::{Expr, ExprKind};
@@ -56,6 +58,10 @@ pub(super) struct Grouped<'a> {
     pub windowed: Option<Windowed>,
     /// How its windows fire, when they do not simply do so once on time.
     pub emission: Option<Emission>,
+    /// The grouping sets, where there are several.
+    pub sets: Option<Sets>,
+    /// The values of queries in SELECT and HAVING, by their texts.
+    pub values: Vec<(String, Field)>,
     /// The position of the first aggregate in the output.
     pub base: usize,
     pub span: Option<Span>,
@@ -74,6 +80,12 @@ impl Names for Grouped<'_> {
         }
         if let Some(pane) = pane_function(ast) {
             return self.pane(pane, ast).map(Some);
+        }
+        if let Ast::Subquery(_) = ast {
+            return Ok(self.value(&ast.to_string()));
+        }
+        if let Some((call, name)) = grouping_of(ast) {
+            return self.grouping(call, &name).map(Some);
         }
         match aggregate_of(ast) {
             Some((function, call)) => self.call(ast, function, call).map(Some),
@@ -105,6 +117,14 @@ impl Names for Grouped<'_> {
     }
 }
 
+/// The positions of values, until it is known how many columns stand before them.
+const VALUES: usize = usize::MAX / 2;
+
+/// The position of a column once it is known where the values stand.
+pub(super) fn placed(column: usize, values: usize) -> usize {
+    if column < VALUES { column } else { column - VALUES + values }
+}
+
 impl Grouped<'_> {
     /// What a row says of its pane.
     fn pane(&self, pane: PaneColumn, ast: &Ast) -> Result<Expr> {
@@ -116,6 +136,11 @@ impl Grouped<'_> {
         }
         let place = PaneColumn::ALL.iter().position(|(_, column)| *column == pane).unwrap_or(0);
         Ok(Expr::column(self.base - PaneColumn::ALL.len() + place, &pane.field()))
+    }
+
+    fn value(&self, text: &str) -> Option<Expr> {
+        let place = self.values.iter().position(|(known, _)| known == text)?;
+        Some(Expr::column(VALUES + place, &self.values[place].1))
     }
 
     /// Remembers an aggregate, once for each spelling, and names its output column.
@@ -205,19 +230,15 @@ pub(super) struct Parts {
     pub calls: Vec<Call>,
     pub windowed: Option<Windowed>,
     pub emission: Option<Emission>,
+    pub sets: Option<Sets>,
     pub span: Option<Span>,
 }
 
 impl Grouped<'_> {
     /// Ends the collection of aggregates.
     pub(super) fn into_parts(self) -> Parts {
-        Parts {
-            keys: self.keys,
-            calls: self.calls,
-            windowed: self.windowed,
-            emission: self.emission,
-            span: self.span,
-        }
+        let Grouped { keys, calls, windowed, emission, sets, span, .. } = self;
+        Parts { keys, calls, windowed, emission, sets, span }
     }
 
     /// Gives each key its position in the output.
@@ -225,10 +246,17 @@ impl Grouped<'_> {
         let windowed = self.windowed.is_some();
         let window = self.windowed.map(|windowed| windowed.window);
         // The bounds of other windows are keys like any.
-        for key in self.keys.iter_mut().filter(|key| key.role.window() != window) {
-            key.role = Role::Plain;
+        for (number, key) in self.keys.iter_mut().enumerate() {
+            let everywhere = self.sets.as_ref().is_none_or(|sets| sets.all_have(number));
+            if key.role.window() != window || !everywhere {
+                key.role = Role::Plain;
+            }
         }
-        let plain = self.keys.iter().filter(|k| !windowed || k.role == Role::Plain).count();
+        let mut plain = self.keys.iter().filter(|k| !windowed || k.role == Role::Plain).count();
+        if let Some(sets) = &mut self.sets {
+            sets.output = plain;
+            plain += 1;
+        }
         let mut next = 0;
         for key in &mut self.keys {
             key.output = match (windowed, key.role) {
@@ -275,12 +303,12 @@ pub(super) fn bind_key(input: &Relation, ast: &Ast, functions: &Functions) -> Re
 
 /// Whether any of these expressions calls an aggregate.
 pub(super) fn any_aggregate<'a>(exprs: impl IntoIterator<Item = &'a Ast>) -> bool {
-    exprs.into_iter().any(|ast| has(ast, 0, &|e| aggregate_of(e).is_some()))
+    exprs.into_iter().any(|ast| walk::any(ast, &mut |inner| aggregate_of(inner).is_some()))
 }
 
 /// Whether any of these expressions asks for a pane.
 pub(super) fn any_pane<'a>(exprs: impl IntoIterator<Item = &'a Ast>) -> bool {
-    exprs.into_iter().any(|ast| has(ast, 0, &|e| pane_function(e).is_some()))
+    exprs.into_iter().any(|ast| walk::any(ast, &mut |inner| pane_function(inner).is_some()))
 }
 
 /// The column of a pane that a call without arguments asks for.
@@ -294,55 +322,4 @@ fn pane_function(ast: &Ast) -> Option<PaneColumn> {
     let name = call.name.to_string();
     let known = |(known, _): &&(&str, PaneColumn)| plain && known.eq_ignore_ascii_case(&name);
     PaneColumn::ALL.iter().find(known).map(|(_, column)| *column)
-}
-
-/// Whether an expression, or one inside it, is such a one.
-fn has(ast: &Ast, depth: usize, such: &dyn Fn(&Ast) -> bool) -> bool {
-    if such(ast) {
-        return true;
-    }
-    // Deeper expressions are refused when they are bound.
-    if depth > 300 {
-        return false;
-    }
-    let inside = |ast: &Ast| has(ast, depth + 1, such);
-    match ast {
-        Ast::BinaryOp { left, right, .. }
-        | Ast::IsDistinctFrom(left, right)
-        | Ast::IsNotDistinctFrom(left, right) => inside(left) || inside(right),
-        Ast::UnaryOp { expr, .. }
-        | Ast::Nested(expr)
-        | Ast::IsNull(expr)
-        | Ast::IsNotNull(expr)
-        | Ast::IsTrue(expr)
-        | Ast::IsNotTrue(expr)
-        | Ast::IsFalse(expr)
-        | Ast::IsNotFalse(expr)
-        | Ast::IsUnknown(expr)
-        | Ast::IsNotUnknown(expr)
-        | Ast::Extract { expr, .. }
-        | Ast::Floor { expr, .. }
-        | Ast::Ceil { expr, .. }
-        | Ast::Trim { expr, .. } => inside(expr),
-        Ast::Between { expr, low, high, .. } => inside(expr) || inside(low) || inside(high),
-        Ast::InList { expr, list, .. } => inside(expr) || list.iter().any(inside),
-        Ast::Like { expr, pattern, .. } => inside(expr) || inside(pattern),
-        Ast::Substring { expr, substring_from, substring_for, .. } => {
-            inside(expr) || substring_from.iter().chain(substring_for).any(|e| inside(e))
-        }
-        Ast::Position { expr, r#in } => inside(expr) || inside(r#in),
-        Ast::Overlay { expr, overlay_what, .. } => inside(expr) || inside(overlay_what),
-        Ast::Case { operand, conditions, else_result, .. } => {
-            operand.iter().chain(else_result).any(|e| inside(e))
-                || conditions.iter().any(|when| inside(&when.condition) || inside(&when.result))
-        }
-        Ast::Function(call) => match &call.args {
-            FunctionArguments::List(list) => list.args.iter().any(|arg| match arg {
-                FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => inside(e),
-                _ => false,
-            }),
-            _ => false,
-        },
-        _ => false,
-    }
 }

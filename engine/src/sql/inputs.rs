@@ -13,6 +13,8 @@ use crate::schema::{Field, Schema};
 #[derive(Default)]
 pub(super) struct Inputs {
     exprs: Vec<(Expr, String)>,
+    /// How many of them, the first, are nobody else's.
+    apart: usize,
 }
 
 impl Inputs {
@@ -21,12 +23,17 @@ impl Inputs {
         if let ExprKind::Column(index) = expr.kind {
             let same =
                 |(e, _): &(Expr, String)| matches!(e.kind, ExprKind::Column(i) if i == index);
-            if let Some(known) = self.exprs.iter().position(same) {
-                return known;
+            if let Some(known) = self.exprs[self.apart..].iter().position(same) {
+                return self.apart + known;
             }
         }
         self.exprs.push((expr, name.to_owned()));
         self.exprs.len() - 1
+    }
+
+    /// Makes columns of their own of those so far: what is added from here on shares none of them.
+    pub(super) fn keep_apart(&mut self) {
+        self.apart = self.exprs.len();
     }
 }
 
@@ -42,7 +49,7 @@ impl Planner<'_> {
             .exprs
             .iter()
             .map(|(expr, _)| match expr.kind {
-                ExprKind::Column(index) => Some(index),
+                ExprKind::Column(index) if inputs.apart == 0 => Some(index),
                 _ => None,
             })
             .collect();

@@ -11,6 +11,8 @@ use super::conditions::conjuncts;
 use super::diagnose::Locate;
 use super::dialect::{TABLE, marker};
 use super::exists::take_partners;
+use super::scalar::subqueries;
+use super::select::item_expr;
 use super::statement::{self, Kind, Statement};
 use crate::error::Diagnostic;
 
@@ -187,6 +189,13 @@ fn in_body(body: &SetExpr, names: &mut BTreeSet<String>, depth: usize) {
             let mut conditions = Vec::new();
             if let Some(condition) = &select.selection {
                 conjuncts(condition, &mut conditions);
+            }
+            let selected = select.projection.iter().filter_map(item_expr);
+            let clauses = [&select.selection, &select.having, &select.qualify];
+            for ast in subqueries(selected.chain(clauses.into_iter().flatten())) {
+                if let Ast::Subquery(query) = ast {
+                    in_query(query, names, depth + 1);
+                }
             }
             let partners = take_partners(&mut conditions);
             partners.iter().for_each(|partner| in_query(partner.query, names, depth + 1));

@@ -7,6 +7,7 @@ use sqlparser::ast::{
     OrderBySort, Select, SelectItem, Spanned, Value as AstValue, WindowType,
 };
 
+use super::builder::renumber;
 use super::diagnose::{Locate, span, unsupported};
 use super::expr::{self, Names};
 use super::planner::Planner;
@@ -26,6 +27,14 @@ pub(super) struct Over {
     keys: Vec<Expr>,
     order: Vec<Sort>,
     at: Option<Span>,
+}
+
+impl Over {
+    /// Gives the columns it reads other positions.
+    pub(super) fn renumber(&mut self, position: &dyn Fn(usize) -> usize) {
+        let order = self.order.iter_mut().map(|sort| &mut sort.expr);
+        self.keys.iter_mut().chain(order).for_each(|expr| renumber(expr, position));
+    }
 }
 
 /// An expression to rank by.
@@ -99,9 +108,16 @@ impl Below {
 
 /// The call when a column of a SELECT is `ROW_NUMBER() OVER (…)`.
 pub(super) fn row_number(item: &SelectItem) -> Result<Option<&AstFunction>> {
-    let (SelectItem::UnnamedExpr(ast) | SelectItem::ExprWithAlias { expr: ast, .. }) = item else {
-        return Ok(None);
-    };
+    match item {
+        SelectItem::UnnamedExpr(ast) | SelectItem::ExprWithAlias { expr: ast, .. } => {
+            numbering(ast)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The call when an expression is `ROW_NUMBER() OVER (…)`.
+pub(super) fn numbering(ast: &Ast) -> Result<Option<&AstFunction>> {
     let Ast::Function(call) = ast else { return Ok(None) };
     let name = call.name.to_string().to_ascii_uppercase();
     match name.as_str() {

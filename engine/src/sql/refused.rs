@@ -12,7 +12,10 @@ use crate::expr::functions;
 
 /// A query where a value is expected.
 pub(super) fn subquery() -> Error {
-    unsupported("a query as a value is not supported", "join it: FROM a CROSS JOIN (SELECT …) AS b")
+    unsupported(
+        "a query as a value stands in SELECT, WHERE and HAVING, outside of aggregates and keys",
+        "join it: FROM a CROSS JOIN (SELECT MAX(x) AS hi FROM t) AS b",
+    )
 }
 
 /// A call of a function there is not.
@@ -49,6 +52,19 @@ pub(super) fn unknown_function(name: &str, upper: &str, own: Option<&Functions>)
         | "LEAD" => unsupported(
             format!("the aggregate {upper} is not supported"),
             "the aggregates are COUNT, SUM, AVG, MIN and MAX",
+        ),
+        "GROUPING" | "GROUPING_ID" => Diagnostic::new(
+            "sql.group",
+            format!("{upper} asks for the grouping set of a row, and there is no GROUP BY here"),
+        )
+        .hint("it stands in SELECT and HAVING: SELECT a, GROUPING(a) … GROUP BY ROLLUP (a)"),
+        "GROUP_ID" => unsupported(
+            "GROUP_ID is not supported",
+            "use GROUPING_ID(a, b): each grouping set stands once, and that tells it",
+        ),
+        "ROLLUP" | "CUBE" => unsupported(
+            format!("{upper} does not stand here"),
+            "it stands in GROUP BY, between its commas or in GROUPING SETS",
         ),
         "RANK" | "DENSE_RANK" => no_rank(upper),
         "ROW_NUMBER" => misplaced(upper),
@@ -87,8 +103,8 @@ pub(super) fn refuse(ast: &Ast) -> Error {
             "use CAST('…' AS type), DATE '…' or TIMESTAMP '…'",
         ),
         Ast::GroupingSets(_) | Ast::Cube(_) | Ast::Rollup(_) => unsupported(
-            "GROUPING SETS, CUBE and ROLLUP are not supported",
-            "write one INSERT for each grouping",
+            "GROUPING SETS, CUBE and ROLLUP do not stand here",
+            "they stand in GROUP BY, between its commas",
         ),
         Ast::Tuple(_)
         | Ast::Struct { .. }

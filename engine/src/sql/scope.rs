@@ -1,6 +1,6 @@
 //! What a query sees: the columns of a relation, and what their names stand for.
 
-use sqlparser::ast::Ident;
+use sqlparser::ast::{Expr as Ast, Ident};
 
 use super::diagnose::{Locate, unknown};
 use crate::error::{Diagnostic, Result};
@@ -18,13 +18,16 @@ pub(super) enum Role {
     End(usize),
     /// `window_time`
     Time(usize),
+    /// Nothing: it is the value of a query that stands in an expression, whose text is its name. No name
+    /// and no `*` means it.
+    Value,
 }
 
 impl Role {
     /// The window it is about.
     pub(super) fn window(self) -> Option<usize> {
         match self {
-            Role::Plain => None,
+            Role::Plain | Role::Value => None,
             Role::Start(window) | Role::End(window) | Role::Time(window) => Some(window),
         }
     }
@@ -131,7 +134,8 @@ impl Relation {
             }
         }
         let matches = |c: &Column| {
-            c.field.name == name.value
+            c.role != Role::Value
+                && c.field.name == name.value
                 && qualifier.is_none_or(|q| c.qualifier.as_deref() == Some(q.value.as_str()))
         };
         let mut found = self.columns.iter().enumerate().filter(|(_, c)| matches(c));
@@ -144,16 +148,28 @@ impl Relation {
             .hint("give one of them another name with AS")
             .located_at(name.span)),
             (None, _) => {
-                let known = self.columns.iter().map(|c| c.field.name.as_str());
+                let known = self.named_columns();
                 Err(unknown("sql.unknown-column", "column", &name.value, known, self.listing())
                     .located_at(name.span))
             }
         }
     }
 
+    fn named_columns(&self) -> impl Iterator<Item = &str> {
+        let named = self.columns.iter().filter(|c| c.role != Role::Value);
+        named.map(|c| c.field.name.as_str())
+    }
+
+    /// The column that is the value of a query in an expression.
+    pub(super) fn value(&self, ast: &Ast) -> Option<usize> {
+        let Ast::Subquery(_) = ast else { return None };
+        let text = ast.to_string();
+        self.columns.iter().position(|c| c.role == Role::Value && c.field.name == text)
+    }
+
     /// "the columns are a, b, c", cut when there are many.
     fn listing(&self) -> String {
-        let names: Vec<&str> = self.columns.iter().map(|c| c.field.name.as_str()).collect();
+        let names: Vec<&str> = self.named_columns().collect();
         match names.len() {
             0 => "there are no columns here".into(),
             n if n > 24 => format!("the columns are {}, …", names[..24].join(", ")),

@@ -7,18 +7,21 @@ use sqlparser::ast::{
     Spanned, WildcardAdditionalOptions,
 };
 
-use super::aggregate::{keys_of, place_of};
+use super::aggregate::place_of;
+use super::builder::renumber;
 use super::clauses::{refuse_query_clauses, refuse_select_clauses};
 use super::conditions::conjuncts;
 use super::diagnose::{Locate, span, unknown, unsupported};
 use super::exists::take_partners;
 use super::expr::{self, Names};
 use super::from::{ident_of, rename};
-use super::grouped::{any_aggregate, any_pane};
+use super::grouped::{any_aggregate, any_pane, placed};
 use super::limit::limit_of;
 use super::planner::Planner;
 use super::rank::{Below, Over, over, row_number};
+use super::scalar::subqueries;
 use super::scope::{Column, Pending, Relation, Role};
+use super::sets::elements_of;
 use crate::error::{Diagnostic, Result};
 use crate::expr::{Expr, ExprKind};
 use crate::plan::WindowSpec;
@@ -77,19 +80,25 @@ impl Planner<'_> {
     /// Plans a SELECT.
     pub(super) fn select(&mut self, select: &Select) -> Result<Relation> {
         refuse_select_clauses(select)?;
-        let rows = self.selected(select)?;
+        let rows = match &select.qualify {
+            Some(condition) => self.qualified(select, condition)?,
+            None => self.selected(select)?,
+        };
         match select.distinct {
             Some(Distinct::Distinct) => self.distinct(rows, span(select.select_token.0.span)),
             _ => Ok(rows),
         }
     }
 
-    fn selected(&mut self, select: &Select) -> Result<Relation> {
+    /// The same without DISTINCT and QUALIFY.
+    pub(super) fn selected(&mut self, select: &Select) -> Result<Relation> {
         let mut conditions = Vec::new();
         if let Some(condition) = &select.selection {
             conjuncts(condition, &mut conditions);
         }
         let partners = take_partners(&mut conditions);
+        let is_valued = |ast: &&Ast| !subqueries([*ast]).is_empty();
+        let valued: Vec<&Ast> = conditions.extract_if(.., |ast| is_valued(&*ast)).collect();
         let joins = select.from.len() > 1 || select.from.iter().any(|f| !f.joins.is_empty());
         let mut input = if joins {
             let joined = self.joined(&select.from, &mut conditions)?;
@@ -98,7 +107,7 @@ impl Planner<'_> {
             let input = self.from(&select.from, select)?;
             match (self.ranked(&input, &conditions)?, &select.selection) {
                 (Some((ranked, rest)), _) => self.keep_only(ranked, &rest, "WHERE")?,
-                (None, Some(condition)) if partners.is_empty() => {
+                (None, Some(condition)) if partners.is_empty() && valued.is_empty() => {
                     let mut row = self.row(&input, "WHERE");
                     let predicate = expr::bind_condition(condition, &mut row, "WHERE")?;
                     self.restrict(input, predicate, condition)?
@@ -113,7 +122,11 @@ impl Planner<'_> {
         for partner in partners {
             input = self.with_partner(input, &partner)?;
         }
-        let keys = keys_of(&select.group_by)?;
+        if !valued.is_empty() {
+            input = self.with_values(input, &subqueries(valued.iter().copied()))?;
+            input = self.keep_only(input, &valued, "WHERE")?;
+        }
+        let keys = elements_of(&select.group_by)?;
         let calculated = select.projection.iter().filter_map(item_expr).chain(&select.having);
         if keys.is_empty() && !any_aggregate(calculated) {
             if let Some(having) = &select.having {
@@ -148,6 +161,8 @@ impl Planner<'_> {
     fn plain(&mut self, input: Relation, select: &Select) -> Result<Relation> {
         let at = span(select.select_token.0.span);
         let input = if input.pending.is_some() { self.assign(input, at)? } else { input };
+        let selected = select.projection.iter().filter_map(item_expr);
+        let input = self.with_values(input, &subqueries(selected))?;
         let mut items = Vec::new();
         let mut number = None;
         for (i, item) in select.projection.iter().enumerate() {
@@ -170,6 +185,10 @@ impl Planner<'_> {
         let at = place_of(keys).or_else(|| span(select.select_token.0.span));
         let asked = select.projection.iter().filter_map(item_expr).chain(&select.having);
         let mut grouped = self.group(&input, keys, any_pane(asked), at)?;
+        let calculated = select.projection.iter().filter_map(item_expr).chain(&select.having);
+        let values = self.values(&subqueries(calculated), &input)?;
+        let fields = values.iter().flat_map(|value| &value.columns);
+        grouped.values = fields.map(|c| (c.field.name.clone(), nullable(&c.field))).collect();
         let mut items = Vec::new();
         for (i, item) in select.projection.iter().enumerate() {
             if wildcard(item)?.is_some() {
@@ -204,8 +223,14 @@ impl Planner<'_> {
         };
         let parts = grouped.into_parts();
         let mut output = self.aggregate(input, parts)?;
-        if let Some((predicate, place)) = having {
-            output = self.builder.filter(output, predicate, place);
+        let count = output.columns.len();
+        output = self.beside(output, values)?;
+        let place = |column: usize| placed(column, count);
+        bound.iter_mut().for_each(|(expr, _)| renumber(expr, &place));
+        number.iter_mut().for_each(|(_, over)| over.renumber(&place));
+        if let Some((mut predicate, at)) = having {
+            renumber(&mut predicate, &place);
+            output = self.builder.filter(output, predicate, at);
         }
         let item = |(expr, name): (Expr, String)| {
             let column = match expr.kind {
@@ -258,6 +283,11 @@ impl Planner<'_> {
         }
         self.builder.project(input, exprs, columns, span(select.select_token.0.span))
     }
+}
+
+/// What is NULL until its query has a row.
+fn nullable(field: &Field) -> Field {
+    Field { nullable: true, ..field.clone() }
 }
 
 /// Stands where the number of a row will.
@@ -322,6 +352,9 @@ fn expand(input: &Relation, qualifier: Option<Ident>, items: &mut Vec<Item>) -> 
     for (i, column) in input.columns.iter().enumerate() {
         if qualifier.as_ref().is_some_and(|q| column.qualifier.as_deref() != Some(q.value.as_str()))
         {
+            continue;
+        }
+        if column.role == Role::Value {
             continue;
         }
         items.push(Item {

@@ -7,10 +7,10 @@ use sqlparser::ast::{Expr as Ast, Spanned, TableFactor, TableVersion};
 use super::builder::renumber;
 use super::conditions::Conditions;
 use super::diagnose::{Locate, span, unsupported};
-use super::from::ident_of;
 use super::join::{distinct_names, side_by_side, unique_names};
 use super::planner::Planner;
 use super::scope::{Column, Relation, Role};
+use super::versions::Versions;
 use crate::error::{Diagnostic, Result};
 use crate::expr::{Expr, ExprKind};
 use crate::plan::{JoinKind, Op};
@@ -38,8 +38,8 @@ impl Planner<'_> {
         let place = span(at.span());
         let left = self.assigned(left, place)?;
         refuse(&left, kind, at)?;
-        let (right, key) = self.versions(at)?;
-        let times = [asked_time(&left, time)?, right.rowtime().unwrap_or_default()];
+        let Versions { rows: right, key, time: valid } = self.versions(at)?;
+        let times = [asked_time(&left, time)?, valid];
         same_type([&left.columns[times[0]].field, &right.columns[times[1]].field], time)?;
         distinct_names(&left, &right, at)?;
         let both = side_by_side(&left, &right);
@@ -94,34 +94,6 @@ impl Planner<'_> {
         let node = self.builder.add("join", op, inputs, unique_names(&columns), place);
         let joined = Relation { node, columns, updating: false, pending: None };
         Ok(self.without_keys(joined, &sides.map(|s| s.columns.len()), own, place))
-    }
-
-    /// The table of versions, and the positions of its primary key.
-    fn versions(&mut self, at: &TableFactor) -> Result<(Relation, Vec<usize>)> {
-        let mut plain = at.clone();
-        if let TableFactor::Table { version, .. } = &mut plain {
-            *version = None;
-        }
-        let relation = self.factor(&plain)?;
-        let TableFactor::Table { name, .. } = at else { return Ok((relation, Vec::new())) };
-        let table = self.tables.get(&ident_of(name)?.value).and_then(Option::as_ref);
-        let key = table.map_or_else(Vec::new, |table| {
-            let is_key = |e: &Expr| matches!(e.kind, ExprKind::Column(c) if table.key.contains(&c));
-            (0..table.columns.len()).filter(|&i| is_key(&table.columns[i])).collect()
-        });
-        if key.is_empty() || relation.rowtime().is_none() {
-            let missing = if key.is_empty() { "PRIMARY KEY" } else { "WATERMARK" };
-            return Err(Diagnostic::new(
-                "sql.versions",
-                format!("`{name}` has no versions: it is no table with a {missing}"),
-            )
-            .hint(
-                "declare what is versioned and from when on: \
-                 PRIMARY KEY (k) NOT ENFORCED, WATERMARK FOR ts AS ts - INTERVAL '5' SECOND",
-            )
-            .located(at));
-        }
-        Ok((relation, key))
     }
 }
 
@@ -196,7 +168,7 @@ fn whole_key(
     let names: Vec<&str> = key.iter().map(|&c| right.columns[c].field.name.as_str()).collect();
     Err(Diagnostic::new(
         "sql.versions",
-        format!("the condition must compare the primary key ({}) with =", names.join(", ")),
+        format!("the condition must compare the key ({}) with =", names.join(", ")),
     )
     .hint("a version is found by its whole key and the time, and by no other equality")
     .located(at))

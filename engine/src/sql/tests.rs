@@ -94,3 +94,6 @@ mod joins;
 mod mistakes;
 mod plans;
 mod ranks;
+mod sets;
+mod values;
+mod wrong;

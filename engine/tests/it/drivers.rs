@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use highwater_engine::session::{Fast, Files, Options, Rows, Session};
 
 use crate::changelog;
+use crate::grouping;
 use crate::joins;
 use crate::rank;
 use crate::sandbox::Interpreter;
@@ -94,7 +95,10 @@ const OWN: [(&str, &str); 13] = [
 fn all() -> impl Iterator<Item = (&'static str, String)> {
     let plain = OWN.into_iter().chain(changelog::SCRIPTS).chain(joins::SCRIPTS);
     let plain = plain.chain(rank::SCRIPTS).chain(windows::SCRIPTS);
-    plain.map(|(name, script)| (name, script.to_owned())).chain(window_joins::scripts())
+    plain
+        .map(|(name, script)| (name, script.to_owned()))
+        .chain(window_joins::scripts())
+        .chain(grouping::scripts())
 }
 
 const SUBTASKS: [u32; 3] = [1, 2, 4];

@@ -104,7 +104,8 @@ pub const SCRIPTS: [(&str, &str); 14] = [
     ("session again", SESSION_AGAIN),
 ];
 
-type Window = (i64, i64);
+/// Start and end, milliseconds.
+pub type Window = (i64, i64);
 type Key = (Window, Option<char>);
 type Rows = Vec<(Window, Record)>;
 
@@ -118,7 +119,7 @@ fn watermarks(records: &[Record]) -> Vec<i64> {
 }
 
 /// Records with each of their windows that has not fired before them, and how many others there are.
-fn timely(records: &[Record], windows: impl Fn(i64) -> Vec<Window>) -> (Rows, u64) {
+pub fn timely(records: &[Record], windows: impl Fn(i64) -> Vec<Window>) -> (Rows, u64) {
     let (mut kept, mut late) = (Vec::new(), 0);
     for (r, mark) in records.iter().zip(watermarks(records)) {
         for window in windows(r.ts) {
@@ -132,7 +133,7 @@ fn timely(records: &[Record], windows: impl Fn(i64) -> Vec<Window>) -> (Rows, u6
 }
 
 /// Windows of 12 s every 3 s.
-fn hops(ts: i64) -> Vec<Window> {
+pub fn hops(ts: i64) -> Vec<Window> {
     let last = ts.div_euclid(3_000) * 3_000;
     (0..4).map(|back| (last - back * 3_000, last - back * 3_000 + 12_000)).collect()
 }
@@ -147,11 +148,11 @@ fn sum(rows: &[(Window, Record)]) -> Option<i64> {
     rows.iter().filter_map(|(_, r)| r.v).reduce(|a, b| a + b)
 }
 
-fn name(k: Option<char>) -> String {
+pub fn name(k: Option<char>) -> String {
     or_null(k.map(|k| format!("\"{k}\"")))
 }
 
-fn bounds((start, end): Window) -> String {
+pub fn bounds((start, end): Window) -> String {
     format!(r#""{}","window_end":"{}""#, time(start), time(end))
 }
 
@@ -226,15 +227,16 @@ fn without_their_window_rows_count_in_each() {
     assert_eq!(left(&all, HOP_BY_KEY), sorted(lines));
 }
 
-struct Session<K> {
+/// A session of a key.
+pub struct Session<K> {
     key: K,
-    window: Window,
+    pub window: Window,
     /// In their order of arrival.
-    rows: Vec<Record>,
+    pub rows: Vec<Record>,
 }
 
 /// All sessions, and how many records came when theirs had fired.
-fn sessions<K: Ord + Copy>(
+pub fn sessions<K: Ord + Copy>(
     records: &[Record],
     gap: i64,
     key: impl Fn(&Record) -> K,
@@ -281,7 +283,7 @@ fn sessions_are_aggregated_once_more() {
 }
 
 /// Windows of 15 s that begin together, one every 3 s.
-fn cumulating(ts: i64) -> Vec<Window> {
+pub fn cumulating(ts: i64) -> Vec<Window> {
     let start = (ts - 4_000).div_euclid(15_000) * 15_000 + 4_000;
     let all = (1..=5).map(|k| (start, start + k * 3_000));
     all.filter(|window| window.1 > ts).collect()

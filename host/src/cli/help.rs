@@ -101,6 +101,8 @@ WINDOWS
   TABLE(SESSION(TABLE t PARTITION BY key, DESCRIPTOR(time), INTERVAL '5' MINUTES))
   … GROUP BY key, window_start, window_end
                                      both ends: a row a window, when it closes; else a changelog
+  … GROUP BY window_start, window_end, GROUPING SETS ((a, b), (a), ())
+                                     also ROLLUP (a, b), CUBE (a, b); GROUPING(a) is 1 where a is left out
 
 JOINS
 
@@ -109,7 +111,9 @@ JOINS
   a JOIN b ON a.k = b.k AND a.window_start = b.window_start AND a.window_end = b.window_end
                                      rows of a window, when it closes; also LEFT, RIGHT, FULL
   a JOIN b FOR SYSTEM_TIME AS OF a.ts ON a.k = b.k
-                                     the version of b (a table with a primary key) at the row's time; also LEFT
+                                     the version of b at the row's time; also LEFT. b is a table with a primary
+                                     key, or a view of the last rows: ROW_NUMBER() OVER (PARTITION BY k ORDER BY
+                                     ts DESC), number 1
   a JOIN b ON a.k = b.k              all rows of both, kept for ever, a changelog where rows are taken back;
                                      also LEFT, RIGHT, FULL, CROSS
   WHERE x IN (SELECT …), NOT IN, EXISTS (SELECT … WHERE b.k = a.k), NOT EXISTS
@@ -120,6 +124,11 @@ CHANGELOGS
   SELECT DISTINCT …; COUNT(DISTINCT x); … UNION ALL …; … UNION …
   SELECT … FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY key ORDER BY value DESC) AS n FROM t)
     WHERE n <= 3                     the first three of each key; of a window when it closes
+  SELECT … FROM t QUALIFY ROW_NUMBER() OVER (PARTITION BY key ORDER BY value DESC) <= 3
+                                     the same
+  SELECT a, GROUPING_ID(a, b), COUNT(*) FROM t GROUP BY CUBE (a, b)
+  SELECT … FROM t WHERE x > (SELECT MAX(y) FROM u)
+                                     a query as a value: an aggregate without GROUP BY; also in SELECT, HAVING
   SELECT … ORDER BY value DESC LIMIT 3
 
 TYPES

@@ -87,21 +87,6 @@ const MISTAKES: &[(&str, &str)] = &[
     ("sql.setting", "SET 'parallelism.default' = ¿'0'"),
     ("sql.setting", "SET 'execution.checkpointing.interval' = ¿'soon'"),
     ("sql.setting", "SET 'pipeline.max-parallelism' = ¿'100000'"),
-    ("sql.setting", "SET 'semantics.profile' = ¿'storm'"),
-    ("sql.setting", "SET 'highwater.emit.panes' = ¿'additive'"),
-    ("sql.setting", "SET 'table.exec.emit.allow-lateness' = ¿'long'"),
-    ("sql.setting", "SET 'table.exec.emit.early-fire.enabled' = ¿'yes'"),
-    ("sql.setting", "SET 'highwater.late.by' = ¿'window_end'"),
-    ("sql.trigger", "SET 'highwater.emit.trigger' = ¿'after_count(0)'"),
-    ("sql.trigger", "SET 'highwater.emit.trigger' = ¿'at once'"),
-    ("sql.trigger", "SET 'highwater.emit.trigger' = ¿'after_any(after_count(1))'"),
-    (
-        "sql.option-value",
-        "CREATE TABLE t (a INT) WITH ('connector' = 'datagen', 'scan.watermark.advance' = ¿'never')",
-    ),
-    ("sql.argument", "SELECT s, ¿PANE_INDEX() FROM plain GROUP BY s"),
-    ("sql.argument", "SELECT * FROM TABLE(LATE(¿TABLE plain))"),
-    ("sql.argument", "SELECT * FROM TABLE(¿LATE())"),
     ("sql.direction", "SELECT * FROM ¿out2"),
     ("sql.direction", "INSERT INTO ¿plain SELECT a, b, s, ts FROM plain"),
     // Windows and aggregates
@@ -375,7 +360,7 @@ const MISTAKES: &[(&str, &str)] = &[
 ];
 
 /// The diagnostics of a script after the tables of the tests, places relative to the script.
-fn diagnose(script: &str) -> Vec<(&'static str, u32, u32, String)> {
+pub(super) fn diagnose(script: &str) -> Vec<(&'static str, u32, u32, String)> {
     let lines = TABLES.lines().count() as u32;
     let errors = match plan(&format!("{TABLES}{script}"), &Guests) {
         Ok(_) => return Vec::new(),
@@ -389,7 +374,7 @@ fn diagnose(script: &str) -> Vec<(&'static str, u32, u32, String)> {
 }
 
 /// Takes the mark out and says where it was.
-fn unmark(marked: &str) -> (String, u32, u32) {
+pub(super) fn unmark(marked: &str) -> (String, u32, u32) {
     let before = marked.split('¿').next().unwrap_or_default();
     let line = before.matches('\n').count() as u32 + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() as u32 + 1;

@@ -168,3 +168,35 @@ fn a_limit_is_a_rank_of_all_rows() {
     let wanted = "order=[EXPR$2, n], ranks=[1 to 3], columns=[s, n]), changes=[I,U,D]";
     assert_eq!(hidden, format!("limit: Rank(keys=[], {wanted}"));
 }
+
+/// QUALIFY is the condition of the query around: the operators are the same.
+#[test]
+fn a_qualified_rank_is_that_of_a_query_inside_another() {
+    const OVER: &str = "ROW_NUMBER() OVER (PARTITION BY s ORDER BY a DESC)";
+    for (qualified, nested) in [
+        (
+            format!("SELECT a, s FROM plain QUALIFY {OVER} <= 3"),
+            format!("SELECT a, s FROM (SELECT a, s, {OVER} AS n FROM plain) WHERE n <= 3"),
+        ),
+        (
+            format!("SELECT *, {OVER} AS n FROM plain WHERE b > 0 QUALIFY n = 2"),
+            format!("SELECT * FROM (SELECT *, {OVER} AS n FROM plain WHERE b > 0) WHERE n = 2"),
+        ),
+        (
+            format!("SELECT a + 1 AS x FROM plain QUALIFY x > 5 AND ({OVER}) BETWEEN 2 AND 4"),
+            format!(
+                "SELECT x FROM (SELECT a + 1 AS x, {OVER} AS n FROM plain) WHERE x > 5 AND n BETWEEN 2 AND 4"
+            ),
+        ),
+        (
+            format!("SELECT a, b > 0 AS c FROM plain QUALIFY {OVER} < 4 AND b > 0"),
+            format!(
+                "SELECT a, c FROM (SELECT a, b > 0 AS c, b > 0 AS d, {OVER} AS n FROM plain) WHERE n < 4 AND d"
+            ),
+        ),
+    ] {
+        // The columns that only the condition reads have names of their own.
+        let plan = |script: &str| explained(script).replace("`EXPR$2`", "d").replace("EXPR$2", "d");
+        assert_eq!(plan(&qualified), plan(&nested), "{qualified}");
+    }
+}
