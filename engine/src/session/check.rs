@@ -119,6 +119,15 @@ fn late(session: &Session) -> String {
     let lines = session.events().iter().filter_map(|e| match &e.what {
         What::Late { seq, .. } if !seen.insert((e.task, None, *seq)) => None,
         What::JoinLate { side, seq, .. } if !seen.insert((e.task, Some(*side), *seq)) => None,
+        // Late by itself: its window is open.
+        What::Late { seq, event_time, watermark, end, row, .. } if end - 1 > *watermark => {
+            Some(format!(
+                "record {seq} at {}: behind the watermark {}: {}\n",
+                EventTime(*event_time),
+                EventTime(*watermark),
+                quoted(row)
+            ))
+        }
         What::Late { seq, event_time, watermark, start, end, row, .. } => Some(format!(
             "record {seq} at {}: window {} to {} had fired, watermark {}: {}\n",
             EventTime(*event_time),
