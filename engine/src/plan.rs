@@ -8,6 +8,7 @@ pub use crate::aggregate::AggregateCall;
 use crate::error::Span;
 use crate::expr::Expr;
 pub use crate::join::{Bounds, JoinKind};
+pub use crate::over::OverSpec;
 pub use crate::rank::RankSpec;
 use crate::schema::SchemaRef;
 pub use crate::window::{WindowBound, WindowSpec};
@@ -140,6 +141,9 @@ pub enum Op {
     },
     /// Keeps the rows of some ranks of each partition. Output: columns of the input, the rank.
     Rank(RankSpec),
+    /// Adds to each row aggregates of it and the rows of its partition before it, once the watermark has
+    /// reached its time. Output: columns of the input, one column an aggregate; never updating.
+    Over(OverSpec),
     /// The same as an outer join: rows without a partner leave with NULLs once none can come any more.
     /// Output: all columns of the left, all columns of the right.
     OuterIntervalJoin {

@@ -2,8 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::{AggregateCall, GuestCall, Node, NodeId, Op, Plan, SourceSpec, WindowSpec};
+use super::{
+    AggregateCall, GuestCall, Node, NodeId, Op, OverSpec, Plan, SourceSpec, WindowSpec,
+};
 use crate::expr::Expr;
+use crate::over::Frame;
 use crate::schema::Schema;
 
 /// The plan as people read it. A node that several others read is shown once and then named.
@@ -93,6 +96,7 @@ pub(super) fn describe(plan: &Plan, node: &Node) -> String {
             names(input(0), keys)
         ),
         Op::Rank(spec) => spec.describe(input(0)),
+        Op::Over(spec) => describe_over(spec, input(0)),
         Op::GuestJoin { .. }
         | Op::IntervalJoin { .. }
         | Op::OuterIntervalJoin { .. }
@@ -105,6 +109,22 @@ pub(super) fn describe(plan: &Plan, node: &Node) -> String {
         ),
         Op::Sink(sink) => format!("Sink({}, [{}])", sink.connector, columns(&node.schema)),
     }
+}
+
+fn describe_over(spec: &OverSpec, input: &Schema) -> String {
+    let frame = match spec.frame {
+        Frame::Rows(None) => "ROWS UNBOUNDED PRECEDING".to_owned(),
+        Frame::Rows(Some(count)) => format!("ROWS {count} PRECEDING"),
+        Frame::Range(None) => "RANGE UNBOUNDED PRECEDING".to_owned(),
+        Frame::Range(Some(length)) => format!("RANGE {} PRECEDING", format_duration(length)),
+    };
+    format!(
+        "Over(keys=[{}], order=[{}], frame=[{frame}], aggregates=[{}], columns=[{}])",
+        names(input, &spec.keys),
+        name(input, spec.time),
+        calls(&spec.aggregates, input),
+        names(input, &spec.columns)
+    )
 }
 
 fn describe_join(node: &Node, inputs: [&Schema; 2]) -> String {

@@ -15,6 +15,8 @@ pub(super) struct Builder {
     pub nodes: Vec<Node>,
     /// The windows that queries make, by number: how they lie, where every row has one by its time alone.
     pub windows: Vec<Option<Alignment>>,
+    /// The OVER nodes that are the number of a row and nothing else: a condition on it makes ranks of them.
+    pub numberings: Vec<NodeId>,
 }
 
 impl Builder {

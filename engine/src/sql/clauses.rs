@@ -39,10 +39,10 @@ pub(super) fn refuse_select_clauses(select: &Select) -> Result<()> {
             .located_at(at));
         }
     }
-    if select.qualify.is_some() || !select.named_window.is_empty() {
+    if select.qualify.is_some() {
         return Err(unsupported(
-            "OVER windows and QUALIFY are not supported",
-            "aggregate over a window: TABLE(TUMBLE(…))",
+            "QUALIFY is not supported",
+            "put the condition around it: SELECT … FROM (SELECT *, SUM(x) OVER (…) AS s FROM t) WHERE s > 1",
         )
         .located_at(at));
     }

@@ -11,6 +11,7 @@ use super::dialect::{self, marker, text_of};
 use super::guest::Functions;
 use super::interval::interval;
 use super::literal::{self, literal, number, text};
+use super::over::misplaced_over;
 use super::operator::{Operand, apply, combine, lone_interval, negate};
 use super::refused::{refuse, unknown_function};
 use super::scope::Relation;
@@ -81,6 +82,7 @@ impl Names for Constant {
 
 fn refuse_aggregate(ast: &Ast, place: &str) -> Result<Option<Expr>> {
     match aggregate_of(ast) {
+        Some((function, call)) if call.over.is_some() => Err(misplaced_over(function.name())),
         Some((function, _)) => Err(Diagnostic::new(
             "sql.aggregate",
             format!("{} aggregates many rows, {place} sees one", function.name()),

@@ -9,7 +9,9 @@ use super::call::plain_argument;
 use super::diagnose::{Locate, unsupported};
 use super::expr::{self, Names, Row, aggregate_of};
 use super::guest::Functions;
+use super::over::misplaced_over;
 use super::scope::{Relation, Role};
+use super::walk::contains;
 use crate::aggregate::Function as Aggregate;
 use crate::error::{Diagnostic, Result, Span};
 use crate::expr::{Expr, ExprKind};
@@ -36,6 +38,35 @@ pub(super) struct Call {
     pub distinct: bool,
     pub filter: Option<Expr>,
     pub field: Field,
+}
+
+impl Call {
+    /// A call whose parts have their meaning.
+    ///
+    /// # Errors
+    /// When the function does not apply to its argument.
+    pub(super) fn new(
+        text: String,
+        function: Aggregate,
+        argument: Option<Expr>,
+        filter: Option<Expr>,
+        distinct: bool,
+    ) -> Result<Call> {
+        let argument_type = argument.as_ref().map(|a| a.data_type);
+        let Some(data_type) = function.result_type(argument_type) else {
+            let of = argument_type.map_or("`*`".to_owned(), |t| t.to_string());
+            return Err(Diagnostic::new(
+                "sql.type",
+                format!("{} does not apply to {of}", function.name()),
+            )
+            .hint("SUM and AVG take numbers; COUNT, MIN and MAX take any column"));
+        };
+        let nullable = function != Aggregate::Count;
+        let field = Field { name: String::new(), data_type, nullable, rowtime: false };
+        // The least of all values is the least of all different ones.
+        let distinct = distinct && !matches!(function, Aggregate::Min | Aggregate::Max);
+        Ok(Call { text, function, argument, distinct, filter, field })
+    }
 }
 
 /// The window an aggregation is over.
@@ -70,6 +101,7 @@ impl Names for Grouped<'_> {
             }
         }
         match aggregate_of(ast) {
+            Some((function, call)) if call.over.is_some() => Err(misplaced_over(function.name())),
             Some((function, call)) => self.call(ast, function, call).map(Some),
             None => Ok(None),
         }
@@ -122,40 +154,22 @@ impl Grouped<'_> {
             }
             None => None,
         };
-        let argument_type = argument.as_ref().map(|a| a.data_type);
-        let Some(data_type) = function.result_type(argument_type) else {
-            let of = argument_type.map_or("`*`".to_owned(), |t| t.to_string());
-            return Err(Diagnostic::new(
-                "sql.type",
-                format!("{} does not apply to {of}", function.name()),
-            )
-            .hint("SUM and AVG take numbers; COUNT, MIN and MAX take any column"));
-        };
-        let nullable = function != Aggregate::Count;
-        let field = Field { name: String::new(), data_type, nullable, rowtime: false };
-        let expr = Expr::column(self.base + self.calls.len(), &field);
-        // The least of all values is the least of all different ones.
-        let distinct = distinct(call) && !matches!(function, Aggregate::Min | Aggregate::Max);
-        self.calls.push(Call { text, function, argument, distinct, filter, field });
+        let call = Call::new(text, function, argument, filter, distinct(call))?;
+        let expr = Expr::column(self.base + self.calls.len(), &call.field);
+        self.calls.push(call);
         Ok(expr)
     }
 }
 
 /// Whether an aggregate is over different values.
-fn distinct(call: &AstFunction) -> bool {
+pub(super) fn distinct(call: &AstFunction) -> bool {
     matches!(&call.args, FunctionArguments::List(list)
         if list.duplicate_treatment == Some(DuplicateTreatment::Distinct))
 }
 
 /// The argument of an aggregate; `None` for `COUNT(*)`.
-fn argument(function: Aggregate, call: &AstFunction) -> Result<Option<&Ast>> {
+pub(super) fn argument(function: Aggregate, call: &AstFunction) -> Result<Option<&Ast>> {
     let name = function.name();
-    if call.over.is_some() {
-        return Err(unsupported(
-            "OVER is not supported",
-            "aggregate over a window: TABLE(TUMBLE(…)) with GROUP BY window_start, window_end",
-        ));
-    }
     let FunctionArguments::List(list) = &call.args else {
         return Err(Diagnostic::new("sql.argument", format!("{name} needs an argument")));
     };
@@ -249,55 +263,10 @@ pub(super) fn bind_key(input: &Relation, ast: &Ast, functions: &Functions) -> Re
 
 /// Whether any of these expressions calls an aggregate.
 pub(super) fn any_aggregate<'a>(exprs: impl IntoIterator<Item = &'a Ast>) -> bool {
-    exprs.into_iter().any(|ast| has_aggregate(ast, 0))
+    exprs.into_iter().any(|ast| contains(ast, &is_aggregate))
 }
 
-fn has_aggregate(ast: &Ast, depth: usize) -> bool {
-    if aggregate_of(ast).is_some() {
-        return true;
-    }
-    // Deeper expressions are refused when they are bound.
-    if depth > 300 {
-        return false;
-    }
-    let inside = |ast: &Ast| has_aggregate(ast, depth + 1);
-    match ast {
-        Ast::BinaryOp { left, right, .. }
-        | Ast::IsDistinctFrom(left, right)
-        | Ast::IsNotDistinctFrom(left, right) => inside(left) || inside(right),
-        Ast::UnaryOp { expr, .. }
-        | Ast::Nested(expr)
-        | Ast::IsNull(expr)
-        | Ast::IsNotNull(expr)
-        | Ast::IsTrue(expr)
-        | Ast::IsNotTrue(expr)
-        | Ast::IsFalse(expr)
-        | Ast::IsNotFalse(expr)
-        | Ast::IsUnknown(expr)
-        | Ast::IsNotUnknown(expr)
-        | Ast::Extract { expr, .. }
-        | Ast::Floor { expr, .. }
-        | Ast::Ceil { expr, .. }
-        | Ast::Trim { expr, .. } => inside(expr),
-        Ast::Between { expr, low, high, .. } => inside(expr) || inside(low) || inside(high),
-        Ast::InList { expr, list, .. } => inside(expr) || list.iter().any(inside),
-        Ast::Like { expr, pattern, .. } => inside(expr) || inside(pattern),
-        Ast::Substring { expr, substring_from, substring_for, .. } => {
-            inside(expr) || substring_from.iter().chain(substring_for).any(|e| inside(e))
-        }
-        Ast::Position { expr, r#in } => inside(expr) || inside(r#in),
-        Ast::Overlay { expr, overlay_what, .. } => inside(expr) || inside(overlay_what),
-        Ast::Case { operand, conditions, else_result, .. } => {
-            operand.iter().chain(else_result).any(|e| inside(e))
-                || conditions.iter().any(|when| inside(&when.condition) || inside(&when.result))
-        }
-        Ast::Function(call) => match &call.args {
-            FunctionArguments::List(list) => list.args.iter().any(|arg| match arg {
-                FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => inside(e),
-                _ => false,
-            }),
-            _ => false,
-        },
-        _ => false,
-    }
+/// An aggregate that makes one row of many: one with OVER does not.
+fn is_aggregate(ast: &Ast) -> bool {
+    aggregate_of(ast).is_some_and(|(_, call)| call.over.is_none())
 }

@@ -23,6 +23,7 @@ pub use merge::{MergeAggregate, Merging};
 pub use part::{ELSEWHERE, HandOver, PartAggregate, TURN, Turns, closes_at};
 pub use session::SessionAggregate;
 pub use session_rows::SessionRows;
+pub(crate) use waiting::WaitingRows;
 
 use arrow_array::ArrayRef;
 

@@ -4,6 +4,7 @@ mod changelog;
 mod drivers;
 mod joins;
 mod live;
+mod over;
 mod random;
 mod rank;
 mod sandbox;
