@@ -88,11 +88,11 @@ pub enum What {
         key: String,
         row: String,
     },
-    /// A record entered a join's buffer. `side`: 0 left, 1 right.
+    /// A record entered a join's buffer, or waits for its turn in OVER. `side`: 0 left, 1 right.
     JoinBuffer { side: u8, seq: u64, event_time: i64, frees_at: i64 },
     /// A record met buffered ones; of the candidates a guest may have chosen.
     JoinMatch { side: u8, seq: u64, candidates: u32, matched: Vec<u64> },
-    /// The watermark freed rows of a join's buffer.
+    /// The watermark freed rows of a join's buffer, or it was their turn in OVER.
     JoinExpire { side: u8, seqs: Vec<u64> },
     /// A record came to a join after the watermark; one that a guest decides has left it out only when it
     /// met nothing and came too late to be kept for later ones. Or to a rank whose first row may be out, or to

@@ -65,6 +65,8 @@ pub(super) struct Due {
     pub(super) id: u32,
     /// The key group: what rows of one moment are ordered by, so that subtasks do not matter.
     pub(super) group: u32,
+    /// Its place in the stream.
+    pub(super) seq: Seq,
 }
 
 /// The position of a column among those that are kept.
@@ -88,9 +90,11 @@ impl OverAggregate {
         spec: &OverSpec,
         (input, output): (&SchemaRef, &SchemaRef),
     ) -> OverAggregate {
-        let arguments = || spec.aggregates.iter().flat_map(|c| c.argument.into_iter().chain(c.filter));
+        let arguments =
+            || spec.aggregates.iter().flat_map(|c| c.argument.into_iter().chain(c.filter));
         let used = spec.columns.iter().chain(&spec.keys).copied().chain([spec.time]);
-        let kept: Vec<usize> = used.chain(arguments()).collect::<BTreeSet<_>>().into_iter().collect();
+        let kept: Vec<usize> =
+            used.chain(arguments()).collect::<BTreeSet<_>>().into_iter().collect();
         let read: Vec<usize> = arguments().collect::<BTreeSet<_>>().into_iter().collect();
         let calls: Vec<AggregateCall> = spec
             .aggregates
@@ -102,7 +106,8 @@ impl OverAggregate {
             })
             .collect();
         let (kept_schema, framed) = (of_columns(input, &kept), of_columns(input, &read));
-        let among = |columns: &[usize]| columns.iter().map(|&c| place(&kept, c)).collect::<Vec<_>>();
+        let among =
+            |columns: &[usize]| columns.iter().map(|&c| place(&kept, c)).collect::<Vec<_>>();
         let keys = KeyColumns::new(input, &spec.keys);
         OverAggregate {
             name: name.to_owned(),
@@ -148,7 +153,7 @@ impl OverAggregate {
         let mut stairs = batch.stairs.iter().peekable();
         for (row, &event_time) in times.iter().enumerate() {
             while let Some(stair) = stairs.next_if(|s| s.row as usize <= row) {
-                self.advance(*stair, step);
+                self.advance(*stair, step, out);
             }
             let (id, seq) = (self.ids[row], batch.seqs.at(row));
             if self.is_late(id, event_time) {
@@ -160,10 +165,12 @@ impl OverAggregate {
                 });
                 continue;
             }
-            self.wait((event_time, first + kept.len() as u64), Due { id, group: groups[row] });
+            let due = Due { id, group: groups[row], seq };
+            self.wait((event_time, first + kept.len() as u64), due);
+            out.note(|| What::JoinBuffer { side: 0, seq, event_time, frees_at: event_time });
             kept.push(row as u32);
         }
-        stairs.for_each(|stair| self.advance(*stair, step));
+        stairs.for_each(|stair| self.advance(*stair, step, out));
         kept
     }
 
@@ -174,17 +181,24 @@ impl OverAggregate {
     }
 
     /// Moves the watermark: the rows whose time it has reached leave before the step.
-    fn advance(&mut self, stair: Stair, step: &mut Step) {
+    fn advance(&mut self, stair: Stair, step: &mut Step, out: &mut Output) {
         if stair.watermark > self.watermark {
             self.watermark = stair.watermark;
             let mut due = Vec::new();
-            while let Some(entry) = self.due.first_entry().filter(|e| e.key().0 <= stair.watermark.0) {
+            while let Some(entry) =
+                self.due.first_entry().filter(|e| e.key().0 <= stair.watermark.0)
+            {
                 due.push(entry.remove_entry());
             }
             due.sort_by_key(|((time, number), due)| (due.group, *time, *number));
             let together = |row: &((i64, u64), Due)| (row.1.group, row.0.0);
             for rows in due.chunk_by(|a, b| together(a) == together(b)) {
                 self.say(rows, stair.seq, step);
+            }
+            if out.traced() && !due.is_empty() {
+                let mut seqs: Vec<Seq> = due.iter().map(|(_, due)| due.seq).collect();
+                seqs.sort();
+                out.note(|| What::JoinExpire { side: 0, seqs });
             }
             self.forget(step);
         }

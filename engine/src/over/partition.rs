@@ -46,7 +46,9 @@ impl Partition {
     /// watermark; `None` when there is no such moment.
     pub(super) fn forgets(&self, frame: Frame) -> Option<i64> {
         match frame {
-            Frame::Range(Some(before)) => Some(self.last()?.saturating_add(before).saturating_add(1)),
+            Frame::Range(Some(before)) => {
+                Some(self.last()?.saturating_add(before).saturating_add(1))
+            }
             _ => None,
         }
     }

@@ -64,7 +64,9 @@ impl OverAggregate {
         }
         self.forget_all();
         self.watermark = EventTime(reader.signed()?);
-        let Some(waiting) = read_rows(&mut reader, self.waiting.schema())? else { return Ok(false) };
+        let Some(waiting) = read_rows(&mut reader, self.waiting.schema())? else {
+            return Ok(false);
+        };
         let count = reader.count()?;
         let Some(ids) = self.table.load(count, &mut reader)? else { return Ok(false) };
         self.grow();
@@ -79,7 +81,7 @@ impl OverAggregate {
         self.grow();
         let groups = self.kept_keys.groups(&waiting);
         for (row, &time) in millis(&waiting.columns[self.kept_time]).iter().enumerate() {
-            let due = Due { id: self.ids[row], group: groups[row] };
+            let due = Due { id: self.ids[row], group: groups[row], seq: waiting.seqs.at(row) };
             self.wait((time, row as u64), due);
         }
         self.waiting.push(waiting);

@@ -2,9 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{
-    AggregateCall, GuestCall, Node, NodeId, Op, OverSpec, Plan, SourceSpec, WindowSpec,
-};
+use super::{AggregateCall, GuestCall, Node, NodeId, Op, OverSpec, Plan, SourceSpec, WindowSpec};
 use crate::expr::Expr;
 use crate::over::Frame;
 use crate::schema::Schema;

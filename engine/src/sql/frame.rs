@@ -69,7 +69,8 @@ impl<'a> Windows<'a> {
             Some(place) => self.written(&all[place].1, place),
             None => {
                 let known = all.iter().map(|window| window.0.value.as_str());
-                let hint = "define it behind FROM and WHERE: WINDOW w AS (PARTITION BY a ORDER BY ts)";
+                let hint =
+                    "define it behind FROM and WHERE: WINDOW w AS (PARTITION BY a ORDER BY ts)";
                 Err(unknown("sql.unknown-window", "window", &name.value, known, hint)
                     .located_at(name.span))
             }
@@ -88,7 +89,8 @@ impl<'a> Windows<'a> {
             || (own.frame.is_some() && named.frame.is_some());
         if twice || !own.partition_by.is_empty() {
             let text = format!("the window `{}` says that already", name.value);
-            let hint = "only what a named window leaves open can be added to it: its order, its frame";
+            let hint =
+                "only what a named window leaves open can be added to it: its order, its frame";
             return Err(over_error(text, hint).located_at(name.span));
         }
         let order_by = if own.order_by.is_empty() { named.order_by } else { own.order_by };

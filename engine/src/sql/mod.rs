@@ -23,6 +23,7 @@ mod join;
 mod limit;
 mod literal;
 mod needs;
+mod numbering;
 mod operator;
 mod over;
 mod planner;

@@ -9,10 +9,11 @@ use super::call::function_name;
 use super::diagnose::{Locate, span};
 use super::expr::{self, Names, aggregate_of};
 use super::frame::{Windows, frame, over_error};
-use super::grouped::{Call, argument};
+use super::grouped::{Call, argument, distinct};
 use super::guest::Functions;
+use super::numbering::{no_frame, takes_nothing};
 use super::planner::Planner;
-use super::rank::{direction, no_rank, takes_nothing};
+use super::rank::{direction, no_rank};
 use super::refused::unknown_function;
 use super::scope::{Column, Relation, Role};
 use super::window::missing_time;
@@ -131,7 +132,7 @@ impl WithOvers<'_> {
             Some(filter) => Some(expr::bind_condition(filter, self.names, "FILTER (WHERE …)")?),
             None => None,
         };
-        Call::new(text, function, bound, filter, super::grouped::distinct(call))
+        Call::new(text, function, bound, filter, distinct(call))
     }
 
     fn no_aggregate(&self, name: &str, upper: &str) -> Error {
@@ -153,7 +154,7 @@ impl WithOvers<'_> {
         let written = self.windows.of(over)?;
         let frame = match (numbers, written.frame) {
             (true, None) => Frame::Rows(None),
-            (true, Some(_)) => return Err(super::rank::no_frame()),
+            (true, Some(_)) => return Err(no_frame()),
             (false, written) => frame(written)?,
         };
         let [item] = written.order_by else {

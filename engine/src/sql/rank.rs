@@ -3,21 +3,20 @@
 use std::collections::BTreeSet;
 
 use sqlparser::ast::{
-    BinaryOperator as Binary, Expr as Ast, Function as AstFunction, FunctionArguments, OrderByExpr,
-    OrderBySort, Select, SelectItem, Spanned, Value as AstValue,
+    BinaryOperator as Binary, Expr as Ast, Function as AstFunction, OrderByExpr, OrderBySort,
+    Select, SelectItem, Spanned, Value as AstValue,
 };
 
 use super::builder::Builder;
 use super::diagnose::{Locate, span, unsupported};
 use super::expr::{self, Names};
 use super::frame::Windows;
+use super::numbering::{by_time, no_frame, of_running, takes_nothing};
 use super::planner::Planner;
 use super::scope::{Column, Relation, Role};
-use crate::aggregate::Function as Aggregate;
 use crate::error::{Diagnostic, Error, Result, Span};
 use crate::expr::{Expr, ExprKind};
-use crate::over::{Frame, OverSpec};
-use crate::plan::{AggregateCall, Node, NodeId, Op, RankSpec};
+use crate::plan::{Node, NodeId, Op, RankSpec};
 use crate::rank::{Emit, SortColumn};
 use crate::schema::{DataType, Field, Schema};
 
@@ -132,26 +131,6 @@ pub(super) fn misplaced(name: &str) -> Error {
 
 fn rank_error(message: impl Into<String>, hint: &str) -> Error {
     Diagnostic::new("sql.rank", message).hint(hint)
-}
-
-/// Refuses arguments and what goes with them.
-pub(super) fn takes_nothing(call: &AstFunction) -> Result<()> {
-    let arguments = match &call.args {
-        FunctionArguments::None => true,
-        FunctionArguments::List(list) => list.args.is_empty() && list.clauses.is_empty(),
-        FunctionArguments::Subquery(_) => false,
-    };
-    if !arguments || call.filter.is_some() || call.null_treatment.is_some() {
-        return Err(Diagnostic::new("sql.argument", "ROW_NUMBER takes no arguments")
-            .hint("what it numbers by stands in OVER (… ORDER BY …)")
-            .located(call));
-    }
-    Ok(())
-}
-
-/// The error of a frame that ROW_NUMBER does not have.
-pub(super) fn no_frame() -> Error {
-    unsupported("ROW_NUMBER takes no frame", "leave ROWS or RANGE out")
 }
 
 /// Gives partition and order of `ROW_NUMBER() OVER (…)` their meaning.
@@ -364,39 +343,6 @@ fn is_event_time(nodes: &[Node], (mut node, mut column): (NodeId, usize)) -> boo
             _ => return false,
         }
         node = at.inputs[0];
-    }
-}
-
-/// Numbers by ascending time never change: those of a rank without an end, as an OVER.
-fn by_time(spec: &RankSpec, rows: &Relation) -> Option<OverSpec> {
-    let [order] = spec.order.as_slice() else { return None };
-    let timed = rows.columns[order.column].field.rowtime && !order.descending && !rows.updating;
-    let count = AggregateCall {
-        function: Aggregate::Count,
-        argument: None,
-        distinct: false,
-        filter: None,
-    };
-    (timed && spec.emit == Emit::Changes).then(|| OverSpec {
-        keys: spec.keys.clone(),
-        time: order.column,
-        frame: Frame::Rows(None),
-        aggregates: vec![count],
-        columns: spec.columns.clone(),
-    })
-}
-
-/// The rank without an end that an OVER of [`by_time`] stands for.
-fn of_running(running: OverSpec) -> RankSpec {
-    let time = SortColumn { column: running.time, descending: false, nulls_first: true };
-    RankSpec {
-        keys: running.keys,
-        order: vec![time],
-        first: 1,
-        last: RankSpec::OPEN,
-        columns: running.columns,
-        numbered: true,
-        emit: Emit::Changes,
     }
 }
 

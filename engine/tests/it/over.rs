@@ -75,7 +75,8 @@ impl Frame {
     /// Those of all rows of a partition that have left, in their order: the row is the one at `at`.
     fn of(self, said: &[Record], at: usize) -> Vec<Record> {
         let t = said[at].ts;
-        let within = |from: i64| said.iter().filter(|r| (from..=t).contains(&r.ts)).copied().collect();
+        let within =
+            |from: i64| said.iter().filter(|r| (from..=t).contains(&r.ts)).copied().collect();
         match self {
             Frame::Rows(n) => said[at.saturating_sub(n)..=at].to_vec(),
             Frame::AllRows => said[..=at].to_vec(),
@@ -92,7 +93,8 @@ fn framed<K: Ord + Copy>(
     key: impl Fn(&Record) -> K,
 ) -> (Vec<(Record, Vec<Record>)>, u64) {
     let marks = watermarks(records);
-    let (mut said, mut waiting) = (BTreeMap::<K, Vec<Record>>::new(), BTreeMap::<K, Vec<Record>>::new());
+    let (mut said, mut waiting) =
+        (BTreeMap::<K, Vec<Record>>::new(), BTreeMap::<K, Vec<Record>>::new());
     let (mut rows, mut late) = (Vec::new(), 0);
     for (i, r) in records.iter().enumerate() {
         let key = key(r);
@@ -187,7 +189,8 @@ fn rows_know_some_rows_before_them() {
 fn rows_know_the_time_before_them() {
     let all = records(240, 1);
     // What a condition leaves out has moved the watermark all the same.
-    let (rows, late) = framed_where(&all, Frame::Range(6_000), |r| r.g, |r| r.v.is_none_or(|v| v < 9));
+    let (rows, late) =
+        framed_where(&all, Frame::Range(6_000), |r| r.g, |r| r.v.is_none_or(|v| v < 9));
     let line = |(r, frame): &(Record, Vec<Record>)| {
         let v = values(frame);
         let keys: BTreeSet<char> = frame.iter().filter_map(|r| r.k).collect();
@@ -329,7 +332,10 @@ fn small_frames_worked_out_by_hand() {
     };
     // By time: ann 1@1 4@3 2@4 8@4 16@9, bob 10@2 20@3.
     let (bob1, bob2) = (("bob", 10, 10), ("bob", 20, 30));
-    is("", [("ann", 1, 1), ("ann", 4, 5), ("ann", 2, 15), ("ann", 8, 15), ("ann", 16, 31), bob1, bob2]);
+    is(
+        "",
+        [("ann", 1, 1), ("ann", 4, 5), ("ann", 2, 15), ("ann", 8, 15), ("ann", 16, 31), bob1, bob2],
+    );
     is(
         " ROWS UNBOUNDED PRECEDING",
         [("ann", 1, 1), ("ann", 4, 5), ("ann", 2, 7), ("ann", 8, 15), ("ann", 16, 31), bob1, bob2],
@@ -340,7 +346,15 @@ fn small_frames_worked_out_by_hand() {
     );
     is(
         " ROWS 0 PRECEDING",
-        [("ann", 1, 1), ("ann", 4, 4), ("ann", 2, 2), ("ann", 8, 8), ("ann", 16, 16), bob1, ("bob", 20, 20)],
+        [
+            ("ann", 1, 1),
+            ("ann", 4, 4),
+            ("ann", 2, 2),
+            ("ann", 8, 8),
+            ("ann", 16, 16),
+            bob1,
+            ("bob", 20, 20),
+        ],
     );
     // Exactly two seconds are still in: 1@1 in the frame of 4@3.
     is(

@@ -102,6 +102,10 @@ WINDOWS
   … GROUP BY key, window_start, window_end
                                      both ends: a row a window, when it closes; else a changelog
 
+  SUM(x) OVER (PARTITION BY key ORDER BY time RANGE BETWEEN INTERVAL '1' HOUR PRECEDING AND CURRENT ROW)
+                                     beside each row, over those before it; also ROWS BETWEEN 9 PRECEDING,
+                                     UNBOUNDED PRECEDING; ROW_NUMBER() by time; WINDOW w AS (…)
+
 JOINS
 
   a JOIN b ON a.k = b.k AND a.ts BETWEEN b.ts - INTERVAL '10' SECOND AND b.ts

@@ -12,6 +12,7 @@ use highwater_engine::join::{
 };
 use highwater_engine::key::KeyOrder;
 use highwater_engine::operator::{Operator, Output};
+use highwater_engine::over::{Frame, OverAggregate, OverSpec};
 use highwater_engine::schema::{DataType, Field, Schema, SchemaRef};
 use highwater_engine::time::{Alignment, Cumulation, EventTime};
 use highwater_engine::value::Value;
@@ -54,7 +55,7 @@ impl Maker {
         let input = Schema::new(
             TYPES.iter().zip(0..).map(|(&t, i)| Field::new(format!("c{i}"), t)).collect(),
         );
-        let kind = dice.below(10);
+        let kind = dice.below(13);
         // Without a key every row meets every other.
         let none = if (3..=6).contains(&kind) { vec![1] } else { vec![] };
         let keys = dice.of(&[vec![0], vec![0], vec![1], vec![1, 0], none]);
@@ -84,6 +85,10 @@ impl Maker {
         match kind {
             3..=6 => types = [TYPES, TYPES].concat(),
             9 => types = [&TYPES[..], &[DataType::Timestamp; 3]].concat(),
+            10.. => {
+                let results = calls.iter().map(|c| result(c).expect("it applies"));
+                types = TYPES[..3].iter().copied().chain(results).collect();
+            }
             _ => {}
         }
         let output = Schema::new(
@@ -102,6 +107,17 @@ impl Maker {
         }
     }
 
+    /// Rows leave the frames of two kinds; the third is of either.
+    fn frame(&self) -> Frame {
+        match (self.kind, self.gap) {
+            (10, gap) => Frame::Range(Some(gap)),
+            (11, 2) => Frame::Rows(Some(0)),
+            (11, gap) => Frame::Rows(Some(gap as u64 / 20)),
+            (_, 50) => Frame::Rows(None),
+            _ => Frame::Range(None),
+        }
+    }
+
     fn make(&self) -> Box<dyn Operator> {
         let (schemas, calls) = ((&self.input, &self.output), &self.calls[..]);
         let (keys, made) = ((&self.keys[..], self.order), (&WindowBound::ALL[..], calls));
@@ -115,6 +131,16 @@ impl Maker {
                 Box::new(CumulateAggregate::new("o", windows, TIME, keys, made, schemas))
             }
             9 => Box::new(SessionRows::new("o", self.gap, TIME, keys, schemas)),
+            10.. => {
+                let spec = OverSpec {
+                    keys: self.keys.clone(),
+                    time: TIME,
+                    frame: self.frame(),
+                    aggregates: self.calls.clone(),
+                    columns: vec![0, 1, TIME],
+                };
+                Box::new(OverAggregate::new("o", &spec, schemas))
+            }
             3..=6 => {
                 let kinds = [JoinKind::Inner, JoinKind::Left, JoinKind::Right, JoinKind::Full];
                 let kind = kinds[self.calls.iter().filter(|c| c.distinct).count() % 4];
@@ -280,7 +306,7 @@ fn attempt(seed: u64) {
     let batch = Batch::progress(Arc::clone(&maker.input), vec![end], feed.seq + 1);
     let (made, _) = process(&mut *operator, &batch);
     in_place(&made, &mut said, seed);
-    if maker.kind < 2 || maker.kind == 4 || maker.kind > 5 {
+    if maker.kind < 2 || maker.kind == 4 || (6..=10).contains(&maker.kind) {
         // Nothing is left: the state is that of an operator that was only told of the end.
         let mut fresh = maker.make();
         process(&mut *fresh, &batch);
@@ -328,7 +354,7 @@ fn the_state_of_another_operator_does_no_harm() {
 
 #[test]
 fn an_operator_goes_on_from_its_snapshot_as_if_nothing_had_happened() {
-    for seed in 0..14 {
+    for seed in 0..26 {
         attempt(seed);
     }
 }
