@@ -24,21 +24,18 @@ impl Partition {
 
     /// A row is said: those that its frame does not reach leave first.
     pub(super) fn say(&mut self, frame: Frame, row: (i64, u64), left: &mut Vec<u64>) {
-        let mut first = |leaves: &dyn Fn(&VecDeque<(i64, u64)>) -> bool| {
-            while leaves(&self.frame)
-                && let Some((_, number)) = self.frame.pop_front()
-            {
-                left.push(number);
+        let leaving = match frame {
+            Frame::Rows(Some(before)) => {
+                let before = usize::try_from(before).unwrap_or(usize::MAX);
+                self.frame.len().saturating_sub(before)
             }
-        };
-        match frame {
-            Frame::Rows(Some(before)) => first(&|rows| rows.len() as u64 > before),
             Frame::Range(Some(before)) => {
                 let from = row.0.saturating_sub(before);
-                first(&|rows| rows.front().is_some_and(|(time, _)| *time < from));
+                self.frame.iter().take_while(|(time, _)| *time < from).count()
             }
             Frame::Rows(None) | Frame::Range(None) => return,
-        }
+        };
+        left.extend(self.frame.drain(..leaving).map(|(_, number)| number));
         self.frame.push_back(row);
     }
 

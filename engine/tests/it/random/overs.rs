@@ -20,8 +20,10 @@ fn call(function: Function, argument: Option<usize>) -> AggregateCall {
     AggregateCall { function, argument, distinct: false, filter: None }
 }
 
-/// The rows of a batch, each with key, time, value, count and sum.
-fn rows(batch: &Batch) -> Vec<(String, i64, Option<i64>, i64, Option<i64>)> {
+/// Key, time, value, count and sum.
+type Row = (String, i64, Option<i64>, i64, Option<i64>);
+
+fn rows(batch: &Batch) -> Vec<Row> {
     let whole = |value: &Value| match value {
         Value::BigInt(v) => Some(*v),
         Value::Null => None,
