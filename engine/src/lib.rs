@@ -25,6 +25,7 @@ pub mod join;
 pub mod group;
 pub mod union;
 pub mod rank;
+pub mod over;
 pub mod plan;
 pub mod sql;
 pub mod source;

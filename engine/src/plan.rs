@@ -9,6 +9,7 @@ use crate::error::Span;
 pub use crate::expand::GroupingSet;
 use crate::expr::Expr;
 pub use crate::join::{Bounds, JoinKind};
+pub use crate::over::OverSpec;
 pub use crate::rank::RankSpec;
 use crate::schema::SchemaRef;
 pub use crate::watermark::{Clock, Pace, Said};
@@ -165,6 +166,9 @@ pub enum Op {
     },
     /// Keeps the rows of some ranks of each partition. Output: columns of the input, the rank.
     Rank(RankSpec),
+    /// Adds to each row aggregates of it and the rows of its partition before it, once the watermark has
+    /// reached its time. Output: columns of the input, one column an aggregate; never updating.
+    Over(OverSpec),
     /// The same as an outer join: rows without a partner leave with NULLs once none can come any more.
     /// Output: all columns of the left, all columns of the right.
     OuterIntervalJoin {

@@ -48,7 +48,8 @@ pub struct Header {
 pub struct TaskInfo {
     /// `name/subtask`
     pub name: String,
-    /// `source`, `window`, `session`, `guest-window`, `guest-join`, `join`, `aggregate`, `map` or `sink`.
+    /// `source`, `window`, `session`, `guest-window`, `guest-join`, `join`, `aggregate`, `rank`, `over`,
+    /// `union`, `map` or `sink`.
     pub kind: String,
     /// What the task does, one line an operator, as `EXPLAIN` prints it.
     pub describe: String,
@@ -90,14 +91,15 @@ pub enum What {
         key: String,
         row: String,
     },
-    /// A record entered a join's buffer. `side`: 0 left, 1 right.
+    /// A record entered a join's buffer, or waits for its turn in OVER. `side`: 0 left, 1 right.
     JoinBuffer { side: u8, seq: u64, event_time: i64, frees_at: i64 },
     /// A record met buffered ones; of the candidates a guest may have chosen.
     JoinMatch { side: u8, seq: u64, candidates: u32, matched: Vec<u64> },
-    /// The watermark freed rows of a join's buffer.
+    /// The watermark freed rows of a join's buffer, or it was their turn in OVER.
     JoinExpire { side: u8, seqs: Vec<u64> },
     /// A record came to a join after the watermark; one that a guest decides has left it out only when it
-    /// met nothing and came too late to be kept for later ones. Or to a rank whose first row may be out.
+    /// met nothing and came too late to be kept for later ones. Or to a rank whose first row may be out, or to
+    /// OVER when rows of its time may be.
     JoinLate { side: u8, seq: u64, event_time: i64, watermark: i64, row: String },
     /// A guest ran: fuel used and its memory's size.
     GuestCall { export: String, rows: u32, fuel: u64, pages: u32 },

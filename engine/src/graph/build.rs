@@ -12,6 +12,7 @@ use crate::join::{
 };
 use crate::key::KeyOrder;
 use crate::operator::Operator;
+use crate::over::OverAggregate;
 use crate::plan::{GuestCall, NodeId, Op, SinkSpec, WindowSpec};
 use crate::rank::{ChangingRank, ClosingRank, Emit};
 use crate::rowwise::{AssignAligned, AssignCumulating, Filter, Project};
@@ -362,6 +363,7 @@ impl Graph {
                     }
                 }
             }
+            Op::Over(spec) => Box::new(OverAggregate::new(name, spec, (input(0), &node.schema))),
             Op::Union => Box::new(Union::new(name, &node.schema)),
             Op::GuestWindow { guest: call, time, keys } => {
                 let columns = call.columns[0].clone();

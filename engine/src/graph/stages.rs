@@ -97,6 +97,7 @@ pub(super) fn stages(plan: &Plan, parallelism: u32, threaded: bool) -> Vec<Stage
             }
             Op::IntervalJoin { keys, .. } => ("join", vec![keyed(0, &keys[0]), keyed(1, &keys[1])]),
             Op::Rank(spec) => ("rank", vec![keyed(0, &spec.keys)]),
+            Op::Over(spec) => ("over", vec![keyed(0, &spec.keys)]),
             Op::RegularJoin { keys, .. }
             | Op::WindowJoin { keys, .. }
             | Op::OuterIntervalJoin { keys, .. }

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::{
-    AggregateCall, GroupingSet, GuestCall, Node, NodeId, Op, Plan, SourceSpec, WindowSpec,
+    AggregateCall, GroupingSet, GuestCall, Node, NodeId, Op, OverSpec, Plan, SourceSpec, WindowSpec,
 };
 use crate::expr::Expr;
+use crate::over::Frame;
 use crate::schema::Schema;
 use crate::time::format_duration;
 
@@ -110,6 +111,7 @@ pub(super) fn describe(plan: &Plan, node: &Node) -> String {
             names(input(0), keys)
         ),
         Op::Rank(spec) => spec.describe(input(0)),
+        Op::Over(spec) => describe_over(spec, input(0)),
         Op::GuestJoin { .. }
         | Op::IntervalJoin { .. }
         | Op::OuterIntervalJoin { .. }
@@ -122,6 +124,22 @@ pub(super) fn describe(plan: &Plan, node: &Node) -> String {
         ),
         Op::Sink(sink) => format!("Sink({}, [{}])", sink.connector, columns(&node.schema)),
     }
+}
+
+fn describe_over(spec: &OverSpec, input: &Schema) -> String {
+    let frame = match spec.frame {
+        Frame::Rows(None) => "ROWS UNBOUNDED PRECEDING".to_owned(),
+        Frame::Rows(Some(count)) => format!("ROWS {count} PRECEDING"),
+        Frame::Range(None) => "RANGE UNBOUNDED PRECEDING".to_owned(),
+        Frame::Range(Some(length)) => format!("RANGE {} PRECEDING", format_duration(length)),
+    };
+    format!(
+        "Over(keys=[{}], order=[{}], frame=[{frame}], aggregates=[{}], columns=[{}])",
+        names(input, &spec.keys),
+        name(input, spec.time),
+        calls(&spec.aggregates, input),
+        names(input, &spec.columns)
+    )
 }
 
 fn describe_join(node: &Node, inputs: [&Schema; 2]) -> String {

@@ -143,6 +143,7 @@ fn late(session: &Session) -> String {
                 Some(task) if matches!(task.kind.as_str(), "join" | "rank") => {
                     "it came after the watermark"
                 }
+                Some(task) if task.kind == "over" => "the rows of its time had left",
                 _ => "nothing can meet it any more",
             },
             EventTime(*watermark),

@@ -18,6 +18,8 @@ pub(super) struct Builder {
     pub windows: Vec<Option<Alignment>>,
     /// The aggregations over windows so far, and what they read.
     pub windowed: Vec<(NodeId, Windows)>,
+    /// The OVER nodes that are the number of a row and nothing else: a condition on it makes ranks of them.
+    pub numberings: Vec<NodeId>,
 }
 
 impl Builder {

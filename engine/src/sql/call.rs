@@ -5,6 +5,7 @@ use sqlparser::ast::{
 };
 
 use super::diagnose::{Locate, unsupported};
+use super::over::misplaced_over;
 use super::refused::subquery;
 use crate::error::{Diagnostic, Result};
 
@@ -22,10 +23,7 @@ pub(super) fn function_name(call: &AstFunction) -> Result<String> {
 /// The plain arguments of a scalar function.
 pub(super) fn scalar_arguments<'a>(call: &'a AstFunction, upper: &str) -> Result<Vec<&'a Ast>> {
     if call.over.is_some() {
-        return Err(unsupported(
-            "OVER is not supported",
-            "aggregate over a window: TABLE(TUMBLE(…)) with GROUP BY window_start, window_end",
-        ));
+        return Err(misplaced_over(upper));
     }
     if call.filter.is_some() || call.null_treatment.is_some() || !call.within_group.is_empty() {
         return Err(Diagnostic::new(

@@ -39,13 +39,6 @@ pub(super) fn refuse_select_clauses(select: &Select) -> Result<()> {
             .located_at(at));
         }
     }
-    if !select.named_window.is_empty() {
-        return Err(unsupported(
-            "named windows are not supported",
-            "write PARTITION BY and ORDER BY into OVER (…)",
-        )
-        .located_at(at));
-    }
     let rare = select.top.is_some()
         || select.into.is_some()
         || !select.lateral_views.is_empty()

@@ -12,6 +12,7 @@ use super::guest::Functions;
 use super::interval::interval;
 use super::literal::{self, literal, number, text};
 use super::operator::{Operand, apply, combine, lone_interval, negate};
+use super::over::misplaced_over;
 use super::refused::{refuse, unknown_function};
 use super::scope::Relation;
 use super::types;
@@ -84,6 +85,7 @@ impl Names for Constant {
 
 fn refuse_aggregate(ast: &Ast, place: &str) -> Result<Option<Expr>> {
     match aggregate_of(ast) {
+        Some((function, call)) if call.over.is_some() => Err(misplaced_over(function.name())),
         Some((function, _)) => Err(Diagnostic::new(
             "sql.aggregate",
             format!("{} aggregates many rows, {place} sees one", function.name()),

@@ -9,6 +9,7 @@ use super::call::plain_argument;
 use super::diagnose::{Locate, unsupported};
 use super::expr::{self, Names, Row, aggregate_of};
 use super::guest::Functions;
+use super::over::{RESULTS, misplaced_over};
 use super::scope::{Relation, Role};
 use super::sets::{Sets, grouping_of};
 use super::walk;
@@ -39,6 +40,35 @@ pub(super) struct Call {
     pub distinct: bool,
     pub filter: Option<Expr>,
     pub field: Field,
+}
+
+impl Call {
+    /// A call whose parts have their meaning.
+    ///
+    /// # Errors
+    /// When the function does not apply to its argument.
+    pub(super) fn new(
+        text: String,
+        function: Aggregate,
+        argument: Option<Expr>,
+        filter: Option<Expr>,
+        distinct: bool,
+    ) -> Result<Call> {
+        let argument_type = argument.as_ref().map(|a| a.data_type);
+        let Some(data_type) = function.result_type(argument_type) else {
+            let of = argument_type.map_or("`*`".to_owned(), |t| t.to_string());
+            return Err(Diagnostic::new(
+                "sql.type",
+                format!("{} does not apply to {of}", function.name()),
+            )
+            .hint("SUM and AVG take numbers; COUNT, MIN and MAX take any column"));
+        };
+        let nullable = function != Aggregate::Count;
+        let field = Field { name: String::new(), data_type, nullable, rowtime: false };
+        // The least of all values is the least of all different ones.
+        let distinct = distinct && !matches!(function, Aggregate::Min | Aggregate::Max);
+        Ok(Call { text, function, argument, distinct, filter, field })
+    }
 }
 
 /// The window an aggregation is over.
@@ -88,6 +118,7 @@ impl Names for Grouped<'_> {
             return self.grouping(call, &name).map(Some);
         }
         match aggregate_of(ast) {
+            Some((function, call)) if call.over.is_some() => Err(misplaced_over(function.name())),
             Some((function, call)) => self.call(ast, function, call).map(Some),
             None => Ok(None),
         }
@@ -122,7 +153,8 @@ const VALUES: usize = usize::MAX / 2;
 
 /// The position of a column once it is known where the values stand.
 pub(super) fn placed(column: usize, values: usize) -> usize {
-    if column < VALUES { column } else { column - VALUES + values }
+    // What OVER calls say stands behind.
+    if (VALUES..RESULTS).contains(&column) { column - VALUES + values } else { column }
 }
 
 impl Grouped<'_> {
@@ -165,40 +197,22 @@ impl Grouped<'_> {
             }
             None => None,
         };
-        let argument_type = argument.as_ref().map(|a| a.data_type);
-        let Some(data_type) = function.result_type(argument_type) else {
-            let of = argument_type.map_or("`*`".to_owned(), |t| t.to_string());
-            return Err(Diagnostic::new(
-                "sql.type",
-                format!("{} does not apply to {of}", function.name()),
-            )
-            .hint("SUM and AVG take numbers; COUNT, MIN and MAX take any column"));
-        };
-        let nullable = function != Aggregate::Count;
-        let field = Field { name: String::new(), data_type, nullable, rowtime: false };
-        let expr = Expr::column(self.base + self.calls.len(), &field);
-        // The least of all values is the least of all different ones.
-        let distinct = distinct(call) && !matches!(function, Aggregate::Min | Aggregate::Max);
-        self.calls.push(Call { text, function, argument, distinct, filter, field });
+        let call = Call::new(text, function, argument, filter, distinct(call))?;
+        let expr = Expr::column(self.base + self.calls.len(), &call.field);
+        self.calls.push(call);
         Ok(expr)
     }
 }
 
 /// Whether an aggregate is over different values.
-fn distinct(call: &AstFunction) -> bool {
+pub(super) fn distinct(call: &AstFunction) -> bool {
     matches!(&call.args, FunctionArguments::List(list)
         if list.duplicate_treatment == Some(DuplicateTreatment::Distinct))
 }
 
 /// The argument of an aggregate; `None` for `COUNT(*)`.
-fn argument(function: Aggregate, call: &AstFunction) -> Result<Option<&Ast>> {
+pub(super) fn argument(function: Aggregate, call: &AstFunction) -> Result<Option<&Ast>> {
     let name = function.name();
-    if call.over.is_some() {
-        return Err(unsupported(
-            "OVER is not supported",
-            "aggregate over a window: TABLE(TUMBLE(…)) with GROUP BY window_start, window_end",
-        ));
-    }
     let FunctionArguments::List(list) = &call.args else {
         return Err(Diagnostic::new("sql.argument", format!("{name} needs an argument")));
     };
@@ -303,7 +317,7 @@ pub(super) fn bind_key(input: &Relation, ast: &Ast, functions: &Functions) -> Re
 
 /// Whether any of these expressions calls an aggregate.
 pub(super) fn any_aggregate<'a>(exprs: impl IntoIterator<Item = &'a Ast>) -> bool {
-    exprs.into_iter().any(|ast| walk::any(ast, &mut |inner| aggregate_of(inner).is_some()))
+    exprs.into_iter().any(|ast| walk::any(ast, &mut |inner| is_aggregate(inner)))
 }
 
 /// Whether any of these expressions asks for a pane.
@@ -322,4 +336,9 @@ fn pane_function(ast: &Ast) -> Option<PaneColumn> {
     let name = call.name.to_string();
     let known = |(known, _): &&(&str, PaneColumn)| plain && known.eq_ignore_ascii_case(&name);
     PaneColumn::ALL.iter().find(known).map(|(_, column)| *column)
+}
+
+/// An aggregate that makes one row of many: one with OVER does not.
+fn is_aggregate(ast: &Ast) -> bool {
+    aggregate_of(ast).is_some_and(|(_, call)| call.over.is_none())
 }

@@ -7,13 +7,13 @@ use crate::expr::{Expr, ExprKind};
 use crate::plan::{Node, NodeId, Op};
 use crate::schema::Schema;
 
-/// Joins, windows and ranks make their rows column by column: those columns that the projection behind does
+/// Joins, windows, ranks and OVER make their rows column by column: those columns that the projection behind does
 /// not read are left out.
 pub(super) fn prune(nodes: &mut [Node]) {
     for node in 0..nodes.len() {
         if matches!(
             nodes[node].op,
-            Op::IntervalJoin { .. } | Op::WindowAggregate { .. } | Op::Rank(_)
+            Op::IntervalJoin { .. } | Op::WindowAggregate { .. } | Op::Rank(_) | Op::Over(_)
         ) && let Some((behind, used)) = readers(nodes, node)
         {
             let retracted = nodes[nodes[node].inputs[0]].updating;
@@ -112,6 +112,14 @@ fn hand_on(node: &mut Node, mut used: BTreeSet<usize>, retracted: bool) -> Vec<u
             let kept = used.range(..count).map(|&c| spec.columns[c]);
             spec.columns = kept.collect();
             used.into_iter().collect()
+        }
+        Op::Over(spec) => {
+            let count = spec.columns.len();
+            let kept: Vec<usize> = used.into_iter().collect();
+            let (columns, calls) = kept.split_at(kept.partition_point(|&c| c < count));
+            spec.columns = columns.iter().map(|&c| spec.columns[c]).collect();
+            spec.aggregates = calls.iter().map(|&c| spec.aggregates[c - count]).collect();
+            kept
         }
         _ => unreachable!("only those are asked"),
     }

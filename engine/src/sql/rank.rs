@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 
 use sqlparser::ast::{
-    BinaryOperator as Binary, Expr as Ast, Function as AstFunction, FunctionArguments, OrderByExpr,
-    OrderBySort, Select, SelectItem, Spanned, Value as AstValue, WindowType,
+    BinaryOperator as Binary, Expr as Ast, Function as AstFunction, OrderByExpr, OrderBySort,
+    Select, SelectItem, Spanned, Value as AstValue,
 };
 
+use super::builder::Builder;
 use super::builder::renumber;
 use super::diagnose::{Locate, span, unsupported};
 use super::expr::{self, Names};
+use super::frame::Windows;
+use super::numbering::{by_time, no_frame, of_running, takes_nothing};
 use super::planner::Planner;
 use super::scope::{Column, Relation, Role};
 use crate::error::{Diagnostic, Error, Result, Span};
@@ -147,42 +150,27 @@ fn rank_error(message: impl Into<String>, hint: &str) -> Error {
 }
 
 /// Gives partition and order of `ROW_NUMBER() OVER (…)` their meaning.
-pub(super) fn over(call: &AstFunction, names: &mut dyn Names) -> Result<Over> {
-    let arguments = match &call.args {
-        FunctionArguments::None => true,
-        FunctionArguments::List(list) => list.args.is_empty() && list.clauses.is_empty(),
-        FunctionArguments::Subquery(_) => false,
-    };
-    if !arguments || call.filter.is_some() || call.null_treatment.is_some() {
-        return Err(Diagnostic::new("sql.argument", "ROW_NUMBER takes no arguments")
-            .hint("what it numbers by stands in OVER (… ORDER BY …)")
-            .located(call));
-    }
-    let spec = match &call.over {
-        Some(WindowType::WindowSpec(spec)) if spec.window_name.is_none() => spec,
-        _ => {
-            return Err(unsupported(
-                "named windows are not supported",
-                "write PARTITION BY and ORDER BY into OVER (…)",
-            )
-            .located(call));
-        }
-    };
-    if spec.window_frame.is_some() {
-        return Err(
-            unsupported("ROW_NUMBER takes no frame", "leave ROWS or RANGE out").located(call)
-        );
+pub(super) fn over(
+    call: &AstFunction,
+    windows: Windows<'_>,
+    names: &mut dyn Names,
+) -> Result<Over> {
+    takes_nothing(call)?;
+    let Some(over) = &call.over else { unreachable!("only calls with OVER are asked for") };
+    let spec = windows.of(over).map_err(|e| e.located(call))?;
+    if spec.frame.is_some() {
+        return Err(no_frame().located(call));
     }
     if spec.order_by.is_empty() {
         let hint = "OVER (PARTITION BY a ORDER BY b): without an order no row is the first";
         return Err(rank_error("ROW_NUMBER needs ORDER BY", hint).located(call));
     }
     let mut keys = Vec::new();
-    for key in &spec.partition_by {
+    for key in spec.partition_by {
         keys.push(expr::bind(key, names)?);
     }
     let mut order = Vec::new();
-    for item in &spec.order_by {
+    for item in spec.order_by {
         let (descending, nulls_first) = direction(item)?;
         order.push(Sort { expr: expr::bind(&item.expr, names)?, descending, nulls_first });
     }
@@ -234,7 +222,6 @@ impl Planner<'_> {
         };
         let mut columns: Vec<Column> = rows.columns[..count].to_vec();
         columns.push(number);
-        let schema = Schema::new(columns.iter().map(|c| c.field.clone()).collect());
         let spec = RankSpec {
             keys,
             order,
@@ -244,9 +231,20 @@ impl Planner<'_> {
             numbered: true,
             emit,
         };
-        let node = self.builder.add("rank", Op::Rank(spec), vec![rows.node], schema, over.at);
-        let updating = self.builder.nodes[node].updating;
-        let ranked = Relation { node, columns, updating, pending: None };
+        let ranked = match by_time(&spec, &rows) {
+            Some(running) => {
+                let relation = self.over(&rows, running, columns, over.at);
+                self.builder.numberings.push(relation.node);
+                relation
+            }
+            None => {
+                let schema = Schema::new(columns.iter().map(|c| c.field.clone()).collect());
+                let op = Op::Rank(spec);
+                let node = self.builder.add("rank", op, vec![rows.node], schema, over.at);
+                let updating = self.builder.nodes[node].updating;
+                Relation { node, columns, updating, pending: None }
+            }
+        };
         if position == count {
             return ranked;
         }
@@ -275,8 +273,8 @@ impl Planner<'_> {
         let mut rest = Vec::new();
         for &ast in all {
             let bounds = bounds(ast, input);
-            let rank = bounds
-                .and_then(|(column, ..)| open_rank(&self.builder.nodes, (input.node, column)));
+            let rank =
+                bounds.and_then(|(column, ..)| open_rank(&self.builder, (input.node, column)));
             let (Some((_, from, to)), Some(rank)) = (bounds, rank) else {
                 rest.push(ast);
                 continue;
@@ -312,10 +310,15 @@ impl Planner<'_> {
         let again = |n: &Node| (n.name.clone(), n.op.clone(), n.schema.clone(), n.span);
         let (name, op, schema, at) = again(&nodes[rank]);
         let below = nodes[rank].inputs[0];
-        let Op::Rank(spec) = op else { return node };
+        let spec = match op {
+            Op::Rank(spec) => spec,
+            Op::Over(running) => of_running(running),
+            _ => return node,
+        };
         let mut spec = RankSpec { first, last, ..spec };
         spec.emit = emit(&spec, nodes, below);
-        let mut made = self.builder.add(&name, Op::Rank(spec), vec![below], schema, at);
+        let name = if name == "over" { "rank" } else { &name };
+        let mut made = self.builder.add(name, Op::Rank(spec), vec![below], schema, at);
         for node in above.into_iter().rev() {
             let (name, op, schema, at) = again(&self.builder.nodes[node]);
             made = self.builder.add(&name, op, vec![made], schema, at);
@@ -360,9 +363,9 @@ fn is_event_time(nodes: &[Node], (mut node, mut column): (NodeId, usize)) -> boo
 }
 
 /// The rank without an end whose number a column of a node is.
-fn open_rank(nodes: &[Node], (mut node, mut column): (NodeId, usize)) -> Option<NodeId> {
+fn open_rank(builder: &Builder, (mut node, mut column): (NodeId, usize)) -> Option<NodeId> {
     loop {
-        let at = nodes.get(node)?;
+        let at = builder.nodes.get(node)?;
         match &at.op {
             Op::Filter { .. } => {}
             Op::Project { exprs } => match exprs.get(column)?.kind {
@@ -372,6 +375,10 @@ fn open_rank(nodes: &[Node], (mut node, mut column): (NodeId, usize)) -> Option<
             Op::Rank(spec) => {
                 let number = spec.numbered && column == spec.columns.len();
                 return (number && spec.last == RankSpec::OPEN).then_some(node);
+            }
+            Op::Over(spec) => {
+                let number = column == spec.columns.len();
+                return (number && builder.numberings.contains(&node)).then_some(node);
             }
             _ => return None,
         }

@@ -14,14 +14,17 @@ use super::conditions::conjuncts;
 use super::diagnose::{Locate, span, unknown, unsupported};
 use super::exists::take_partners;
 use super::expr::{self, Names};
+use super::frame::Windows;
 use super::from::{ident_of, rename};
 use super::grouped::{any_aggregate, any_pane, placed};
 use super::limit::limit_of;
+use super::over::{Overs, WithOvers};
 use super::planner::Planner;
 use super::rank::{Below, Over, over, row_number};
 use super::scalar::subqueries;
 use super::scope::{Column, Pending, Relation, Role};
 use super::sets::elements_of;
+use super::walk;
 use crate::error::{Diagnostic, Result};
 use crate::expr::{Expr, ExprKind};
 use crate::plan::WindowSpec;
@@ -165,19 +168,23 @@ impl Planner<'_> {
         let input = self.with_values(input, &subqueries(selected))?;
         let mut items = Vec::new();
         let mut number = None;
+        let windows = Windows::new(&select.named_window)?;
+        let mut overs = Overs::default();
         for (i, item) in select.projection.iter().enumerate() {
             let mut row = self.row(&input, "SELECT without GROUP BY");
-            if let Some(call) = row_number(item)? {
+            if let Some(call) = row_number(item)?.filter(|_| numbers_alone(select)) {
                 numbers_once(&number, item)?;
-                number = Some((items.len(), over(call, &mut row)?));
+                number = Some((items.len(), over(call, windows, &mut row)?));
                 items.push(number_item(item, i));
                 continue;
             }
+            let mut names = WithOvers { names: &mut row, windows, overs: &mut overs };
             match wildcard(item)? {
                 Some(qualifier) => expand(&input, qualifier, &mut items)?,
-                None => items.push(bind_item(item, i, &mut row, &input)?),
+                None => items.push(bind_item(item, i, &mut names, &input)?),
             }
         }
+        let input = self.with_overs(input, overs, items.iter_mut().map(|item| &mut item.expr))?;
         Ok(self.projection(&input, items, number, select))
     }
 
@@ -203,15 +210,18 @@ impl Planner<'_> {
         }
         let mut bound = Vec::new();
         let mut number = None;
+        let windows = Windows::new(&select.named_window)?;
+        let mut overs = Overs::default();
         for (i, item) in items {
             let Some(ast) = item_expr(item) else { continue };
-            if let Some(call) = row_number(item)? {
+            if let Some(call) = row_number(item)?.filter(|_| numbers_alone(select)) {
                 numbers_once(&number, item)?;
-                number = Some((bound.len(), over(call, &mut grouped)?));
+                number = Some((bound.len(), over(call, windows, &mut grouped)?));
                 bound.push((number_item(item, i).expr, item_name(item, i)));
                 continue;
             }
-            let expr = expr::bind(ast, &mut grouped)?;
+            let mut names = WithOvers { names: &mut grouped, windows, overs: &mut overs };
+            let expr = expr::bind(ast, &mut names)?;
             bound.push((expr, item_name(item, i)));
         }
         let having = match &select.having {
@@ -228,10 +238,12 @@ impl Planner<'_> {
         let place = |column: usize| placed(column, count);
         bound.iter_mut().for_each(|(expr, _)| renumber(expr, &place));
         number.iter_mut().for_each(|(_, over)| over.renumber(&place));
+        overs.renumber(&place);
         if let Some((mut predicate, at)) = having {
             renumber(&mut predicate, &place);
             output = self.builder.filter(output, predicate, at);
         }
+        let output = self.with_overs(output, overs, bound.iter_mut().map(|(expr, _)| expr))?;
         let item = |(expr, name): (Expr, String)| {
             let column = match expr.kind {
                 ExprKind::Column(index) => output.columns.get(index),
@@ -294,6 +306,15 @@ fn nullable(field: &Field) -> Field {
 fn number_item(item: &SelectItem, position: usize) -> Item {
     let expr = Expr::literal(Value::BigInt(0), DataType::BigInt);
     Item { expr, name: item_name(item, position), role: Role::Plain, rowtime: false }
+}
+
+/// Whether the rows are numbered and no other call has OVER: then a condition on the number may make ranks.
+fn numbers_alone(select: &Select) -> bool {
+    let has_over = |ast: &Ast| matches!(ast, Ast::Function(call) if call.over.is_some());
+    select.projection.iter().all(|item| {
+        matches!(row_number(item), Ok(Some(_)))
+            || item_expr(item).is_none_or(|ast| !walk::any(ast, &mut |inner| has_over(inner)))
+    })
 }
 
 fn numbers_once(known: &Option<(usize, Over)>, item: &SelectItem) -> Result<()> {

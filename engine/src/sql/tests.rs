@@ -92,6 +92,8 @@ pub(super) fn explained(script: &str) -> String {
 mod fuzz;
 mod joins;
 mod mistakes;
+mod over_mistakes;
+mod overs;
 mod plans;
 mod ranks;
 mod sets;

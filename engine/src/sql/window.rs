@@ -286,7 +286,8 @@ impl Planner<'_> {
     }
 }
 
-fn missing_time(function: &str, column: Option<&str>) -> Error {
+/// The error of a time that no watermark is of.
+pub(super) fn missing_time(function: &str, column: Option<&str>) -> Error {
     let (what, name) = match column {
         Some(name) => (format!("{function} needs a time attribute, `{name}` is none"), name),
         None => (format!("{function} needs a time attribute, the table has none"), "ts"),

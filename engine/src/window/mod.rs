@@ -31,6 +31,7 @@ pub use session::SessionAggregate;
 pub use session_rows::SessionRows;
 pub use trigger::Trigger;
 pub use triggered::TriggeredAggregate;
+pub(crate) use waiting::WaitingRows;
 
 use arrow_array::ArrayRef;
 

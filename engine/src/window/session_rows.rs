@@ -5,8 +5,7 @@ mod state;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::waiting::WaitingRows;
-use super::{WindowBound, bound_columns, closed, late};
+use super::{WaitingRows, WindowBound, bound_columns, closed, late};
 use crate::batch::{Batch, Seq, Stair};
 use crate::column::millis;
 use crate::error::Result;

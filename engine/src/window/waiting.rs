@@ -10,7 +10,7 @@ const CHUNK: usize = 4096;
 
 /// Rows in their order of arrival. The first has number 0.
 #[derive(Clone)]
-pub(super) struct WaitingRows {
+pub(crate) struct WaitingRows {
     schema: SchemaRef,
     next: u64,
     /// Neighbours are merged so that there are few, whatever the size of the batches.
@@ -40,27 +40,27 @@ impl Chunk {
 
 impl WaitingRows {
     /// None yet.
-    pub(super) fn new(schema: &SchemaRef) -> WaitingRows {
+    pub(crate) fn new(schema: &SchemaRef) -> WaitingRows {
         WaitingRows { schema: Arc::clone(schema), next: 0, chunks: Vec::new() }
     }
 
     /// What the rows look like.
-    pub(super) fn schema(&self) -> &SchemaRef {
+    pub(crate) fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
     /// The number of the next row.
-    pub(super) fn next(&self) -> u64 {
+    pub(crate) fn next(&self) -> u64 {
         self.next
     }
 
     /// Forgets all rows and numbers.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         (self.next, self.chunks) = (0, Vec::new());
     }
 
     /// Appends rows.
-    pub(super) fn push(&mut self, batch: Batch) {
+    pub(crate) fn push(&mut self, batch: Batch) {
         if batch.rows == 0 {
             return;
         }
@@ -89,7 +89,7 @@ impl WaitingRows {
     }
 
     /// Takes out rows that wait, in the order of these numbers.
-    pub(super) fn take(&mut self, numbers: &[u64]) -> Batch {
+    pub(crate) fn take(&mut self, numbers: &[u64]) -> Batch {
         let mut wanted: Vec<(u64, usize)> = numbers.iter().copied().zip(0..).collect();
         wanted.sort();
         let (mut parts, mut order, mut next) = (Vec::new(), vec![0; wanted.len()], 0);
@@ -118,7 +118,7 @@ impl WaitingRows {
     }
 
     /// All rows that wait.
-    pub(super) fn all(&mut self) -> Batch {
+    pub(crate) fn all(&mut self) -> Batch {
         let gone = |chunk: &&mut Chunk| chunk.left < chunk.numbers.len();
         self.chunks.iter_mut().filter(gone).for_each(Chunk::pack);
         let batches: Vec<Batch> = self.chunks.iter().map(|chunk| chunk.batch.clone()).collect();

@@ -8,6 +8,7 @@ use highwater_engine::session::{Fast, Files, Options, Rows, Session};
 use crate::changelog;
 use crate::grouping;
 use crate::joins;
+use crate::over;
 use crate::rank;
 use crate::sandbox::Interpreter;
 use crate::stream::{Record, or_null, records, scenario, time};
@@ -94,7 +95,7 @@ const OWN: [(&str, &str); 13] = [
 
 fn all() -> impl Iterator<Item = (&'static str, String)> {
     let plain = OWN.into_iter().chain(changelog::SCRIPTS).chain(joins::SCRIPTS);
-    let plain = plain.chain(rank::SCRIPTS).chain(windows::SCRIPTS);
+    let plain = plain.chain(rank::SCRIPTS).chain(over::SCRIPTS).chain(windows::SCRIPTS);
     plain
         .map(|(name, script)| (name, script.to_owned()))
         .chain(window_joins::scripts())

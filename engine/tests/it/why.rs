@@ -53,6 +53,11 @@ const WINDOWS_OF_WINDOWS: &str = "CREATE VIEW tens AS SELECT k, window_time AS c
     FROM TABLE(TUMBLE(TABLE tens, DESCRIPTOR(closed), INTERVAL '30' SECONDS)) \
     GROUP BY window_start, window_end;";
 
+const OVER: &str = "SELECT k, v, ts, SUM(v) OVER (PARTITION BY g ORDER BY ts) AS s FROM t;";
+
+const OVER_SOME: &str =
+    "SELECT k, v, ts, COUNT(*) OVER (PARTITION BY k ORDER BY ts ROWS 2 PRECEDING) AS n FROM t;";
+
 const UPDATING: &str = "SELECT k, COUNT(*) AS n, SUM(v) AS s FROM t GROUP BY k;";
 
 const ROW_WISE: &str = "SELECT k, v * 2 + g AS w, ts FROM t WHERE v > 3 OR k IS NULL;";

@@ -104,6 +104,10 @@ WINDOWS
   … GROUP BY window_start, window_end, GROUPING SETS ((a, b), (a), ())
                                      also ROLLUP (a, b), CUBE (a, b); GROUPING(a) is 1 where a is left out
 
+  SUM(x) OVER (PARTITION BY key ORDER BY time RANGE BETWEEN INTERVAL '1' HOUR PRECEDING AND CURRENT ROW)
+                                     beside each row, over those before it; also ROWS BETWEEN 9 PRECEDING,
+                                     UNBOUNDED PRECEDING; ROW_NUMBER() by time; WINDOW w AS (…)
+
 JOINS
 
   a JOIN b ON a.k = b.k AND a.ts BETWEEN b.ts - INTERVAL '10' SECOND AND b.ts

@@ -1,4 +1,4 @@
-//! Why is this row still in a join's state, and which watermark frees it?
+//! Why is this row still in the state of a join, or of OVER, and which watermark frees it?
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::trace::{Event, What};
 /// The most rows that are answered for at once.
 const MOST: usize = 16;
 
-/// What joins hold.
+/// What joins and OVER hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
     /// The record after which the question is asked.
@@ -23,13 +23,15 @@ pub struct Held {
     pub more: usize,
 }
 
-/// A row that a join holds.
+/// A row that a join or OVER holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldRow {
     /// The task.
     pub task: String,
-    /// Which of its inputs: left or right.
+    /// Which of a join's inputs: left or right. OVER has one: left.
     pub side: &'static str,
+    /// Whether it waits for its turn in OVER, and meets no other.
+    pub waits: bool,
     /// The record that made the row.
     pub seq: Seq,
     /// The row's event time.
@@ -72,7 +74,7 @@ fn freed(next: &[Event], (task, side, seq): Spot) -> bool {
 }
 
 impl Why<'_> {
-    /// What joins hold after a record, the last one where none is named; of `record` only, if given.
+    /// What joins and OVER hold after a record, the last one where none is named; of `record` only, if given.
     ///
     /// # Errors
     /// When there is no such record, or no join.
@@ -81,9 +83,10 @@ impl Why<'_> {
         if let Some(record) = record {
             self.record_numbered(record)?;
         }
-        let joins = |kind: &str| matches!(kind, "join" | "guest-join");
+        let joins = |kind: &str| matches!(kind, "join" | "guest-join" | "over");
         if !self.run.header().tasks.iter().any(|t| joins(&t.kind)) {
-            let error = Diagnostic::new("why.no-join", "this job has no join that holds rows");
+            let error =
+                Diagnostic::new("why.no-join", "this job has no join and no OVER that holds rows");
             return Err(self.fail(error.hint("ask `window` for what windows hold")));
         }
         let standing = self.standing(after)?;
@@ -99,6 +102,7 @@ impl Why<'_> {
             rows.push(HeldRow {
                 task: task_name(standing.header(), task),
                 side: if side == 0 { "left" } else { "right" },
+                waits: standing.header().tasks[usize::from(task)].kind == "over",
                 seq,
                 event_time: EventTime(event_time),
                 frees_at: EventTime(frees_at),

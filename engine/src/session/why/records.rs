@@ -128,8 +128,10 @@ impl Why<'_> {
                 self.change(record, (delay, kept), spot, guess)?
             }
         };
-        let side = spot.1.map(|side| if side == 0 { "left" } else { "right" });
-        let task = task_name(self.run.header(), spot.0);
+        let header = self.run.header();
+        let joins = header.tasks.get(usize::from(spot.0)).is_some_and(|t| t.kind.ends_with("join"));
+        let side = spot.1.filter(|_| joins).map(|side| if side == 0 { "left" } else { "right" });
+        let task = task_name(header, spot.0);
         Ok(Place { task, side, kept, windows: found, watermark, change })
     }
 

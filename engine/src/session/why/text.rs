@@ -138,7 +138,7 @@ impl Held {
         let mut out = String::new();
         line(&mut out, format!("after record {}:", self.after));
         if self.rows.is_empty() {
-            line(&mut out, "no join holds such a row");
+            line(&mut out, "nobody holds such a row");
         }
         for row in &self.rows {
             row.write(&mut out, why);
@@ -152,17 +152,16 @@ impl Held {
 
 impl HeldRow {
     fn write(&self, out: &mut String, why: &Why<'_>) {
-        let HeldRow { task, side, seq, event_time, frees_at, watermark, held_by: held, frees } =
-            self;
+        let HeldRow { task, seq, event_time, frees_at, watermark, held_by: held, frees, .. } = self;
+        let side = if self.waits { "" } else { &format!("{} ", self.side) };
         let row =
             why.records().get(seq).map_or_else(String::new, |r| format!(": {}", quoted(&r.row)));
-        line(out, format!("{task}: {side} row of {event_time}, by record {seq}{row}"));
-        line(
-            out,
-            format!(
-                "  a row of the other side could still meet it until the watermark is {frees_at}; now that is {watermark}"
-            ),
-        );
+        line(out, format!("{task}: {side}row of {event_time}, by record {seq}{row}"));
+        let what = match self.waits {
+            true => "it waits for its turn until the watermark is",
+            false => "a row of the other side could still meet it until the watermark is",
+        };
+        line(out, format!("  {what} {frees_at}; now that is {watermark}"));
         held_by(out, held);
         pushes(out, frees, "frees it");
     }
@@ -176,7 +175,7 @@ impl Told {
         if self.places.is_empty() {
             line(
                 &mut out,
-                "no window or join tells of it: a condition left it out, its key is NULL, or it met nobody",
+                "no window, join or OVER tells of it: a condition left it out, its key is NULL, or it met nobody",
             );
         }
         for place in &self.places {

@@ -2,6 +2,7 @@
 //! the rows are those of plain loops over the records.
 
 mod model;
+mod overs;
 mod ranks;
 mod state;
 mod stream;

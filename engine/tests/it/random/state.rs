@@ -6,18 +6,19 @@ use std::sync::Arc;
 use highwater_engine::aggregate::{AggregateCall, Function};
 use highwater_engine::batch::{Batch, NO_CLOCK, Stair};
 use highwater_engine::column::from_values;
-use highwater_engine::group::GroupAggregate;
+use highwater_engine::group::{BatchedAggregate, GroupAggregate};
 use highwater_engine::join::{
     Bounds, JoinKind, OuterIntervalJoin, RegularJoin, TemporalJoin, WindowJoin,
 };
 use highwater_engine::key::KeyOrder;
 use highwater_engine::operator::{Operator, Output};
+use highwater_engine::over::{Frame, OverAggregate, OverSpec};
 use highwater_engine::schema::{DataType, Field, Schema, SchemaRef};
 use highwater_engine::time::{Alignment, Cumulation, EventTime};
 use highwater_engine::value::Value;
 use highwater_engine::window::{
-    AlignedAggregate, AttachedAggregate, CumulateAggregate, SessionAggregate, SessionRows,
-    WindowBound,
+    AlignedAggregate, AttachedAggregate, CumulateAggregate, Emission, Panes, SessionAggregate,
+    SessionRows, Trigger, TriggeredAggregate, WindowBound, WindowSpec,
 };
 
 use super::stream::Dice;
@@ -54,7 +55,7 @@ impl Maker {
         let input = Schema::new(
             TYPES.iter().zip(0..).map(|(&t, i)| Field::new(format!("c{i}"), t)).collect(),
         );
-        let kind = dice.below(10);
+        let kind = dice.below(16);
         // Without a key every row meets every other.
         let none = if (3..=6).contains(&kind) { vec![1] } else { vec![] };
         let keys = dice.of(&[vec![0], vec![0], vec![1], vec![1, 0], none]);
@@ -76,7 +77,7 @@ impl Maker {
             call(Function::Min, &[1, 3, 4, 5, 6]),
             call(Function::Max, &[1, 3, 4, 5, 6]),
         ];
-        let bounds = if kind == 2 { 0 } else { 3 };
+        let bounds = if matches!(kind, 2 | 15) { 0 } else { 3 };
         let mut types: Vec<DataType> = keys.iter().map(|&k| TYPES[k]).collect();
         types.extend(std::iter::repeat_n(DataType::Timestamp, bounds));
         let result = |c: &AggregateCall| c.function.result_type(c.argument.map(|a| TYPES[a]));
@@ -84,6 +85,10 @@ impl Maker {
         match kind {
             3..=6 => types = [TYPES, TYPES].concat(),
             9 => types = [&TYPES[..], &[DataType::Timestamp; 3]].concat(),
+            10..=12 => {
+                let results = calls.iter().map(|c| result(c).expect("it applies"));
+                types = TYPES[..3].iter().copied().chain(results).collect();
+            }
             _ => {}
         }
         let output = Schema::new(
@@ -102,12 +107,55 @@ impl Maker {
         }
     }
 
+    /// Windows that fire early and late, by records and by time.
+    fn emission(&self) -> Emission {
+        let often = |t: Trigger| Some(Box::new(t));
+        let waits = Trigger::AfterProcessingTime { delay: self.gap, aligned: None };
+        let distinct = self.calls.iter().filter(|c| c.distinct).count();
+        Emission {
+            trigger: match distinct % 3 {
+                0 => Trigger::AfterWatermark {
+                    early: often(Trigger::AfterCount(2)),
+                    late: often(waits),
+                },
+                1 => Trigger::Repeatedly(Box::new(Trigger::AfterAny(vec![
+                    waits,
+                    Trigger::AfterCount(3),
+                ]))),
+                _ => Trigger::AfterWatermark { early: often(waits), late: None },
+            },
+            lateness: self.gap * 2,
+            panes: [Panes::Retracting, Panes::Accumulating, Panes::Discarding][distinct / 2 % 3],
+            by_tick: self.alignment.step == 100,
+            ..Emission::ON_TIME
+        }
+    }
+
+    /// Rows leave the frames of two kinds; the third is of either.
+    fn frame(&self) -> Frame {
+        match (self.kind, self.gap) {
+            (10, gap) => Frame::Range(Some(gap)),
+            (11, 2) => Frame::Rows(Some(0)),
+            (11, gap) => Frame::Rows(Some(gap as u64 / 20)),
+            (_, 50) => Frame::Rows(None),
+            _ => Frame::Range(None),
+        }
+    }
+
     fn make(&self) -> Box<dyn Operator> {
         let (schemas, calls) = ((&self.input, &self.output), &self.calls[..]);
         let (keys, made) = ((&self.keys[..], self.order), (&WindowBound::ALL[..], calls));
         match self.kind {
             0 => Box::new(AlignedAggregate::new("o", self.alignment, TIME, keys, made, schemas)),
             1 => Box::new(SessionAggregate::new("o", self.gap, TIME, keys, made, schemas)),
+            13 | 14 => {
+                let spec = match self.kind {
+                    13 => WindowSpec::Aligned(self.alignment),
+                    _ => WindowSpec::Session { gap: self.gap },
+                };
+                let window = (spec, &self.emission());
+                Box::new(TriggeredAggregate::new("o", window, TIME, keys, made, schemas))
+            }
             7 => Box::new(AttachedAggregate::new("o", WINDOW, keys, made, schemas)),
             8 => {
                 let Alignment { step, size, offset } = self.alignment;
@@ -115,6 +163,16 @@ impl Maker {
                 Box::new(CumulateAggregate::new("o", windows, TIME, keys, made, schemas))
             }
             9 => Box::new(SessionRows::new("o", self.gap, TIME, keys, schemas)),
+            10..=12 => {
+                let spec = OverSpec {
+                    keys: self.keys.clone(),
+                    time: TIME,
+                    frame: self.frame(),
+                    aggregates: self.calls.clone(),
+                    columns: vec![0, 1, TIME],
+                };
+                Box::new(OverAggregate::new("o", &spec, schemas))
+            }
             3..=6 => {
                 let kinds = [JoinKind::Inner, JoinKind::Left, JoinKind::Right, JoinKind::Full];
                 let kind = kinds[self.calls.iter().filter(|c| c.distinct).count() % 4];
@@ -140,7 +198,14 @@ impl Maker {
             }
             _ => {
                 let changes = (self.gap > 2, self.alignment.step == 100);
-                Box::new(GroupAggregate::new("o", &self.keys, calls, changes, schemas))
+                let group = GroupAggregate::new("o", &self.keys, calls, changes, schemas);
+                match self.kind {
+                    15 => {
+                        let count = self.keys.len();
+                        Box::new(BatchedAggregate::new("o", group, count, &self.output))
+                    }
+                    _ => Box::new(group),
+                }
             }
         }
     }
@@ -187,7 +252,13 @@ impl Feed {
             if dice.once_in(3) && self.high - 100 > self.watermark {
                 self.watermark = self.high - 100;
                 let (row, watermark) = (i as u32 + 1, EventTime(self.watermark));
-                stairs.push(Stair { row, watermark, seq: self.seq, idle: false, clock: NO_CLOCK });
+                stairs.push(Stair {
+                    row,
+                    watermark,
+                    seq: self.seq,
+                    idle: false,
+                    clock: watermark.0,
+                });
             }
             if dice.once_in(50) {
                 self.seq += 1;
@@ -286,7 +357,7 @@ fn attempt(seed: u64) {
     let batch = Batch::progress(Arc::clone(&maker.input), vec![end], feed.seq + 1);
     let (made, _) = process(&mut *operator, &batch);
     in_place(&made, &mut said, seed);
-    if maker.kind < 2 || maker.kind == 4 || maker.kind > 5 {
+    if maker.kind < 2 || maker.kind == 4 || (6..=10).contains(&maker.kind) {
         // Nothing is left: the state is that of an operator that was only told of the end.
         let mut fresh = maker.make();
         process(&mut *fresh, &batch);
@@ -335,7 +406,7 @@ fn the_state_of_another_operator_does_no_harm() {
 
 #[test]
 fn an_operator_goes_on_from_its_snapshot_as_if_nothing_had_happened() {
-    for seed in 0..14 {
+    for seed in 0..26 {
         attempt(seed);
     }
 }

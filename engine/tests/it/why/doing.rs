@@ -140,7 +140,7 @@ fn the_proposed_record_fires_the_window_and_one_millisecond_less_does_not() {
 #[test]
 fn the_proposed_record_frees_the_row_and_one_millisecond_less_does_not() {
     let mut tried = 0;
-    for script in [JOIN, JOIN_OF_ITSELF] {
+    for script in [JOIN, JOIN_OF_ITSELF, OVER, OVER_SOME] {
         for text in streams(script) {
             for after in places(&text).into_iter().step_by(2) {
                 let answer = ask(&text, |why| why.held(Some(after), None)).expect("a join");
@@ -173,7 +173,7 @@ fn drops(text: &str, delay: i64, task: &str, seq: Seq) -> bool {
 #[test]
 fn the_proposed_delay_keeps_the_record_and_one_millisecond_less_drops_it() {
     let (mut dropped, mut kept) = (0, 0);
-    for script in [TUMBLING, HOPPING, SESSIONS, JOIN] {
+    for script in [TUMBLING, HOPPING, SESSIONS, JOIN, OVER, OVER_SOME] {
         for text in streams(script) {
             let seqs: Vec<Seq> = ask(&text, |why| why.records().keys().copied().collect());
             let late = session(&text);

@@ -54,7 +54,9 @@ fn check(text: &str, step: usize) -> usize {
 
 #[test]
 fn the_named_records_alone_give_the_row_and_without_one_needed_they_do_not() {
-    for script in [TUMBLING, HOPPING, SESSIONS, JOIN, JOIN_OF_ITSELF, ROW_WISE, UPDATING] {
+    for script in
+        [TUMBLING, HOPPING, SESSIONS, JOIN, JOIN_OF_ITSELF, ROW_WISE, UPDATING, OVER, OVER_SOME]
+    {
         for text in streams(script) {
             check(&text, 11);
         }
