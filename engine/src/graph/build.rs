@@ -49,7 +49,8 @@ impl Graph {
                 for expr in computed.chain(spec.watermark.iter_mut().map(|w| &mut w.expr)) {
                     link(expr, guests, sandbox)?;
                 }
-                Head::Source(Ingest::new(&spec, &first.schema, partitions[source - 1].clone()))
+                let own = partitions[source - 1].clone();
+                Head::Source(Box::new(Ingest::new(&spec, &first.schema, own)))
             } else if stage.share == Share::Merge {
                 let subtasks = self.stages[stage.inputs[0].0].parallelism as usize;
                 Head::Merge(Box::new(self.merging(stage.nodes[0], subtasks)))

@@ -40,7 +40,7 @@ pub enum Element {
 #[derive(Clone)]
 pub enum Head {
     /// A source: arrivals come from outside.
-    Source(Ingest),
+    Source(Box<Ingest>),
     /// Channels from other tasks.
     Gate(Gate),
     /// Channels from other tasks, in front of a sink that puts rows in order itself.
@@ -143,7 +143,7 @@ impl Task {
 
     /// The source at the head, if this is one.
     pub fn source(&self) -> Option<&Ingest> {
-        if let Head::Source(ingest) = &self.head { Some(ingest) } else { None }
+        if let Head::Source(ingest) = &self.head { Some(ingest.as_ref()) } else { None }
     }
 
     /// The sink at the end, if there is one.

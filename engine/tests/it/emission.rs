@@ -248,6 +248,7 @@ fn late_rows_are_those_that_are_left_out() {
     let records = records(200, 1);
     let marks = watermarks(&records);
     let wait = "after_watermark(early => after_count(2), late => after_count(2))";
+    let mut seen = 0;
     for lateness in [0, 6_000] {
         let trigger = if lateness > 0 { wait } else { "after_watermark()" };
         let settings =
@@ -267,7 +268,7 @@ fn late_rows_are_those_that_are_left_out() {
                 )
             };
             let expected: Vec<String> = late.map(row).collect();
-            assert!(!expected.is_empty(), "the stream must have late records to tell anything");
+            seen += expected.len();
             let text = scenario(&records, &late_of(&settings, window));
             let (rows, count) = tables(&text, &options(3, 7));
             let found: Vec<String> = rows[0].jsonl().lines().map(str::to_owned).collect();
@@ -285,6 +286,7 @@ fn late_rows_are_those_that_are_left_out() {
         }
         survives("late sessions", &text);
     }
+    assert!(seen > 10, "{seen} late records tell nothing");
 }
 
 /// With enough time for late records, what is left of the changelog is what a batch over all records says.

@@ -141,10 +141,6 @@ pub(super) const OVERS: &[(&str, &str)] = &[
     ("sql.type", "SELECT SUM(depth) FILTER (WHERE ¿depth) OVER (ORDER BY event_time) FROM quakes"),
     ("sql.argument", "SELECT ¿COUNT(DISTINCT *) OVER (ORDER BY event_time) FROM quakes"),
     (
-        "sql.unsupported",
-        "¿SELECT id FROM quakes QUALIFY ROW_NUMBER() OVER (ORDER BY event_time) = 1",
-    ),
-    (
         "sql.group",
         "SELECT net, SUM(¿depth) OVER (ORDER BY event_time) FROM quakes GROUP BY net, event_time",
     ),

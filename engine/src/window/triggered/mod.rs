@@ -386,7 +386,7 @@ impl TriggeredAggregate {
 
     /// Windows in the order in which their rows leave, each once.
     fn in_order(&self, mut due: Vec<At>) -> Vec<At> {
-        due.sort_unstable_by_key(|&(id, start, end)| (start, end, id));
+        due.sort_by_key(|&(id, start, end)| (start, end, id));
         due.dedup();
         self.keys.sort_by_key(&mut due, |window| window.0);
         due
