@@ -245,7 +245,7 @@ fn late_rows_are_those_that_are_left_out() {
             set(settings)
         )
     };
-    let records = records(200, 1);
+    let records = records(500, 1);
     let marks = watermarks(&records);
     let wait = "after_watermark(early => after_count(2), late => after_count(2))";
     let mut seen = 0;
@@ -286,7 +286,7 @@ fn late_rows_are_those_that_are_left_out() {
         }
         survives("late sessions", &text);
     }
-    assert!(seen > 10, "{seen} late records tell nothing");
+    assert!(seen > 5, "{seen} late records tell nothing");
 }
 
 /// With enough time for late records, what is left of the changelog is what a batch over all records says.
