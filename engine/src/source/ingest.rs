@@ -367,7 +367,9 @@ impl Ingest {
         }
         if stairs.len() == before {
             let watermark = self.state.current();
-            stairs.push(Stair { row, watermark, seq, idle: false, clock: now });
+            // Time alone wakes nobody.
+            let idle = !(0..self.state.len()).any(|p| self.state.activity(p) == Activity::Active);
+            stairs.push(Stair { row, watermark, seq, idle, clock: now });
         }
     }
 

@@ -49,6 +49,9 @@ impl Planner<'_> {
         if grouped.windowed.is_some() {
             let emission = emission(&self.settings)?;
             grouped.emission = Some(emission).filter(|e| panes || !e.is_on_time());
+            if grouped.emission.is_some() {
+                few_at_once(input, at)?;
+            }
         }
         grouped.layout();
         Ok(grouped)
@@ -124,6 +127,10 @@ impl Planner<'_> {
             Some(emission) => emission.clone(),
             None => self::emission(&self.settings)?,
         };
+        // Rows of sessions have been left out before they come here.
+        if matches!(self.builder.nodes[input.node].op, Op::SessionWindow { .. }) {
+            return Ok(None);
+        }
         let keys = keys.iter().map(|key| key.expr.clone()).collect();
         Ok(Some(Windows { input: input.clone(), keys, spec, time, emission }))
     }
@@ -161,8 +168,11 @@ impl Planner<'_> {
             Over { window: windowed.window, time_type, spec, times, bounds: windowed.bounds }
         });
         let read = match &over {
-            Some(over) => self.windows_read(&input, over, &own, emission.as_ref())?,
-            None => None,
+            // Each set of keys has windows of its own.
+            Some(over) if sets.is_none() => {
+                self.windows_read(&input, over, &own, emission.as_ref())?
+            }
+            _ => None,
         };
         let calls: Vec<(AggregateCall, Field)> =
             calls.into_iter().map(|call| read_by(call, &mut inputs)).collect();
@@ -228,6 +238,30 @@ impl Planner<'_> {
 
 fn unnamed(field: Field) -> Column {
     Column { qualifier: None, field, role: Role::Plain }
+}
+
+/// The most windows a row may be in when each is kept by itself.
+const MOST_AT_ONCE: i64 = 1_000;
+
+/// Refuses windows that overlap too much to be kept by themselves.
+pub(super) fn few_at_once(input: &Relation, at: Option<Span>) -> Result<()> {
+    let count = match input.pending.as_ref().map(|pending| pending.spec) {
+        Some(WindowSpec::Aligned(alignment)) => alignment.overlap(),
+        Some(WindowSpec::Cumulate(windows)) => windows.size / windows.step,
+        _ => 1,
+    };
+    if count <= MOST_AT_ONCE {
+        return Ok(());
+    }
+    let text = format!(
+        "a row would be in {count} windows that fire early or late, each kept by itself: at most {MOST_AT_ONCE}"
+    );
+    let error = Diagnostic::new("sql.window", text)
+        .hint("take a longer slide or step, or leave triggers, panes and lateness out");
+    Err(match at {
+        Some(at) => error.at(at),
+        None => error,
+    })
 }
 
 /// An aggregate whose argument and filter are among what is computed before, and its column.

@@ -61,7 +61,10 @@ pub(super) fn emission(settings: &Settings) -> Result<Emission> {
         })
     };
     let each = || Some(Box::new(Trigger::AfterCount(1)));
-    let trigger = match value(settings, TRIGGER) {
+    // What is written comes before what a profile has, whichever way it is written.
+    let written = settings.values.keys().any(|key| key.starts_with("table.exec.emit.early-fire."))
+        || settings.values.keys().any(|key| key.starts_with("table.exec.emit.late-fire."));
+    let trigger = match if written { settings.get(TRIGGER) } else { value(settings, TRIGGER) } {
         Some(text) => parse(text)?,
         None => Trigger::AfterWatermark {
             early: fires("early"),
@@ -76,13 +79,20 @@ pub(super) fn emission(settings: &Settings) -> Result<Emission> {
         always_on_time: value(settings, "highwater.emit.on-time") != Some("non-empty"),
         by_record: value(settings, "highwater.late.by") == Some("record"),
         apart: apart(settings),
-        by_tick: enabled(settings, MINI_BATCH),
+        by_tick: false,
     })
 }
 
-/// Gives every source that has a watermark its pace: as its options say, else the settings.
+/// Gives windows and sources what the whole script decides: whether triggers are asked behind micro-batches,
+/// and the pace of each watermark, as its table's options say, else the settings.
 pub(super) fn paces(nodes: &mut [Node], settings: &Settings) {
+    let by_tick = batched(settings);
     for node in nodes {
+        if let Op::WindowAggregate { emission: Some(emission), .. }
+        | Op::LateRows { emission, .. } = &mut node.op
+        {
+            emission.by_tick = by_tick;
+        }
         let Op::Source(source) = &mut node.op else { continue };
         let options = &mut source.options;
         let mut own = |option: &str, setting: &str| {
@@ -113,7 +123,9 @@ pub(super) fn clock(nodes: &[Node], settings: &Settings) -> Result<Clock> {
         _ => false,
     };
     let waits = nodes.iter().find(|n| match &n.op {
-        Op::WindowAggregate { emission: Some(e), .. } => e.trigger.waits(),
+        Op::WindowAggregate { emission: Some(e), .. } | Op::LateRows { emission: e, .. } => {
+            e.trigger.waits()
+        }
         _ => paced(n, |pace| pace.runs || matches!(pace.at, Said::Every(_))),
     });
     let batched = nodes.iter().find(|n| paced(n, |pace| pace.at == Said::EachTick));
@@ -132,7 +144,9 @@ pub(super) fn clock(nodes: &[Node], settings: &Settings) -> Result<Clock> {
         };
     }
     let size = value(settings, SIZE).and_then(|size| size.parse().ok());
-    match (millis(settings, LATENCY).filter(|&latency| latency > 0), size, waits) {
+    let counted = settings.get(SIZE).is_some() && settings.get(LATENCY).is_none();
+    let latency = millis(settings, LATENCY).filter(|&latency| latency > 0 && !counted);
+    match (latency, size, waits) {
         (Some(latency), ..) => Ok(Clock::Time(latency)),
         (None, Some(size), None) => Ok(Clock::Records(size)),
         (None, Some(_), Some(node)) => {
@@ -241,9 +255,17 @@ fn trigger(ast: &Ast, room: &mut usize) -> Result<Trigger> {
 
 /// The arguments of a trigger, with their names where they have some.
 fn arguments<'a>(call: &'a AstFunction, name: &str) -> Result<Vec<(Option<&'a str>, &'a Ast)>> {
+    let plain = call.over.is_none()
+        && call.filter.is_none()
+        && call.null_treatment.is_none()
+        && call.within_group.is_empty();
     let list = match &call.args {
-        FunctionArguments::List(list) if list.clauses.is_empty() => list.args.as_slice(),
-        FunctionArguments::None => &[],
+        FunctionArguments::List(list)
+            if plain && list.clauses.is_empty() && list.duplicate_treatment.is_none() =>
+        {
+            list.args.as_slice()
+        }
+        FunctionArguments::None if plain => &[],
         _ => return Err(refused(format!("{name} takes triggers, numbers or times"))),
     };
     let argument = |arg: &'a FunctionArg| match arg {
@@ -284,9 +306,9 @@ fn processing_time(args: &[&Ast]) -> Result<Trigger> {
     };
     let time = |arg: &&Ast| match arg {
         Ast::Value(value) => match &value.value {
-            Literal::SingleQuotedString(text) => {
-                parse_duration_micros(text).and_then(|micros| i64::try_from(micros / 1000).ok())
-            }
+            Literal::SingleQuotedString(text) => parse_duration_micros(text)
+                .filter(|micros| micros % 1000 == 0)
+                .and_then(|micros| i64::try_from(micros / 1000).ok()),
             _ => None,
         },
         _ => None,
@@ -345,6 +367,9 @@ mod tests {
             "after_processing_time(5)",
             "after_processing_time('1 s', '0 s')",
             "after_processing_time('soon')",
+            "after_processing_time('500 us')",
+            "after_count(1) OVER (ORDER BY x)",
+            "after_any(DISTINCT after_count(1), after_count(2))",
             "repeatedly()",
             "or_finally(after_count(1))",
             "later(after_count(1))",

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use sqlparser::ast::Spanned;
 
+use super::aggregate::few_at_once;
 use super::arguments::{Argument, Matched};
 use super::diagnose::{Locate, span};
 use super::planner::Planner;
@@ -31,10 +32,12 @@ impl Planner<'_> {
         let matched = Matched::new("LATE", &["DATA"], arguments, at)?;
         let data = matched.need("DATA", "LATE(TABLE counts)")?;
         let query = self.table_value(data)?.relation;
-        let Some(windows) = self.windows_of(query.node) else {
+        let windows = self.windows_of(query.node);
+        windows.iter().try_for_each(|windows| few_at_once(&windows.input, at))?;
+        let Some(windows) = windows else {
             let text = "LATE needs a query that aggregates over built-in windows";
             return Err(Diagnostic::new("sql.argument", text)
-                .hint("name a view with GROUP BY window_start, window_end over TABLE(TUMBLE(…)) and its like")
+                .hint("name a view with GROUP BY window_start, window_end over TABLE(TUMBLE(…)) and its like, without grouping sets; over SESSION by what that is partitioned by")
                 .located(data));
         };
         Ok(self.late_rows(windows, at.or_else(|| span(data.span()))))

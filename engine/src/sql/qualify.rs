@@ -39,7 +39,7 @@ impl Planner<'_> {
         };
         let mut inner = Select { qualify: None, distinct: None, ..select.clone() };
         let text = number.to_string();
-        let named = select.projection.iter().find_map(|item| named_as(item, &text));
+        let named = select.projection.iter().position(|item| named_as(item, &text).is_some());
         // What is computed for the conditions alone stands behind what is selected.
         let others = parts.others.iter().map(|&ast| SelectItem::UnnamedExpr(ast.clone()));
         inner.projection.extend(others);
@@ -49,8 +49,11 @@ impl Planner<'_> {
         let hidden = inner.projection.len() - select.projection.len();
         let rows = self.selected(&inner)?;
         let visible = rows.columns.len() - hidden;
-        let last = rows.columns.last().map(|column| column.field.name.clone());
-        let name = named.or(last).unwrap_or_default();
+        let place = match named {
+            Some(item) => place_of(&inner.projection, item, rows.columns.len())?,
+            None => rows.columns.len() - 1,
+        };
+        let name = rows.columns[place].field.name.clone();
         let name = Ident { value: name, quote_style: None, span: number.span() };
         let ranks: Vec<Ast> =
             parts.ranks.iter().map(|ast| with_name(ast, &text, &name, select)).collect();
@@ -68,6 +71,24 @@ impl Planner<'_> {
         let columns = kept.columns[..visible].to_vec();
         let exprs = columns.iter().enumerate().map(|(i, c)| Expr::column(i, &c.field)).collect();
         Ok(self.builder.project(&kept, exprs, columns, span(select.select_token.0.span)))
+    }
+}
+
+/// The column that an item of SELECT becomes, of so many: `*` may be any number of them.
+fn place_of(items: &[SelectItem], item: usize, columns: usize) -> Result<usize> {
+    let open = |items: &[SelectItem]| {
+        let star = |i: &SelectItem| {
+            matches!(i, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..))
+        };
+        items.iter().any(star)
+    };
+    match (open(&items[..item]), open(&items[item + 1..])) {
+        (false, _) => Ok(item),
+        (true, false) => Ok(columns - (items.len() - item)),
+        (true, true) => {
+            Err(unsupported("a number between two `*` is not supported", "select it first or last")
+                .located(&items[item]))
+        }
     }
 }
 

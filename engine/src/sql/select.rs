@@ -191,7 +191,10 @@ impl Planner<'_> {
     fn grouped(&mut self, input: Relation, select: &Select, keys: &[Ast]) -> Result<Relation> {
         let at = place_of(keys).or_else(|| span(select.select_token.0.span));
         let asked = select.projection.iter().filter_map(item_expr).chain(&select.having);
-        let mut grouped = self.group(&input, keys, any_pane(asked), at)?;
+        let mut named = select.named_window.iter();
+        let panes =
+            any_pane(asked) || named.any(|w| w.to_string().to_ascii_uppercase().contains("PANE_"));
+        let mut grouped = self.group(&input, keys, panes, at)?;
         let calculated = select.projection.iter().filter_map(item_expr).chain(&select.having);
         let values = self.values(&subqueries(calculated), &input)?;
         let fields = values.iter().flat_map(|value| &value.columns);

@@ -6,7 +6,7 @@ use super::aggregate::updating;
 use super::arguments::{Argument, Matched, arguments, descriptor_columns};
 use super::diagnose::{Locate, span, unknown, unsupported};
 use super::dialect::{TABLE, marker};
-use super::emission::apart;
+use super::emission::emission;
 use super::guest::broken;
 use super::interval;
 use super::planner::Planner;
@@ -200,11 +200,11 @@ impl Planner<'_> {
         fields.extend(window_fields(time_type));
         let Pending { spec, time, keys, .. } = pending;
         let (name, op) = match spec {
-            WindowSpec::Session { .. } if apart(&self.settings) => {
+            WindowSpec::Session { .. } if !emission(&self.settings)?.is_on_time() => {
                 let error = unsupported(
-                    "rows of sessions that are apart at their gap are not supported",
-                    "aggregate over the sessions: GROUP BY window_start, window_end and what they are \
-                     partitioned by",
+                    "rows of sessions fire once on time: triggers, allowed lateness and other gaps do not apply",
+                    "aggregate over the sessions by what they are partitioned by, and window_start and \
+                     window_end; or leave the settings out",
                 );
                 return Err(match at {
                     Some(at) => error.at(at),

@@ -307,7 +307,8 @@ impl Gate {
 
     /// Takes state back; `false` when it is of another gate.
     pub fn restore(&mut self, state: GateState) -> bool {
-        if state.channels.len() != self.channels.len() {
+        let channels = self.channels.len();
+        if state.channels.len() != channels || state.watermark.len() != channels {
             return false;
         }
         for (channel, upto) in self.channels.iter_mut().zip(state.channels) {

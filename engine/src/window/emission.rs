@@ -64,7 +64,9 @@ impl Emission {
 
     /// Whether a window takes back what it has said before.
     pub fn retracts(&self) -> bool {
-        self.panes == Panes::Retracting && self.trigger != Trigger::ON_TIME
+        // With time for late records, a session that has fired may still grow.
+        let again = self.trigger != Trigger::ON_TIME || self.lateness > 0;
+        self.panes == Panes::Retracting && again
     }
 
     /// Whether that is all windows do: then faster operators do it.

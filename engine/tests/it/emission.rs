@@ -60,6 +60,20 @@ fn drivers_batches_subtasks_and_crashes_change_no_pane() {
         ("sessions", panes(&[(TRIGGER, waits), late], SESSION)),
         ("sessions added up", sums(&[(TRIGGER, composed), late, (PANES, "discarding")], SESSION)),
         ("by time", panes(&[(EARLY, "true"), late, (BATCHED, "true"), (LATENCY, "5 s")], SESSION)),
+        (
+            "again and again",
+            panes(
+                &[
+                    (
+                        TRIGGER,
+                        "repeatedly(after_any(after_processing_time('5 s'), after_watermark()))",
+                    ),
+                    (LATENESS, "1 h"),
+                    (PANES, "discarding"),
+                ],
+                TUMBLE,
+            ),
+        ),
         ("by number", panes(&[(EARLY, "true"), late, (BATCHED, "true"), (SIZE, "10")], TUMBLE)),
     ];
     for (name, script) in scripts {
@@ -281,12 +295,71 @@ fn late_rows_are_those_that_are_left_out() {
         let counted = rows[1].rows.iter().map(|(_, _, row)| row[1].to_text().parse::<u64>());
         let counted: u64 = counted.map(|n| n.expect("a count")).sum();
         assert_eq!((rows[0].rows.len() as u64, counted), (late, records.len() as u64 - late));
+        assert!(late > 0 || lateness > 0, "sessions leave some out");
         if lateness == 0 {
             agree("late sessions", &text);
         }
         survives("late sessions", &text);
     }
     assert!(seen > 5, "{seen} late records tell nothing");
+}
+
+/// A window that has fired waits for nothing it was told before: no pane is of no record.
+#[test]
+fn no_pane_but_the_one_on_time_is_empty() {
+    let records = records(200, 1);
+    let beam = [("semantics.profile", "beam"), (LATENESS, "1 h"), (BATCHED, "true"), (SIZE, "7")];
+    let again = "repeatedly(after_any(after_processing_time('5 s'), after_watermark()))";
+    let again = [(TRIGGER, again), (LATENESS, "1 h"), (PANES, "discarding")];
+    for settings in [&beam[..], &again[..]] {
+        for window in [TUMBLE, SESSION] {
+            let (rows, _) = tables(&scenario(&records, &panes(settings, window)), &options(2, 7));
+            let text = rows[0].jsonl();
+            let empty = text.lines().filter(|row| row.contains(r#""n":0"#));
+            let early: Vec<&str> = empty.filter(|row| !row.contains("ON_TIME")).collect();
+            assert!(early.is_empty(), "{window}: {early:?}");
+            assert!(text.contains("LATE"), "{window}: nothing is late");
+        }
+    }
+}
+
+/// A session that has fired, and grows by a late record, takes back what it has said.
+#[test]
+fn a_session_that_grows_after_its_end_takes_back_what_it_said() {
+    let at = |at: i64, k: char, ts: i64| Record {
+        at: 1_714_521_600_000 + at,
+        partition: 0,
+        k: Some(k),
+        g: 0,
+        v: Some(1),
+        ts: 1_714_521_600_000 + ts,
+    };
+    // The watermark is 4 s behind.
+    let records = [at(1, 'a', 0), at(2, 'b', 6_500), at(3, 'a', 1_500), at(4, 'b', 20_000)];
+    let settings = [(TRIGGER, "after_watermark()"), (LATENESS, "10 s")];
+    let found = left(&records, &sums(&settings, SESSION));
+    assert_eq!(found.len(), 3, "one of a, two of b: {found:?}");
+    assert!(found.iter().any(|row| row.contains(r#""k":"a""#) && row.contains(r#""n":2"#)));
+}
+
+/// What a query asks of panes may stand anywhere.
+#[test]
+fn panes_are_known_inside_of_over() {
+    let script = format!(
+        "SELECT k, window_start, window_end, COUNT(*) AS n FROM TABLE({TUMBLE}) \
+         GROUP BY k, window_start, window_end \
+         QUALIFY ROW_NUMBER() OVER (PARTITION BY k, window_start, window_end ORDER BY PANE_INDEX() DESC) <= 1;"
+    );
+    let plain = format!(
+        "SELECT k, window_start, window_end, COUNT(*) AS n FROM TABLE({TUMBLE}) \
+         GROUP BY k, window_start, window_end;"
+    );
+    let records = records(100, 1);
+    let rows = |script: &str| {
+        let (rows, _) = tables(&scenario(&records, script), &options(1, 64));
+        sorted(rows[0].jsonl().lines().map(str::to_owned))
+    };
+    assert_eq!(rows(&script), rows(&plain));
 }
 
 /// With enough time for late records, what is left of the changelog is what a batch over all records says.

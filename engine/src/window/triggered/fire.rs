@@ -66,6 +66,7 @@ impl TriggeredAggregate {
             open.slot = NONE;
         }
         open.fresh = 0;
+        open.asked = false;
         open.panes += 1;
         open.on_time += u64::from(pane.timing != Timing::Early);
         if let Some(deadline) = self.machine.deadline(&open.states) {

@@ -347,9 +347,14 @@ impl TriggeredAggregate {
             let Some(at) = self.find(window) else { continue };
             let moment = self.moment(window.2);
             let open = &mut self.open[window.0 as usize][at];
-            open.asked = false;
-            if self.machine.fires(&open.states, moment) {
-                self.fire(window.0, at, stair.seq, out);
+            // It may have fired since it was put there: only what it knows now counts.
+            let due = self.machine.deadline(&open.states).is_some_and(|due| due <= self.clock);
+            let asked = std::mem::take(&mut open.asked);
+            if (due || asked) && self.machine.fires(&open.states, moment) {
+                match open.fresh {
+                    0 => self.machine.fire(&mut open.states, moment),
+                    _ => self.fire(window.0, at, stair.seq, out),
+                }
             }
         }
     }

@@ -7,6 +7,7 @@ use crate::key::{KeyTable, Places};
 use crate::snapshot::bytes::{Reader, put, put_signed};
 use crate::time::EventTime;
 use crate::window::trigger::State;
+use crate::window::{Panes, WindowSpec};
 
 /// The first bytes: what operator the state is of.
 const MARK: u64 = u64::from_le_bytes(*b"trigger1");
@@ -50,6 +51,9 @@ impl TriggeredAggregate {
         self.watermark = EventTime(reader.signed()?);
         self.clock = reader.signed()?;
         self.next_window = reader.number()?;
+        if self.next_window >= MOST {
+            return Ok(false);
+        }
         let count = reader.count()?;
         let (mut all, mut slots) = (Vec::new(), Vec::new());
         for _ in 0..count {
@@ -65,7 +69,10 @@ impl TriggeredAggregate {
         for (&id, open) in ids.iter().zip(all) {
             let own = &mut self.open[id as usize];
             let bounds = (open.start, open.end);
-            if open.start > open.end || own.last().is_some_and(|o| (o.start, o.end) >= bounds) {
+            let apart = !matches!(self.spec, WindowSpec::Session { .. })
+                || own.last().is_none_or(|o| o.end <= open.start);
+            let behind = own.last().is_none_or(|o| (o.start, o.end) < bounds);
+            if open.start > open.end || !apart || !behind {
                 return Ok(false);
             }
             let window = (id, open.start, open.end);
@@ -125,12 +132,18 @@ impl TriggeredAggregate {
             let pane = Pane { timing, index, on_time_index, last: how & 1 > 0 };
             said.push(Said { start, end, slot, pane });
         }
-        if reader.count()? != self.machine.len() {
+        let counts = [fresh, panes, on_time, number];
+        let plain = counts.iter().all(|&count| count < MOST) && flags <= HELD | BORN_LATE | ASKED;
+        let known = said.is_empty() || self.emission.panes == Panes::Retracting;
+        if !plain || !known || reader.count()? != self.machine.len() {
             return Ok(None);
         }
         let mut states = self.machine.fresh();
         for state in &mut states {
             let (count, deadline) = (reader.number()?, reader.signed()?);
+            if count >= MOST {
+                return Ok(None);
+            }
             *state = State { finished: reader.number()? > 0, count, deadline };
         }
         let (born_late, asked) = (flags & BORN_LATE > 0, flags & ASKED > 0);
@@ -149,6 +162,9 @@ impl TriggeredAggregate {
         }))
     }
 }
+
+/// More records and panes than any stream has.
+const MOST: u64 = 1 << 48;
 
 const HELD: u64 = 1;
 const BORN_LATE: u64 = 2;
