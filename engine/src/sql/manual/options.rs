@@ -53,9 +53,13 @@ pub(super) const OPTIONS: &[Use] = &[
     (ANY, "scan.watermark.advance", TIMED, &[("path", "levels.jsonl"), ("format", "json"), ("scan.watermark.advance", "with-time")]),
 ];
 
+/// A table of a connector: whether it is read, its columns, its options.
+pub(super) type TableOf =
+    (&'static str, bool, &'static str, &'static [(&'static str, &'static str)]);
+
 /// An example for every connector: a table of it, to be read or written.
 #[rustfmt::skip]
-pub(super) const TABLES_OF: &[(&str, bool, &str, &[(&str, &str)])] = &[
+pub(super) const TABLES_OF: &[TableOf] = &[
     ("filesystem", true, LEVELS, &[("path", "levels.jsonl"), ("format", "json")]),
     ("datagen", true, NUMBERS, &[("number-of-rows", "3")]),
     ("push", false, LEVELS, &[]),
