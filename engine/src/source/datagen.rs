@@ -31,9 +31,9 @@ enum Kind {
     /// True or false.
     Boolean,
     /// Hexadecimal digits.
-    Text { length: u64 },
+    Text { length: u64, varied: bool },
     /// Bytes.
-    Bytes { length: u64 },
+    Bytes { length: u64, varied: bool },
     /// The arrival in milliseconds, less up to `max_past`; in days for a DATE.
     Time { max_past: u64 },
 }
@@ -63,7 +63,7 @@ pub(super) fn open(context: &Context<'_>) -> Result<Vec<Input>> {
     context.only(
         |key| matches!(key, "rows-per-second" | "number-of-rows") || is_field_option(fields, key),
         "'rows-per-second', 'number-of-rows' and 'fields.<column>.kind', .min, .max, .start, .end, \
-         .length, .max-past, .null-rate",
+         .length, .var-len, .max-past, .null-rate",
     )?;
     let rows_per_second = context.number("rows-per-second")?.unwrap_or(ROWS_PER_SECOND);
     if rows_per_second == 0 {
@@ -87,8 +87,18 @@ pub(super) fn open(context: &Context<'_>) -> Result<Vec<Input>> {
 fn is_field_option(fields: &[Field], key: &str) -> bool {
     key.strip_prefix("fields.").and_then(|rest| rest.rsplit_once('.')).is_some_and(
         |(name, what)| {
-            let known = ["kind", "min", "max", "start", "end", "length", "max-past", "null-rate"]
-                .contains(&what);
+            let known = [
+                "kind",
+                "min",
+                "max",
+                "start",
+                "end",
+                "length",
+                "var-len",
+                "max-past",
+                "null-rate",
+            ]
+            .contains(&what);
             known && fields.iter().any(|f| f.name == name)
         },
     )
@@ -177,8 +187,8 @@ impl FieldOptions<'_> {
             DataType::Float => self.real(f64::from(f32::MAX))?,
             DataType::Double => self.real(f64::MAX)?,
             DataType::Boolean => Kind::Boolean,
-            DataType::String => Kind::Text { length: self.length()? },
-            DataType::Bytes => Kind::Bytes { length: self.length()? },
+            DataType::String => Kind::Text { length: self.length()?, varied: self.varied()? },
+            DataType::Bytes => Kind::Bytes { length: self.length()?, varied: self.varied()? },
             DataType::Timestamp | DataType::TimestampLtz | DataType::Date => {
                 let max_past = match self.get("max-past") {
                     Some(text) => {
@@ -226,6 +236,11 @@ impl FieldOptions<'_> {
         Ok(Kind::Real { min, max })
     }
 
+    /// Whether texts and bytes are of any length up to the one that is given.
+    fn varied(&self) -> Result<bool> {
+        self.context.flag(&self.key("var-len"), false)
+    }
+
     fn length(&self) -> Result<u64> {
         let key = self.key("length");
         let length = self.context.number(&key)?.unwrap_or(LENGTH);
@@ -262,6 +277,11 @@ impl Generated {
                 into.push_null();
                 continue;
             }
+            // A draw that no digit is made of.
+            let long = |length: u64, varied: bool| match varied {
+                true => draw(base, u64::MAX) % (length + 1),
+                false => length,
+            };
             match self.kind {
                 Kind::Sequence { start, step } => into.push_integer(start + i128::from(i) * step),
                 Kind::FloatSequence { start } => {
@@ -277,11 +297,14 @@ impl Generated {
                     into.push_float(min * (1.0 - unit) + max * unit);
                 }
                 Kind::Boolean => into.push_boolean(draw(base, 1) >> 63 == 1),
-                Kind::Text { length } => into.push_bytes((0..length).map(|k| {
-                    b"0123456789abcdef"[(draw(base, 1 + k / 16) >> (k % 16 * 4) & 15) as usize]
-                })),
-                Kind::Bytes { length } => into
-                    .push_bytes((0..length).map(|k| (draw(base, 1 + k / 8) >> (k % 8 * 8)) as u8)),
+                Kind::Text { length, varied } => {
+                    into.push_bytes((0..long(length, varied)).map(|k| {
+                        b"0123456789abcdef"[(draw(base, 1 + k / 16) >> (k % 16 * 4) & 15) as usize]
+                    }))
+                }
+                Kind::Bytes { length, varied } => into.push_bytes(
+                    (0..long(length, varied)).map(|k| (draw(base, 1 + k / 8) >> (k % 8 * 8)) as u8),
+                ),
                 Kind::Time { max_past } => {
                     let past = below(base, u128::from(max_past) + 1) as i128;
                     let millis = i128::from(arrival / 1000) - past;

@@ -3,6 +3,7 @@
 use super::Context;
 use crate::error::{Diagnostic, Result};
 use crate::schema::DataType;
+use crate::sql::settings::{Setting, TABLE_SETTINGS};
 use crate::time::parse_duration_micros;
 
 /// Options that say something to other parts of the engine and are no business of a connector.
@@ -85,6 +86,8 @@ impl Context<'_> {
 
     /// `SET 'highwater.<table>.<key>'`.
     pub(super) fn setting(&self, key: &str) -> Option<&str> {
+        let listed = |s: &Setting| s.key.strip_prefix("highwater.<table>.") == Some(key);
+        debug_assert!(TABLE_SETTINGS.iter().any(listed), "{key} is not listed");
         self.settings.get(&format!("highwater.{}.{key}", self.spec.table))
     }
 

@@ -26,6 +26,33 @@ const MOST: usize = 64;
 /// An example of a trigger, for messages.
 const EXAMPLE: &str = "after_watermark(early => after_count(2), late => after_count(1))";
 
+/// What triggers are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    AfterWatermark,
+    AfterCount,
+    AfterProcessingTime,
+    AfterAny,
+    AfterAll,
+    AfterEach,
+    Repeatedly,
+    OrFinally,
+}
+
+impl Word {
+    /// All of them by name, in the order in which help lists them.
+    pub(super) const ALL: [(&'static str, Word); 8] = [
+        ("after_watermark", Word::AfterWatermark),
+        ("after_count", Word::AfterCount),
+        ("after_processing_time", Word::AfterProcessingTime),
+        ("after_any", Word::AfterAny),
+        ("after_all", Word::AfterAll),
+        ("after_each", Word::AfterEach),
+        ("repeatedly", Word::Repeatedly),
+        ("or_finally", Word::OrFinally),
+    ];
+}
+
 /// Whether a setting is on.
 fn enabled(settings: &Settings, key: &str) -> bool {
     value(settings, key).is_some_and(|value| value.eq_ignore_ascii_case("true"))
@@ -210,8 +237,13 @@ fn trigger(ast: &Ast, room: &mut usize) -> Result<Trigger> {
         Some(given) => Err(refused(format!("{name} has no argument `{given}`"))),
         None => Ok(args.iter().map(|(_, arg)| *arg).collect::<Vec<&Ast>>()),
     };
-    Ok(match name.as_str() {
-        "after_watermark" => {
+    let Some((_, word)) = Word::ALL.iter().find(|(known, _)| *known == name) else {
+        let known = Word::ALL.map(|(known, _)| known).join(", ");
+        return Err(Diagnostic::new("sql.trigger", format!("there is no trigger `{name}`"))
+            .hint(format!("there are {known}")));
+    };
+    Ok(match word {
+        Word::AfterWatermark => {
             let (mut early, mut late) = (None, None);
             for (given, arg) in &args {
                 let side = match given.map(str::to_ascii_lowercase).as_deref() {
@@ -229,27 +261,21 @@ fn trigger(ast: &Ast, room: &mut usize) -> Result<Trigger> {
             }
             Trigger::AfterWatermark { early, late }
         }
-        "after_count" => Trigger::AfterCount(count(&none_named()?)?),
-        "after_processing_time" => processing_time(&none_named()?)?,
-        "after_any" => Trigger::AfterAny(several(&name, &none_named()?, room)?),
-        "after_all" => Trigger::AfterAll(several(&name, &none_named()?, room)?),
-        "after_each" => Trigger::AfterEach(several(&name, &none_named()?, room)?),
-        "repeatedly" => match none_named()?.as_slice() {
+        Word::AfterCount => Trigger::AfterCount(count(&none_named()?)?),
+        Word::AfterProcessingTime => processing_time(&none_named()?)?,
+        Word::AfterAny => Trigger::AfterAny(several(&name, &none_named()?, room)?),
+        Word::AfterAll => Trigger::AfterAll(several(&name, &none_named()?, room)?),
+        Word::AfterEach => Trigger::AfterEach(several(&name, &none_named()?, room)?),
+        Word::Repeatedly => match none_named()?.as_slice() {
             [inner] => Trigger::Repeatedly(Box::new(trigger(inner, room)?)),
             _ => return Err(refused("repeatedly takes one trigger")),
         },
-        "or_finally" => match none_named()?.as_slice() {
+        Word::OrFinally => match none_named()?.as_slice() {
             [main, until] => {
                 Trigger::OrFinally(Box::new(trigger(main, room)?), Box::new(trigger(until, room)?))
             }
             _ => return Err(refused("or_finally takes two triggers")),
         },
-        _ => {
-            return Err(Diagnostic::new("sql.trigger", format!("there is no trigger `{name}`")).hint(
-                "there are after_watermark, after_count, after_processing_time, after_any, after_all, \
-                 after_each, repeatedly and or_finally",
-            ));
-        }
     })
 }
 

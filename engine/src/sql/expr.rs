@@ -199,13 +199,14 @@ impl Binder<'_> {
                 }
                 negate(Expr::call("IN", args)?, *negated)
             }
-            Ast::Like { negated, any: false, expr, pattern, escape_char: None } => {
-                self.call(if *negated { "NOT LIKE" } else { "LIKE" }, &[expr, pattern])
+            Ast::Like { negated, any: false, expr, pattern, escape_char } => {
+                let mut args: Vec<&Ast> = vec![expr, pattern];
+                args.extend(escape_char.as_deref());
+                self.call(if *negated { "NOT LIKE" } else { "LIKE" }, &args)
             }
-            Ast::Like { .. } => Err(unsupported(
-                "LIKE with ESCAPE or ANY is not supported",
-                "use LIKE with % and _ alone, or POSITION",
-            )),
+            Ast::Like { .. } => {
+                Err(unsupported("LIKE ANY is not supported", "write a LIKE b OR a LIKE c"))
+            }
             _ => self.special(ast),
         }
     }

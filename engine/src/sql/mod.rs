@@ -24,6 +24,7 @@ mod join;
 mod late;
 mod limit;
 mod literal;
+pub mod manual;
 mod needs;
 mod numbering;
 mod operator;

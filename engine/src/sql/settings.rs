@@ -140,6 +140,25 @@ pub const SETTINGS: &[Setting] = &[
     setting("highwater.seed", OptionValue::Count, "What the simulation's chance starts from."),
 ];
 
+/// Settings of a single table that is read, whose name stands for `<table>`.
+pub const TABLE_SETTINGS: &[Setting] = &[
+    setting(
+        "highwater.<table>.arrival",
+        OptionValue::Text,
+        "The column that says when a record arrives: a TIMESTAMP(3), TIMESTAMP_LTZ(3) or BIGINT of milliseconds.",
+    ),
+    setting(
+        "highwater.<table>.interval",
+        OptionValue::Duration,
+        "The time between two records that do not say when they arrive, 1 ms by default.",
+    ),
+    setting(
+        "highwater.<table>.partition",
+        OptionValue::Text,
+        "The column that says of which partition a record is; each has a watermark of its own.",
+    ),
+];
+
 /// Takes one setting over; a later one of the same key wins, as in Flink.
 pub(super) fn apply(
     settings: &mut Settings,

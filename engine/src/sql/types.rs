@@ -11,7 +11,7 @@ use crate::error::{Diagnostic, Error, Result};
 use crate::schema::DataType;
 
 /// The names a type may start with, for suggestions.
-const NAMES: [&str; 20] = [
+pub(super) const NAMES: [&str; 20] = [
     "BOOLEAN",
     "TINYINT",
     "SMALLINT",

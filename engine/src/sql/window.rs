@@ -19,6 +19,27 @@ use crate::time::{Alignment, Cumulation};
 /// The most windows of one HOP or CUMULATE that may overlap: a day by seconds fits.
 const MAX_OVERLAP: i64 = 100_000;
 
+/// The table functions that every script knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TableFunction {
+    Tumble,
+    Hop,
+    Cumulate,
+    Session,
+    Late,
+}
+
+impl TableFunction {
+    /// All of them by name, in the order in which help lists them.
+    pub(super) const ALL: [(&'static str, TableFunction); 5] = [
+        ("TUMBLE", TableFunction::Tumble),
+        ("HOP", TableFunction::Hop),
+        ("CUMULATE", TableFunction::Cumulate),
+        ("SESSION", TableFunction::Session),
+        ("LATE", TableFunction::Late),
+    ];
+}
+
 /// A table handed to a table function.
 pub(super) struct TableArgument {
     pub relation: Relation,
@@ -64,13 +85,15 @@ impl Planner<'_> {
     ) -> Result<Relation> {
         let arguments = arguments(args)?;
         // A name the script declares hides none of the built-in windows: they are reserved.
-        match name.value.to_ascii_uppercase().as_str() {
-            "TUMBLE" => self.tumble(arguments, at),
-            "HOP" => self.hop(arguments, at),
-            "SESSION" => self.session(arguments, at),
-            "CUMULATE" => self.cumulate(arguments, at),
-            "LATE" => self.late(arguments, at),
-            _ => match self.functions.get(&name.value) {
+        let mut built_in = TableFunction::ALL.iter();
+        let built_in = built_in.find(|(known, _)| known.eq_ignore_ascii_case(&name.value));
+        match built_in.map(|(_, function)| function) {
+            Some(TableFunction::Tumble) => self.tumble(arguments, at),
+            Some(TableFunction::Hop) => self.hop(arguments, at),
+            Some(TableFunction::Cumulate) => self.cumulate(arguments, at),
+            Some(TableFunction::Session) => self.session(arguments, at),
+            Some(TableFunction::Late) => self.late(arguments, at),
+            None => match self.functions.get(&name.value) {
                 Some(Some(guest)) => {
                     let guest = guest.clone();
                     self.guest(&guest, arguments, at.or_else(|| span(name.span)))
@@ -78,7 +101,7 @@ impl Planner<'_> {
                 Some(None) => Err(broken(&name.value).located_at(name.span)),
                 None => {
                     let known = self.functions.names();
-                    let known = known.chain(["TUMBLE", "HOP", "CUMULATE", "SESSION", "LATE"]);
+                    let known = known.chain(TableFunction::ALL.iter().map(|(name, _)| *name));
                     let hint = "the windows are TUMBLE, HOP, CUMULATE and SESSION; make your own known with \
                                 CREATE FUNCTION f AS 'f.wasm' LANGUAGE WASM";
                     Err(unknown("sql.unknown-function", "table function", &name.value, known, hint)

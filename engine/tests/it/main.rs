@@ -7,6 +7,7 @@ mod paces;
 mod grouping;
 mod joins;
 mod live;
+mod manual;
 mod over;
 mod qualify;
 mod random;
