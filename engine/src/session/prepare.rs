@@ -170,21 +170,24 @@ pub(super) fn prepare_varied(
     let mut graph = Graph::new(plan, parallelism, seed).map_err(one)?;
     let (mut inputs, mut feeds) = (Vec::new(), Vec::new());
     let mut partitions: Vec<Vec<u16>> = Vec::new();
-    if !explain_only {
-        for (spec, _) in graph.sources() {
-            let opened = if spec.connector == push::CONNECTOR {
-                let opened = push::open(spec, &settings);
-                opened.map(|(feed, inputs)| {
-                    feeds.push(feed);
-                    inputs
-                })
-            } else {
-                source::open(spec, &settings, files, &scenario.blocks, seed)
-            };
-            let opened = opened.map_err(one)?;
-            partitions.push(opened.iter().map(|i| i.partition).collect());
-            inputs.push(variation.thin(inputs.len(), opened));
+    for (spec, _) in graph.sources() {
+        // A plan that is only shown reads nothing.
+        if explain_only {
+            partitions.push(Vec::new());
+            continue;
         }
+        let opened = if spec.connector == push::CONNECTOR {
+            let opened = push::open(spec, &settings);
+            opened.map(|(feed, inputs)| {
+                feeds.push(feed);
+                inputs
+            })
+        } else {
+            source::open(spec, &settings, files, &scenario.blocks, seed)
+        };
+        let opened = opened.map_err(one)?;
+        partitions.push(opened.iter().map(|i| i.partition).collect());
+        inputs.push(variation.thin(inputs.len(), opened));
     }
     for (source, task) in graph.source_tasks().into_iter().enumerate() {
         let count = partitions.get(source).map_or(0, Vec::len);

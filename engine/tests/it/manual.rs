@@ -72,3 +72,19 @@ fn every_example_gives_what_it_says() {
         .collect();
     assert!(wrong.is_empty(), "{} of {}\n\n{}", wrong.len(), all.len(), wrong.join("\n\n"));
 }
+
+/// A script that only explains opens, says its plan, and has nothing to run.
+#[test]
+fn what_is_only_explained_opens_and_ends() {
+    let files = files();
+    let explains = |entry: &Entry| entry.example.script.contains("EXPLAIN ");
+    let all: Vec<Entry> = entries().into_iter().filter(explains).collect();
+    assert!(!all.is_empty(), "EXPLAIN is in the manual");
+    for entry in &all {
+        let (text, options) = (scenario(entry), Options::default());
+        let opened = Session::open("manual.md", &text, &files, Interpreter::shared(), &options);
+        let mut session = opened.unwrap_or_else(|errors| panic!("{errors:?}"));
+        assert!(session.explain_only() && session.explain().contains("Sink("));
+        assert!(session.finish().failed.is_none());
+    }
+}
