@@ -31,6 +31,8 @@ pub struct Gate {
     watermark: MinWatermark,
     /// What the stream's clock said last.
     clock: i64,
+    /// It has said so at the place at hand, and nobody has been told.
+    ticked: bool,
     upto: Seq,
     /// One schema an input, for batches that carry only progress.
     schemas: Vec<SchemaRef>,
@@ -82,6 +84,7 @@ impl Gate {
             channels: inputs.iter().map(channel).collect(),
             watermark: MinWatermark::new(inputs.len()),
             clock: NO_CLOCK,
+            ticked: false,
             upto: 0,
             schemas,
             merging: false,
@@ -228,10 +231,17 @@ impl Gate {
         let activity = if stair.idle { Activity::Idle } else { Activity::Active };
         self.watermark.set_activity(c, activity);
         // Whoever hears of a moment first says so for all: steps come in the order of the stream.
-        let ticks = stair.clock > self.clock;
+        self.ticked |= stair.clock > self.clock;
         self.clock = self.clock.max(stair.clock);
         let clock = self.clock;
         self.watermark.propose(c, stair.watermark);
+        // Steps of one place count together: all channels fall silent with a source, and speak again, and one
+        // that a join holds back must not be overlooked for being the second to do so.
+        let place = Some((stair.seq, 1));
+        if self.channels.iter().enumerate().any(|(i, other)| i != c && other.key() == place) {
+            return Some(None);
+        }
+        let ticks = std::mem::take(&mut self.ticked);
         if let Some(watermark) = self.watermark.advance() {
             return Some(Some(Stair { row: 0, watermark, seq: stair.seq, idle: false, clock }));
         }
@@ -316,6 +326,7 @@ impl Gate {
             channel.queue.clear();
         }
         (self.watermark, self.clock, self.upto) = (state.watermark, state.clock, state.upto);
+        self.ticked = false;
         true
     }
 }

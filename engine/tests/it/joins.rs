@@ -347,3 +347,29 @@ fn within_an_interval_rows_stay_alone_only_when_it_is_certain() {
     };
     assert_eq!(left(&all, WINDOWS_OF_KEPT), sorted(windows.into_iter().map(line)));
 }
+
+/// A join holds its watermark back. What meets its rows has heard of the same source: that falls silent and speaks
+/// again on both ways at once, and no row of the join is late for it.
+#[test]
+fn a_source_that_falls_silent_makes_no_joined_row_late() {
+    let pairs = "SELECT b.k, b.v, b.ts FROM t a JOIN t b ON a.k = b.k \
+        AND a.ts BETWEEN b.ts - INTERVAL '2' SECOND AND b.ts + INTERVAL '9' SECOND";
+    let orders = [
+        format!("{pairs} UNION ALL SELECT k, v, ts FROM t"),
+        format!("SELECT k, v, ts FROM t UNION ALL {pairs}"),
+    ];
+    // Each record is a silence away from the next one.
+    let all: Vec<Record> = records(240, 1).into_iter().filter(|r| r.at % 2 == 0).collect();
+    for rows in orders {
+        let script = format!(
+            "CREATE VIEW u AS {rows};\nSELECT k, window_end, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE u, \
+             DESCRIPTOR(ts), INTERVAL '2' SECONDS)) GROUP BY k, window_start, window_end;"
+        );
+        let expected = left(&all, &script);
+        assert!(expected.len() > 40, "{}", expected.len());
+        for timeout in ["1 ms", "300 ms", "2 s"] {
+            let silent = format!("SET 'table.exec.source.idle-timeout' = '{timeout}';\n{script}");
+            assert_eq!(left(&all, &silent), expected, "{timeout}: {rows}");
+        }
+    }
+}
