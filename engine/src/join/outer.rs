@@ -246,10 +246,22 @@ impl OuterIntervalJoin {
         self.made.seqs.push(seq);
     }
 
-    /// Moves the watermark: rows that no partner can meet any more are handed on if none has.
+    /// Moves the watermark. Time alone makes nothing certain: what windows or micro-batches wait for hands no
+    /// row on.
     fn advance(&mut self, stair: Stair, met: &mut Met, out: &mut Output) -> Result<()> {
         self.meet(met, out)?;
-        self.watermark = stair.watermark;
+        if stair.watermark > self.watermark {
+            self.watermark = stair.watermark;
+            self.expire(stair, out);
+        }
+        let row = self.made.seqs.len() as u32;
+        let watermark = self.bounds.hold(stair.watermark);
+        self.made.stairs.push(Stair { row, watermark, ..stair });
+        Ok(())
+    }
+
+    /// Rows that no partner can meet any more are handed on if none has.
+    fn expire(&mut self, stair: Stair, out: &mut Output) {
         let mut alone = Vec::new();
         for side in 0..2 {
             let dead = self.bounds.dead(side, stair.watermark);
@@ -274,10 +286,6 @@ impl OuterIntervalJoin {
         for (_, side, _, number) in alone {
             self.say(stair.seq, (side, number), NONE);
         }
-        let row = self.made.seqs.len() as u32;
-        let watermark = self.bounds.hold(stair.watermark);
-        self.made.stairs.push(Stair { row, watermark, ..stair });
-        Ok(())
     }
 
     /// Hands on what has been made. `upto`: how far the stream has come.

@@ -181,6 +181,11 @@ impl TemporalJoin {
         upto: Seq,
         out: &mut Output,
     ) -> Result<()> {
+        if stair.watermark <= self.watermark {
+            // Time alone makes nothing known: what windows or micro-batches wait for joins no row.
+            pending.push(Stair { row: 0, ..stair });
+            return Ok(());
+        }
         self.watermark = stair.watermark;
         let reached = |time: i64| time <= stair.watermark.0;
         let mut rows = Vec::new();

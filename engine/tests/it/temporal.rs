@@ -220,6 +220,40 @@ fn a_row_meets_the_row_that_was_last_at_its_time() {
     assert_eq!(applied(&tables[0]), [row(2, 20, 5, 2), row(3, 80, 9, 8)]);
 }
 
+/// A row at the watermark waits for its next step: a late version may still come. That time passes meanwhile,
+/// for whatever else waits for it, is no such step.
+#[test]
+fn micro_batches_change_no_version() {
+    let begin = 1_714_521_600_000;
+    let record = |at: i64, v: i64, second: i64| Record {
+        at: begin + at,
+        partition: 0,
+        k: Some('a'),
+        g: 0,
+        v: Some(v),
+        ts: begin + second * 1_000,
+    };
+    // The watermark is 4 s behind: the fourth record has its time, the fifth is the version of that time.
+    let all = [
+        record(0, 1, 10),
+        record(1, 7, 20),
+        record(3, 9, 20),
+        record(4, 8, 16),
+        record(6, 2, 15),
+        record(7, 5, 30),
+        record(9, 3, 30),
+    ];
+    let pairs = [(all[1], all[2]), (all[3], all[4]), (all[5], all[6])];
+    let lines = sorted(pairs.into_iter().map(|(row, version)| line(&(row, Some(version)))));
+    assert_eq!(left(&all, INNER), lines);
+    for pace in ["size' = '1", "allow-latency' = '1 ms"] {
+        let batched = format!(
+            "SET 'table.exec.mini-batch.enabled' = 'true';\nSET 'table.exec.mini-batch.{pace}';\n{INNER}"
+        );
+        assert_eq!(left(&all, &batched), lines, "{pace}");
+    }
+}
+
 #[test]
 fn drivers_agree_on_last_rows() {
     let all = stream();
