@@ -1,5 +1,6 @@
 //! Records: in disorder, late, with NULLs, of one or two partitions of one or two tables.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use highwater_engine::time::EventTime;
@@ -45,6 +46,14 @@ pub struct Record {
     pub ts: i64,
     /// Read by no pipeline: it can only move the watermark.
     pub noise: bool,
+}
+
+impl Record {
+    /// Its columns: what is read by no pipeline is a version of nothing, either.
+    fn shown(&self) -> [Option<i64>; 3] {
+        let [a, b, c] = self.cells;
+        [a.filter(|_| !self.noise), b, c]
+    }
 }
 
 /// All there is to read.
@@ -117,7 +126,7 @@ impl Input {
             let delay = sql::interval(self.delays[table]);
             text += &format!(
                 "CREATE TABLE t{table} (a BIGINT, b BIGINT, c BIGINT, z INT, ts TIMESTAMP(3), \
-                 WATERMARK FOR ts AS ts - {delay});\n"
+                 PRIMARY KEY (a) NOT ENFORCED, WATERMARK FOR ts AS ts - {delay});\n"
             );
         }
         text += "SET 'execution.checkpointing.interval' = '9 s';\n";
@@ -128,7 +137,7 @@ impl Input {
         for table in (0..2).filter(|&t| has(t)) {
             text += &format!("\n```jsonl t{table}\n");
             for r in self.records.iter().filter(|r| r.table == table) {
-                let [a, b, c] = r.cells.map(|v| v.map_or("null".to_owned(), |v| v.to_string()));
+                let [a, b, c] = r.shown().map(|v| v.map_or("null".to_owned(), |v| v.to_string()));
                 writeln!(
                     text,
                     "{{\"@at\": \"{}\", \"@partition\": {}, \"a\": {a}, \"b\": {b}, \"c\": {c}, \
@@ -145,9 +154,15 @@ impl Input {
         text
     }
 
-    /// What happens at a table, with places that count over both tables.
-    pub fn log(&self, table: usize) -> Log {
-        Sources::new(self).run(table)
+    /// What happens at a table, with places that count over both tables. As versions are read records that
+    /// only move the watermark, too: they are of no key.
+    pub fn log(&self, table: usize, versions: bool) -> Log {
+        Sources::new(self).run(table, versions).0
+    }
+
+    /// When what has a place happens.
+    pub fn clock(&self) -> BTreeMap<u64, i64> {
+        Sources::new(self).run(0, false).1
     }
 }
 
@@ -195,8 +210,8 @@ impl Sources<'_> {
         Sources { input, partitions: input.partitions().into_iter().map(one).collect() }
     }
 
-    /// The partition whose turn it is, and whether that is to fall silent.
-    fn turn(&self) -> Option<(bool, usize)> {
+    /// What is next: when, at which partition, and whether that falls silent.
+    fn turn(&self) -> Option<(i64, usize, bool)> {
         let next = |p: &Partition| {
             let at = self.input.records[*p.records.get(p.next)?].at;
             let deadline = self.input.idle.filter(|_| !p.quiet).map(|idle| p.last + idle);
@@ -204,13 +219,15 @@ impl Sources<'_> {
         };
         let all = self.partitions.iter().enumerate();
         let all = all.filter_map(|(i, p)| next(p).map(|(at, silent)| (at, i, silent)));
-        all.min_by_key(|&(at, i, _)| (at, i)).map(|(_, i, silent)| (silent, i))
+        all.min_by_key(|&(at, i, _)| (at, i))
     }
 
-    fn run(mut self, table: usize) -> Log {
+    fn run(mut self, table: usize, versions: bool) -> (Log, BTreeMap<u64, i64>) {
         let (mut log, mut seq, mut now) = (Log::new(), 0, i64::MIN);
-        while let Some((silent, p)) = self.turn() {
+        let mut clock = BTreeMap::new();
+        while let Some((at, p, silent)) = self.turn() {
             seq += 1;
+            clock.insert(seq, at);
             let delay = self.input.delays[self.partitions[p].table];
             let part = &mut self.partitions[p];
             if silent {
@@ -223,18 +240,20 @@ impl Sources<'_> {
             (part.last, part.quiet, part.doing) = (record.at, false, Doing::Active);
             part.high = part.high.max(record.ts - delay);
             let ended = part.next == part.records.len();
-            if record.table == table && !record.noise {
-                let row = Row { cells: record.cells.to_vec(), time: record.ts, window: (0, 0) };
+            if record.table == table && (versions || !record.noise) {
+                let cells = record.shown().to_vec();
+                let row = Row { cells, time: record.ts, window: (0, 0) };
                 log.push((seq, Item::Row(row)));
             }
             self.step(table, &mut now, seq, &mut log);
             if ended {
                 seq += 1;
+                clock.insert(seq, at);
                 self.partitions[p].doing = Doing::Ended;
                 self.step(table, &mut now, seq, &mut log);
             }
         }
-        log
+        (log, clock)
     }
 
     /// The table's watermark: the least of the active partitions', never falling; the end of time at the

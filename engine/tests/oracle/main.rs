@@ -8,24 +8,32 @@
 mod batch;
 mod generate;
 mod input;
+mod kinds;
 mod metamorphic;
+mod parts;
 mod pipeline;
 #[path = "../it/sandbox.rs"]
 mod sandbox;
 mod shrink;
+mod sound;
 mod sql;
+mod types;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
-use batch::Cell;
-use metamorphic::{Case, Failure};
+use kinds::{Counts, kinds};
+use metamorphic::{Case, Failure, Left};
 
 /// Cases of a run.
 const CASES: u64 = 5_000;
 const THREADS: u64 = 2;
+/// How many pipelines there are of each kind, at least.
+const FEWEST: u64 = 20;
 
-fn lines(rows: &[Vec<Cell>]) -> String {
-    rows.iter().map(|row| format!("{row:?}\n")).collect()
+fn lines((rows, late): &Left) -> String {
+    let rows: String = rows.iter().map(|row| format!("{row:?}\n")).collect();
+    format!("{rows}{late} late\n")
 }
 
 /// Cuts a case down, writes what is left and says where that is.
@@ -36,7 +44,7 @@ fn report(case: Case, failure: Failure) -> String {
         false => shrink::shrink(case, failure),
     };
     let found = match &failure.found {
-        Ok(rows) => lines(rows),
+        Ok(left) => lines(left),
         Err(error) => error.clone(),
     };
     let text = format!(
@@ -54,15 +62,36 @@ fn report(case: Case, failure: Failure) -> String {
     )
 }
 
-/// Every so many-th seed; what is said of those that fail, the first few.
-fn part(first: u64, end: u64) -> Vec<String> {
-    let seeds = (first..end).step_by(THREADS as usize);
-    let failing = seeds.filter_map(|seed| {
+/// Every so many-th seed; how many pipelines of each kind there were, and what is said of those that fail, the
+/// first few.
+fn part(first: u64, end: u64) -> (Counts, Vec<String>) {
+    let (mut counts, mut failing) = (Counts::new(), Vec::new());
+    for seed in (first..end).step_by(THREADS as usize) {
         let case = Case::new(seed);
-        let failure = case.check().err()?;
-        Some(report(case, failure))
+        kinds(&case.node).into_iter().for_each(|kind| *counts.entry(kind).or_default() += 1);
+        if let Err(failure) = case.check() {
+            failing.push(report(case, failure));
+            if failing.len() == 3 {
+                break;
+            }
+        }
+    }
+    (counts, failing)
+}
+
+/// All cases, a part of them in each thread.
+fn all(cases: u64) -> (Counts, Vec<String>) {
+    let parts: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            (0..THREADS).map(|first| scope.spawn(move || part(first, cases))).collect();
+        threads.into_iter().map(|t| t.join().expect("no case panics")).collect()
     });
-    failing.take(3).collect()
+    let (mut counts, mut failures) = (Counts::new(), Vec::new());
+    for (own, failing) in parts {
+        own.into_iter().for_each(|(kind, count)| *counts.entry(kind).or_default() += count);
+        failures.extend(failing);
+    }
+    (counts, failures)
 }
 
 #[allow(clippy::disallowed_methods, reason = "which cases to run is asked of whoever runs them")]
@@ -73,16 +102,23 @@ fn number(name: &str) -> Option<u64> {
 
 #[test]
 fn what_streams_leave_is_what_plain_loops_give() {
-    let failures = match number("ORACLE_SEED") {
+    let seed = number("ORACLE_SEED");
+    let cases = number("ORACLE_CASES").unwrap_or(CASES);
+    let (counts, failures) = match seed {
         Some(seed) => part(seed, seed + 1),
-        None => {
-            let cases = number("ORACLE_CASES").unwrap_or(CASES);
-            std::thread::scope(|scope| {
-                let threads: Vec<_> =
-                    (0..THREADS).map(|first| scope.spawn(move || part(first, cases))).collect();
-                threads.into_iter().flat_map(|t| t.join().expect("no case panics")).collect()
-            })
-        }
+        None => all(cases),
     };
+    // Not to what is caught of a test: how much was asked is worth a look each time.
+    let table: String = counts.iter().map(|(kind, count)| format!("{count:6}  {kind}\n")).collect();
+    let written =
+        write!(std::io::stderr(), "Pipelines with each kind of step, of {cases}:\n{table}");
+    written.expect("writing to the terminal");
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+    if seed.is_none() && cases >= CASES {
+        let count = |kind: &&&str| counts.get(**kind).copied().unwrap_or(0);
+        let rare: Vec<_> = kinds::ALL.iter().filter(|kind| count(kind) < FEWEST).collect();
+        assert!(rare.is_empty(), "hardly drawn: {rare:?}");
+        let known = counts.keys().all(|kind| kinds::ALL.contains(&kind.as_str()));
+        assert!(known, "a kind that nobody counts: {:?}", counts.keys());
+    }
 }

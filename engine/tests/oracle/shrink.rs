@@ -1,7 +1,9 @@
 //! Cuts a case that fails down to a small one that fails, too.
 
 use crate::metamorphic::{Case, Failure};
+use crate::parts::{Call, Emission, On, Rank};
 use crate::pipeline::Node;
+use crate::types::PLAIN;
 
 /// The smallest case found, and what is wrong with it.
 pub fn shrink(case: Case, failure: Failure) -> (Case, Failure) {
@@ -58,11 +60,78 @@ fn simplified(node: &Node) -> Vec<Node> {
     let mut all: Vec<Node> = node.inputs().into_iter().cloned().collect();
     all.extend(plainer(node));
     for (i, input) in node.inputs().into_iter().enumerate() {
-        for simple in simplified(input) {
-            let mut copy = node.clone();
-            *copy.inputs_mut()[i] = simple;
-            all.push(copy);
+        all.extend(simplified(input).into_iter().map(|simple| node.with_input(i, simple)));
+    }
+    all
+}
+
+/// All lists that are shorter by one.
+fn shorter<T: Clone>(list: &[T]) -> Vec<Vec<T>> {
+    let without = |i: usize| [&list[..i], &list[i + 1..]].concat();
+    (0..list.len()).map(without).collect()
+}
+
+/// Aggregates with one less, and with one condition less.
+fn fewer(calls: &[Call]) -> Vec<Vec<Call>> {
+    let mut all = shorter(calls);
+    for (i, call) in calls.iter().enumerate().filter(|(_, call)| call.filter.is_some()) {
+        let mut calls = calls.to_vec();
+        calls[i] = Call { filter: None, ..call.clone() };
+        all.push(calls);
+    }
+    all
+}
+
+fn looser(on: &On) -> Vec<On> {
+    let keys = shorter(&on.keys).into_iter();
+    let mut all: Vec<On> = keys.map(|keys| On { keys, ..on.clone() }).collect();
+    all.extend(on.residual.map(|_| On { residual: None, ..on.clone() }));
+    all
+}
+
+fn plainer_rank(rank: &Rank) -> Vec<Rank> {
+    let keys = shorter(&rank.keys).into_iter().map(|keys| Rank { keys, ..rank.clone() });
+    let mut all: Vec<Rank> = keys.collect();
+    if rank.order.len() > 1 {
+        all.extend(shorter(&rank.order).into_iter().map(|order| Rank { order, ..rank.clone() }));
+    }
+    all.extend(rank.numbered.then(|| Rank { numbered: false, ..rank.clone() }));
+    all
+}
+
+fn plainer_emission(emission: &Emission) -> Vec<Emission> {
+    let less = [
+        Emission { by_record: false, ..emission.clone() },
+        Emission { non_empty: false, ..emission.clone() },
+        Emission { apart: false, ..emission.clone() },
+        Emission { lateness: 0, ..emission.clone() },
+    ];
+    less.into_iter().filter(|less| less != emission).collect()
+}
+
+/// The same join with less to it.
+fn plainer_join(node: &Node) -> Vec<Node> {
+    let mut all = Vec::new();
+    match node {
+        Node::Interval(both, kind, bounds, on, side) => {
+            let made = |on| Node::Interval(both.clone(), *kind, *bounds, on, *side);
+            all.extend(looser(on).into_iter().map(made));
         }
+        Node::WindowJoin(both, kind, on) => {
+            all.extend(looser(on).into_iter().map(|on| Node::WindowJoin(both.clone(), *kind, on)));
+        }
+        Node::Join(both, kind, on) => {
+            all.extend(looser(on).into_iter().map(|on| Node::Join(both.clone(), *kind, on)));
+        }
+        Node::Near(both, not, bounds, on) => {
+            all.extend(
+                looser(on).into_iter().map(|on| Node::Near(both.clone(), *not, *bounds, on)),
+            );
+        }
+        Node::Temporal(both, outer, keys, Some(_)) => {
+            all.push(Node::Temporal(both.clone(), *outer, keys.clone(), None));
+        }
+        _ => {}
     }
     all
 }
@@ -70,58 +139,57 @@ fn simplified(node: &Node) -> Vec<Node> {
 /// The same step with less to it.
 fn plainer(node: &Node) -> Vec<Node> {
     let mut all = Vec::new();
-    let mut with = |change: &dyn Fn(&mut Node)| {
-        let mut copy = node.clone();
-        change(&mut copy);
-        if copy != *node {
-            all.push(copy);
-        }
-    };
     match node {
-        Node::Window(_, _, keys, calls) | Node::Group(_, keys, calls) => {
-            let parts = |node: &mut Node, key: Option<usize>, call: Option<usize>, filter| {
-                let (Node::Window(_, _, keys, calls) | Node::Group(_, keys, calls)) = node else {
-                    return;
-                };
-                key.into_iter().for_each(|k| _ = keys.remove(k));
-                match call {
-                    Some(call) if filter => calls[call].filter = None,
-                    Some(call) => _ = calls.remove(call),
-                    None => {}
-                }
-            };
-            (0..keys.len()).for_each(|k| with(&|node| parts(node, Some(k), None, false)));
-            (0..calls.len()).for_each(|c| with(&|node| parts(node, None, Some(c), false)));
-            (0..calls.len()).for_each(|c| with(&|node| parts(node, None, Some(c), true)));
+        Node::Window(i, w, keys, calls) => {
+            all.extend(
+                shorter(keys).into_iter().map(|k| Node::Window(i.clone(), *w, k, calls.clone())),
+            );
+            all.extend(
+                fewer(calls).into_iter().map(|c| Node::Window(i.clone(), *w, keys.clone(), c)),
+            );
         }
-        Node::Interval(_, _, on, _) | Node::WindowJoin(_, _, on) | Node::Join(_, _, on) => {
-            let on_of = |node: &mut Node, key: Option<usize>| {
-                let (Node::Interval(_, _, on, _)
-                | Node::WindowJoin(_, _, on)
-                | Node::Join(_, _, on)) = node
-                else {
-                    return;
-                };
-                match key {
-                    Some(key) => _ = on.keys.remove(key),
-                    None => on.residual = None,
-                }
-            };
-            with(&|node| on_of(node, None));
-            (0..on.keys.len()).for_each(|k| with(&|node| on_of(node, Some(k))));
+        Node::Panes(i, w, keys, calls, e) => {
+            let made = |k, c, e| Node::Panes(i.clone(), *w, k, c, e);
+            all.extend(shorter(keys).into_iter().map(|k| made(k, calls.clone(), e.clone())));
+            all.extend(fewer(calls).into_iter().map(|c| made(keys.clone(), c, e.clone())));
+            let plainer = plainer_emission(e).into_iter();
+            all.extend(plainer.map(|e| made(keys.clone(), calls.clone(), e)));
         }
-        Node::Map(_, exprs) if exprs.len() > 1 => {
-            (0..exprs.len()).for_each(|e| {
-                with(&|node| {
-                    if let Node::Map(_, exprs) = node {
-                        exprs.remove(e);
-                    }
-                })
-            });
+        Node::Group(i, keys, calls) => {
+            all.extend(shorter(keys).into_iter().map(|k| Node::Group(i.clone(), k, calls.clone())));
+            all.extend(fewer(calls).into_iter().map(|c| Node::Group(i.clone(), keys.clone(), c)));
+        }
+        Node::Carried(i, keys, calls) => {
+            all.extend(
+                shorter(keys).into_iter().map(|k| Node::Carried(i.clone(), k, calls.clone())),
+            );
+            all.extend(fewer(calls).into_iter().map(|c| Node::Carried(i.clone(), keys.clone(), c)));
+        }
+        Node::Sets(i, w, keys, sets, calls) => {
+            let made = |k, c| Node::Sets(i.clone(), *w, k, sets.clone(), c);
+            all.extend(shorter(keys).into_iter().map(|k| made(k, calls.clone())));
+            all.extend(fewer(calls).into_iter().map(|c| made(keys.clone(), c)));
+        }
+        Node::Over(i, keys, frame, calls) => {
+            let made = |k, c| Node::Over(i.clone(), k, *frame, c);
+            all.extend(shorter(keys).into_iter().map(|k| made(k, calls.clone())));
+            all.extend(fewer(calls).into_iter().map(|c| made(keys.clone(), c)));
+        }
+        Node::Top(i, rank) => {
+            all.extend(plainer_rank(rank).into_iter().map(|rank| Node::Top(i.clone(), rank)));
+        }
+        Node::WindowTop(i, rank) => {
+            all.extend(plainer_rank(rank).into_iter().map(|rank| Node::WindowTop(i.clone(), rank)));
+        }
+        Node::Map(input, exprs) => {
+            all.extend(shorter(exprs).into_iter().map(|exprs| Node::Map(input.clone(), exprs)));
         }
         // One table is simpler than two.
-        Node::Source(1) => all.push(Node::Source(0)),
-        _ => {}
+        Node::Source(table, dress) => {
+            all.extend((*table == 1).then_some(Node::Source(0, *dress)));
+            all.extend((*dress != PLAIN).then_some(Node::Source(*table, PLAIN)));
+        }
+        _ => all.extend(plainer_join(node)),
     }
     all
 }
