@@ -204,10 +204,8 @@ pub fn measure(task: &Task, repeats: u32, engine_wasm: Option<&Path>) -> Result<
     if workload == Workload::F2 {
         return measure_function(task, &columns, repeats);
     }
-    let expected = match task.records {
-        PUBLISHED_RECORDS => workload.published(),
-        _ => loops::run(workload, &columns),
-    };
+    let published = workload.published().filter(|_| task.records == PUBLISHED_RECORDS);
+    let expected = published.unwrap_or_else(|| loops::run(workload, &columns));
     let (clocks, totals) = match task.subject {
         Subject::Loop => time(repeats, || Ok(loops::run(workload, &columns)))?,
         Subject::Native | Subject::BuiltIn => {

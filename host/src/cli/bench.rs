@@ -20,9 +20,11 @@ use super::{Done, Failure, bench_state};
 pub(super) struct BenchArgs {
     #[command(subcommand)]
     other: Option<Other>,
-    /// Which workloads: W1 (with a text key W1s, with two keys W1k2, by a guest W1g), W2, W3, W4, W5, F2; all when none is named
-    #[arg(value_name = "WORKLOAD", value_parser = workload)]
-    workloads: Vec<Workload>,
+    /// Which workloads: W1 (with a text key W1s, with two keys W1k2, by a guest W1g), W2, W3, W4, W5, F2; these when none is
+    /// named. For one feature each: cumulate, window-join, temporal-join, join, top-n, window-top-n, first, last,
+    /// over-rows, over-range, distinct, early; `features` for all of those
+    #[arg(value_name = "WORKLOAD", value_parser = named)]
+    workloads: Vec<Named>,
     /// How many records
     #[arg(long, value_name = "N", default_value_t = 10_000_000)]
     records: u64,
@@ -63,12 +65,37 @@ enum Other {
 }
 
 pub(super) fn workload(name: &str) -> Result<Workload, String> {
-    let names = || workloads().iter().map(|w| w.name()).collect::<Vec<_>>().join(", ");
+    let names = || Workload::every().map(Workload::name).collect::<Vec<_>>().join(", ");
     Workload::named(name).ok_or_else(|| format!("the workloads are {}", names()))
 }
 
-fn workloads() -> Vec<Workload> {
-    Workload::ALL.into_iter().chain(Workload::GUESTS).collect()
+/// The name that stands for one workload a feature.
+const FEATURES: &str = "features";
+
+/// What a name on the command line stands for.
+#[derive(Clone)]
+enum Named {
+    One(Workload),
+    Features,
+}
+
+fn named(name: &str) -> Result<Named, String> {
+    match name.eq_ignore_ascii_case(FEATURES) {
+        true => Ok(Named::Features),
+        false => workload(name).map(Named::One).map_err(|e| format!("{e}; {FEATURES}")),
+    }
+}
+
+/// The workloads of these names; without a name those that do not ask for one feature.
+fn workloads(names: &[Named]) -> Vec<Workload> {
+    let of = |named: &Named| match named {
+        Named::One(workload) => vec![*workload],
+        Named::Features => Workload::features().collect(),
+    };
+    match names {
+        [] => Workload::ALL.into_iter().chain(Workload::GUESTS).collect(),
+        names => names.iter().flat_map(of).collect(),
+    }
 }
 
 pub(super) fn subject(name: &str) -> Result<Subject, String> {
@@ -95,13 +122,9 @@ pub(super) fn bench(args: &BenchArgs, console: &mut Console) -> Done {
     if args.here {
         return here(args, console);
     }
-    let workloads = match args.workloads.as_slice() {
-        [] => workloads(),
-        named => named.to_vec(),
-    };
     let mut failure = None;
     let mut table = String::new();
-    for (i, workload) in workloads.into_iter().enumerate() {
+    for (i, workload) in workloads(&args.workloads).into_iter().enumerate() {
         let measured = measure_workload(workload, args, console)?;
         let yardstick = Subject::baseline(workload);
         let baseline = measured.iter().find(|(t, m)| t.subject == yardstick && m.is_ok());
@@ -130,7 +153,7 @@ pub(super) fn bench(args: &BenchArgs, console: &mut Console) -> Done {
 
 /// The hidden side: one task, its runs as one line.
 fn here(args: &BenchArgs, console: &mut Console) -> Done {
-    let ([workload], [subject], [threads]) =
+    let ([Named::One(workload)], [subject], [threads]) =
         (args.workloads.as_slice(), args.engines.as_slice(), args.threads.as_slice())
     else {
         console.say("error: --here measures one workload by one engine on so many threads");

@@ -12,10 +12,8 @@ const RECORDS: u64 = 120_000;
 
 /// What a workload must give.
 fn expected(workload: Workload, records: u64) -> Value {
-    let t = match records {
-        highwater::bench::PUBLISHED_RECORDS => workload.published(),
-        _ => loops::run(workload, &workload.input(records)),
-    };
+    let published = workload.published().filter(|_| records == highwater::bench::PUBLISHED_RECORDS);
+    let t = published.unwrap_or_else(|| loops::run(workload, &workload.input(records)));
     json!({
         "records": records, "rows": t.rows, "late": t.late, "counts": t.counts, "sums": t.sums,
         "maxima": t.maxima,
@@ -27,12 +25,16 @@ fn the_workloads_on_engine_wasm_give_what_the_loops_give() {
     let path = artifacts::engine().expect("engine.wasm builds");
     let mut module = Module::load(Some(&path)).expect("it is an engine");
     let mut list = Vec::new();
-    for &workload in Workload::SUPPORTED {
+    for workload in Workload::ALL.into_iter().chain(Workload::features()) {
         let columns = workload.input(RECORDS);
         let loops = loops::run(workload, &columns);
         for batch_rows in [1_000, 8_192] {
             let found = module.run(workload, &columns, batch_rows).expect("runs");
             assert_eq!(found, loops, "{}, batches of {batch_rows}", workload.name());
+        }
+        // The browser makes the columns of W1 to W5 alone.
+        if !Workload::ALL.contains(&workload) {
+            continue;
         }
         list.push(json!({
             "workload": workload.name(),

@@ -371,6 +371,23 @@ fn the_benchmark_prints_a_line_a_measurement() {
 }
 
 #[test]
+fn the_benchmark_asks_for_features_by_name() {
+    let few = ["--records", "20000", "--repeats", "1", "--engine", "loop,native"];
+    let (lines, output) = bench(&[&["features"], &few[..]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let names: Vec<_> = lines.iter().filter_map(|l| l["workload"].as_str()).collect();
+    assert!(names.contains(&"cumulate") && names.contains(&"early"), "{names:?}");
+    for pair in lines.chunks(2) {
+        for field in ["workload", "rows", "late", "counts", "sums", "maxima"] {
+            assert_eq!(pair[0][field], pair[1][field], "{field} of {}", pair[0]);
+        }
+        assert!(pair[1]["ratio"].as_f64().is_some_and(|r| r > 0.0), "{}", pair[1]);
+    }
+    let (lines, _) = bench(&[&["Top-N"], &few[..]].concat());
+    assert_eq!(lines.len(), 2);
+}
+
+#[test]
 fn the_benchmark_counts_threads_and_says_what_it_cannot_measure() {
     let few = ["W1", "--records", "30000", "--repeats", "1", "--engine", "native"];
     let (lines, output) = bench(&[&few[..], &["--threads", "1,3"]].concat());

@@ -4,6 +4,7 @@
 
 pub mod loops;
 pub mod native;
+pub mod questions;
 mod sql;
 pub mod stream;
 
@@ -15,6 +16,7 @@ use arrow_array::types::{Int64Type, TimestampMillisecondType};
 use arrow_array::{ArrayRef, Int32Array, Int64Array, StringArray, TimestampMillisecondArray};
 use highwater_engine::batch::RowKind;
 
+use questions::Question;
 pub use sql::Timing;
 use stream::{BIDS_PER_OPENING, Bid, Stream};
 
@@ -54,6 +56,8 @@ pub enum Workload {
     W1Guest,
     /// A cheap function of two integers, computed by a guest: expressions alone, no stream.
     F2,
+    /// A feature of the language beyond these.
+    Asked(Question),
 }
 
 impl Workload {
@@ -71,8 +75,15 @@ impl Workload {
     /// What guests do, beside the same built in.
     pub const GUESTS: [Workload; 2] = [Workload::W1Guest, Workload::F2];
 
-    /// Those whose SQL the engine takes.
-    pub const SUPPORTED: &'static [Workload] = &Workload::ALL;
+    /// One for each further feature of the language, in the order of reports.
+    pub fn features() -> impl Iterator<Item = Workload> {
+        Question::all().map(Workload::Asked)
+    }
+
+    /// All there are.
+    pub fn every() -> impl Iterator<Item = Workload> {
+        Workload::ALL.into_iter().chain(Workload::GUESTS).chain(Workload::features())
+    }
 
     /// Its name in reports and arguments.
     pub fn name(self) -> &'static str {
@@ -86,13 +97,13 @@ impl Workload {
             Workload::W5 => "W5",
             Workload::W1Guest => "W1g",
             Workload::F2 => "F2",
+            Workload::Asked(question) => question.definition().name,
         }
     }
 
     /// The workload of that name, in capitals or not.
     pub fn named(name: &str) -> Option<Workload> {
-        let mut all = Workload::ALL.into_iter().chain(Workload::GUESTS);
-        all.find(|w| w.name().eq_ignore_ascii_case(name))
+        Workload::every().find(|w| w.name().eq_ignore_ascii_case(name))
     }
 
     /// What it does, in a few words.
@@ -107,12 +118,13 @@ impl Workload {
             Workload::W5 => "running sum per auction, a row a record",
             Workload::W1Guest => "W1 by a guest's window; ratios to the built-in window",
             Workload::F2 => "a * 908 + b by a guest's function; ratios to the loop",
+            Workload::Asked(question) => question.definition().title,
         }
     }
 
-    /// The published totals for 10,000,000 bids. Other keys of the same groups change nothing.
-    pub fn published(self) -> Totals {
-        match self {
+    /// The published totals for 10,000,000 bids, where there are some. Other keys of the same groups change nothing.
+    pub fn published(self) -> Option<Totals> {
+        let published = match self {
             Workload::W1 | Workload::W1Text | Workload::W1Pair | Workload::W1Guest => Totals {
                 rows: 997_165,
                 late: 94_335,
@@ -137,7 +149,9 @@ impl Workload {
             },
             // It is checked value by value.
             Workload::F2 => Totals::default(),
-        }
+            Workload::Asked(_) => return None,
+        };
+        Some(published)
     }
 
     /// The input of so many bids, made now.
@@ -161,16 +175,19 @@ impl Workload {
             Workload::W3 => vec![column(|bid| bid.bidder), ts()],
             Workload::W4 => return merged(stream, bids),
             Workload::W5 | Workload::F2 => vec![auction(), price()],
+            Workload::Asked(question) => return question.input_of(stream, bids),
         };
         Columns { arrays }
     }
 
     /// How many rows come before the bid of that number.
     pub fn rows_before(self, bid: u64) -> u64 {
-        match self {
-            Workload::W4 => bid + bid.div_ceil(BIDS_PER_OPENING),
-            _ => bid,
-        }
+        let merged = match self {
+            Workload::W4 => true,
+            Workload::Asked(question) => question.merged(),
+            _ => false,
+        };
+        if merged { bid + bid.div_ceil(BIDS_PER_OPENING) } else { bid }
     }
 
     /// Columns of other events than the stream's: kind, key, price, time.
@@ -189,12 +206,16 @@ impl Workload {
                 vec![Arc::new(kind), key(), price(), ts()]
             }
             Workload::W5 | Workload::F2 => vec![key(), price()],
+            Workload::Asked(question) => return question.columns_of(events),
         };
         Columns { arrays }
     }
 
     /// Adds result rows up, as the loops' consumers do. Of a changelog only what is now true counts.
     pub fn add(self, columns: &[ArrayRef], kinds: Option<&[RowKind]>, totals: &mut Totals) {
+        if let Workload::Asked(question) = self {
+            return question.definition().measures.add(columns, kinds, totals);
+        }
         let current = |row: usize| {
             kinds.is_none_or(|k| matches!(k[row], RowKind::Insert | RowKind::UpdateAfter))
         };
@@ -224,6 +245,7 @@ impl Workload {
                 totals.sums += sum(1);
             }
             Workload::F2 => totals.sums = totals.sums.wrapping_add(sum(0)),
+            Workload::Asked(_) => {}
         }
     }
 }
@@ -301,7 +323,7 @@ mod tests {
 
     #[test]
     fn every_workload_is_found_by_its_name() {
-        for workload in Workload::ALL.into_iter().chain(Workload::GUESTS) {
+        for workload in Workload::every() {
             assert_eq!(Workload::named(&workload.name().to_lowercase()), Some(workload));
         }
         assert_eq!(Workload::named("W6"), None);

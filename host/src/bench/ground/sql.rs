@@ -22,7 +22,7 @@ impl Workload {
         self.sql_at(connector, &Timing::PUBLISHED)
     }
 
-    /// The same at another timing; W5 and F2 have none.
+    /// The same at another timing; W5, F2 and the further features have none.
     ///
     /// The engine closes a window at its end minus 1 ms, the definition at its end: 1 ms more of delay
     /// makes them equal. The join drops what is behind the watermark in both. Its two sides are views of
@@ -30,6 +30,7 @@ impl Workload {
     pub fn sql_at(self, connector: &str, timing: &Timing) -> String {
         let windows = Some(timing.delay + 1);
         let hop = hop(timing.overlap);
+        let asked;
         let (columns, delay, query) = match self {
             Workload::W1 => ("auction BIGINT, price BIGINT, ", windows, TUMBLE),
             Workload::W1Text => ("auction STRING, price BIGINT, ", windows, TUMBLE),
@@ -42,6 +43,10 @@ impl Workload {
             Workload::W5 => ("auction BIGINT, price BIGINT", None, RUNNING),
             Workload::W1Guest => ("auction BIGINT, price BIGINT, ", windows, TALLY),
             Workload::F2 => ("a BIGINT, b BIGINT", None, LINEAR),
+            Workload::Asked(question) => {
+                asked = question.table();
+                (asked.0.as_str(), asked.1, question.definition().query)
+            }
         };
         let time = delay.map_or(String::new(), |delay| {
             let delay = seconds(delay);

@@ -38,6 +38,8 @@ pub struct Bid {
 pub struct Opening {
     /// Evenly one of all auctions.
     pub auction: i64,
+    /// From 1 to 10,000.
+    pub reserve: i64,
     /// Event time in milliseconds, out of order.
     pub ts: i64,
 }
@@ -82,7 +84,8 @@ impl Stream {
     pub fn opening(&self, j: u64) -> Opening {
         let c = mix((1_u64 << 63).wrapping_add(j.wrapping_mul(2)).wrapping_add(1));
         let ts = time(j.wrapping_mul(BIDS_PER_OPENING), scale(c, self.disorder));
-        Opening { auction: scale(c >> 32, self.auctions), ts }
+        let reserve = 1 + scale(mix(c), PRICES);
+        Opening { auction: scale(c >> 32, self.auctions), reserve, ts }
     }
 }
 

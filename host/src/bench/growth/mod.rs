@@ -198,7 +198,7 @@ impl Point {
     fn published(&self) -> Option<Totals> {
         let same = self.records == PUBLISHED_RECORDS
             && (self.stream, self.timing) == (Stream::PUBLISHED, Timing::PUBLISHED);
-        same.then(|| self.axis.workload().published())
+        self.axis.workload().published().filter(|_| same)
     }
 
     /// Measures `repeats` runs in this process; the input is made while the clock stands still. Short runs

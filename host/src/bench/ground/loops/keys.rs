@@ -31,6 +31,15 @@ fn intern<K: Copy + Eq + std::hash::Hash>(ids: &mut Ids<K>, known: &mut Vec<K>, 
     }) as usize
 }
 
+/// The state of a key among those of so many keys; there is room for all of them then.
+#[inline]
+pub fn at<T: Clone>(states: &mut Vec<T>, id: usize, keys: usize, empty: T) -> &mut T {
+    if id >= states.len() {
+        states.resize(keys.max(id + 1), empty);
+    }
+    &mut states[id]
+}
+
 /// One column of whole numbers.
 pub struct Long<'a> {
     column: &'a [i64],
@@ -43,6 +52,12 @@ impl<'a> Long<'a> {
     /// No key yet.
     pub fn new(column: &'a [i64]) -> Long<'a> {
         Long { column, ids: Ids::default(), known: Vec::new(), out: Vec::new() }
+    }
+
+    /// The key of a number that has been given out.
+    #[inline]
+    pub fn key(&self, id: usize) -> i64 {
+        self.known[id]
     }
 
     /// The same keys over the next piece of the column.

@@ -8,7 +8,7 @@ mod pieces;
 mod running;
 mod session;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod tumble;
 
 use arrow_array::cast::AsArray as _;
@@ -22,7 +22,7 @@ pub use pieces::Fed;
 
 /// The watermark over the events so far.
 #[derive(Clone, Copy)]
-struct Clock {
+pub(super) struct Clock {
     delay: i64,
     highest: i64,
     watermark: i64,
@@ -39,9 +39,20 @@ impl Clock {
         Clock { delay: timing.delay, highest: i64::MIN, watermark: i64::MIN }
     }
 
+    /// How far the watermark stays behind the highest event time.
+    pub(super) fn delay(&self) -> i64 {
+        self.delay
+    }
+
+    /// The watermark so far.
+    #[inline]
+    pub(super) fn watermark(&self) -> i64 {
+        self.watermark
+    }
+
     /// The watermark after an event, when the event moves it.
     #[inline]
-    fn advance(&mut self, ts: i64) -> Option<i64> {
+    pub(super) fn advance(&mut self, ts: i64) -> Option<i64> {
         if ts <= self.highest {
             return None;
         }
@@ -81,6 +92,7 @@ pub fn run(workload: Workload, columns: &Columns) -> Totals {
             });
             totals
         }
+        Workload::Asked(question) => (question.definition().by_hand)(columns),
     }
 }
 
