@@ -166,8 +166,9 @@ pub enum Op {
     },
     /// Keeps the rows of some ranks of each partition. Output: columns of the input, the rank.
     Rank(RankSpec),
-    /// Adds to each row aggregates of it and the rows of its partition before it, once the watermark has
-    /// reached its time. Output: columns of the input, one column an aggregate; never updating.
+    /// Adds to each row aggregates of it and the rows of its partition before it, and values of such, once the
+    /// watermark has reached its time. Output: columns of the input, one column an aggregate, one a LAG; never
+    /// updating.
     Over(OverSpec),
     /// The same as an outer join: rows without a partner leave with NULLs once none can come any more.
     /// Output: all columns of the left, all columns of the right.

@@ -1,12 +1,17 @@
-//! Aggregates: count, sum, average, least, greatest, as columns of accumulators.
+//! Aggregates as columns of accumulators: counts and sums, extremes, spreads, what depends on the order of rows.
 
 mod bag;
 mod count;
 mod distinct;
+mod exact;
 mod extreme;
+mod function;
+mod ordered;
 mod set;
+mod spread;
 mod sum;
 
+pub use function::Function;
 pub use set::{AggregateSet, Changes, Part};
 
 use std::sync::Arc;
@@ -14,63 +19,14 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Int64Array};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 
+use crate::batch::Seq;
 use crate::error::Result;
 use crate::schema::DataType;
 use crate::snapshot::bytes::Reader;
 use crate::value::Value;
 
-/// The aggregate functions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Function {
-    /// `COUNT(*)` or `COUNT(x)`: rows, or rows where `x` is not NULL. BIGINT, never NULL.
-    Count,
-    /// `SUM(x)`: the argument's type (integers wrap; a decimal gets precision 38); NULL over no value.
-    Sum,
-    /// `AVG(x)`: the argument's type, integers cut toward zero; a decimal gets precision 38 and at
-    /// least 6 decimals; NULL over no value.
-    Avg,
-    /// `MIN(x)`
-    Min,
-    /// `MAX(x)`
-    Max,
-}
-
-impl Function {
-    /// All of them.
-    pub const ALL: [Function; 5] =
-        [Function::Count, Function::Sum, Function::Avg, Function::Min, Function::Max];
-
-    /// The SQL name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Function::Count => "COUNT",
-            Function::Sum => "SUM",
-            Function::Avg => "AVG",
-            Function::Min => "MIN",
-            Function::Max => "MAX",
-        }
-    }
-
-    /// The function of that SQL name, in any case.
-    pub fn named(name: &str) -> Option<Function> {
-        Function::ALL.into_iter().find(|f| f.name().eq_ignore_ascii_case(name))
-    }
-
-    /// The result's type for an argument's type (`None` for `COUNT(*)`); `None` when it does not apply.
-    pub fn result_type(self, argument: Option<DataType>) -> Option<DataType> {
-        match (self, argument) {
-            (Function::Count, _) => Some(DataType::BigInt),
-            (_, None | Some(DataType::Null)) => None,
-            (Function::Sum, Some(DataType::Decimal(_, s))) => Some(DataType::Decimal(38, s)),
-            (Function::Avg, Some(DataType::Decimal(_, s))) => Some(DataType::Decimal(38, s.max(6))),
-            (Function::Sum | Function::Avg, Some(t)) => t.is_numeric().then_some(t),
-            (Function::Min | Function::Max, Some(t)) => Some(t),
-        }
-    }
-}
-
 /// An aggregate function over an input column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AggregateCall {
     /// Which function.
     pub function: Function,
@@ -80,7 +36,19 @@ pub struct AggregateCall {
     pub distinct: bool,
     /// A BOOLEAN input column that must be TRUE for the row to count (`FILTER (WHERE …)`).
     pub filter: Option<usize>,
+    /// What stands between the texts of LISTAGG, where it is no comma.
+    pub separator: Option<Arc<str>>,
 }
+
+impl AggregateCall {
+    /// A function over all values of a column (`None` for `COUNT(*)`).
+    pub fn of(function: Function, argument: Option<usize>) -> AggregateCall {
+        AggregateCall { function, argument, distinct: false, filter: None, separator: None }
+    }
+}
+
+/// Where a value came: its row's place in the stream, and which of those with that place it is.
+type Place = (Seq, u32);
 
 /// The accumulators of one aggregate: some words of every slot of an [`AggregateSet`].
 ///
@@ -119,6 +87,17 @@ trait Accumulator: Send {
         argument: Option<&ArrayRef>,
         from: usize,
     );
+
+    /// Whether results depend on the order in which values came, so that it has to be told.
+    fn is_ordered(&self) -> bool {
+        false
+    }
+
+    /// The same as [`Accumulator::update`] for one that [is ordered](Accumulator::is_ordered): where each
+    /// value came stands in `places`, each later than all before.
+    fn arrive(&mut self, _: &[u32], _: &ArrayRef, _from: usize, _: &[Place]) {
+        unreachable!("only one that asks for them gets places")
+    }
 
     /// Takes values back, each out of a slot it was put into before.
     fn retract(
@@ -198,6 +177,8 @@ struct Rows<'a> {
     values: &'a [i64],
     /// For each row, whether it is taken back; none when there are none such.
     back: &'a [bool],
+    /// Where each came; only for those that ask for it.
+    places: &'a [Place],
 }
 
 impl Rows<'_> {
@@ -271,11 +252,15 @@ fn accumulator(
     let plain: Box<dyn Accumulator> = match (function, argument) {
         (Function::Count, _) => Box::new(count::Count),
         (Function::Sum | Function::Avg, _) => sum::sum(function == Function::Avg, argument, result),
-        (Function::Min | Function::Max, Some(t)) => {
+        (_, None) => unreachable!("COUNT alone goes without an argument"),
+        (Function::Min | Function::Max | Function::BoolAnd | Function::BoolOr, Some(t)) => {
             let make = if retracts { bag::ranked } else { extreme::extreme };
-            return make(function == Function::Max, t);
+            return make(matches!(function, Function::Max | Function::BoolOr), t);
         }
-        (Function::Min | Function::Max, None) => unreachable!("MIN and MAX have an argument"),
+        (Function::FirstValue | Function::LastValue | Function::ListAgg, Some(t)) => {
+            return ordered::ordered(call, t, retracts);
+        }
+        (_, Some(t)) => spread::spread(function, t, result),
     };
     match argument {
         Some(t) if call.distinct => distinct::distinct(plain, t),

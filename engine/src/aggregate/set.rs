@@ -12,8 +12,8 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
 use highwater_kernels as kernels;
 
-use super::{Accumulator, AggregateCall, Words, WordsMut, accumulator};
-use crate::batch::Batch;
+use super::{Accumulator, AggregateCall, Place, Words, WordsMut, accumulator};
+use crate::batch::{Batch, Seq};
 use crate::column::take;
 use crate::schema::{DataType, Schema};
 
@@ -31,6 +31,12 @@ pub struct AggregateSet {
     empty: Vec<u64>,
     /// Slot after slot.
     words: Vec<u64>,
+    /// Whether an aggregate depends on the order of rows.
+    ordered: bool,
+    /// So many slots, the first, only look taken: what goes there is forgotten.
+    void: u32,
+    /// The place in the stream of the row that came last, and how many with it came before; kept for those.
+    last: (Seq, u32),
 }
 
 impl Clone for AggregateSet {
@@ -43,6 +49,9 @@ impl Clone for AggregateSet {
             skipped: self.skipped.clone(),
             empty: self.empty.clone(),
             words: self.words.clone(),
+            ordered: self.ordered,
+            void: self.void,
+            last: self.last,
         }
     }
 }
@@ -77,6 +86,9 @@ impl AggregateSet {
             calls: calls.to_vec(),
             results,
             skipped: vec![Vec::new(); accumulators.len()],
+            ordered: accumulators.iter().any(|a| a.is_ordered()),
+            void: 0,
+            last: (0, 0),
             accumulators,
             places,
             empty,
@@ -109,33 +121,75 @@ impl AggregateSet {
         self.words[slot as usize * self.empty.len()]
     }
 
-    /// Makes empty slots `from..to` count as taken.
-    pub fn occupy(&mut self, from: u32, to: u32) {
-        (from..to).for_each(|slot| self.words[slot as usize * self.empty.len()] += 1);
+    /// Makes the first so many slots, which are empty, count as taken: late rows go there.
+    pub fn occupy(&mut self, slots: u32) {
+        (0..slots).for_each(|slot| self.words[slot as usize * self.empty.len()] += 1);
+        self.void = slots;
     }
 
     /// Takes in rows of a batch from row `from` on, each into the slot beside it.
     pub fn update(&mut self, slots: &[u32], from: usize, batch: &Batch) {
         let stride = self.empty.len();
         kernels::count_rows(&mut self.words, stride, slots);
+        let arrivals = self.arrivals(from, slots.len(), batch);
         for i in 0..self.calls.len() {
-            let call = self.calls[i];
-            let argument = call.argument.map(|a| &batch.columns[a]);
+            let AggregateCall { argument, filter, .. } = self.calls[i];
+            let argument = argument.map(|a| &batch.columns[a]);
             let nulls = argument.is_some_and(|a| a.null_count() > 0);
-            if nulls || call.filter.is_some() {
-                self.update_some(i, slots, from, batch);
+            if nulls || filter.is_some() {
+                self.update_some(i, slots, from, batch, &arrivals);
                 continue;
             }
-            let words = WordsMut { all: &mut self.words, stride, at: self.places[i] };
-            self.accumulators[i].update(words, slots, argument, from);
+            self.hand_on(i, slots, argument, from, &arrivals);
+        }
+        if self.ordered {
+            // Those keep values: late ones would only pile up.
+            let void = self.void;
+            let all = self.accumulators.iter_mut().filter(|a| a.is_ordered());
+            all.for_each(|accumulator| accumulator.clear(0, void));
         }
     }
 
+    /// Where so many rows from row `from` on came; nothing when no aggregate asks.
+    fn arrivals(&mut self, from: usize, count: usize, batch: &Batch) -> Vec<Place> {
+        let rows = if self.ordered { from..from + count } else { 0..0 };
+        let place = |row: usize| {
+            let seq = batch.seqs.at(row);
+            // A window says many rows at one place; a snapshot is never taken between them.
+            self.last = (seq, if seq == self.last.0 { self.last.1 + 1 } else { 0 });
+            self.last
+        };
+        rows.map(place).collect()
+    }
+
+    /// Gives aggregate `i` values from position `from` on, none NULL.
+    fn hand_on(
+        &mut self,
+        i: usize,
+        slots: &[u32],
+        argument: Option<&ArrayRef>,
+        from: usize,
+        arrivals: &[Place],
+    ) {
+        if let (Some(argument), true) = (argument, self.accumulators[i].is_ordered()) {
+            return self.accumulators[i].arrive(slots, argument, from, arrivals);
+        }
+        let words = WordsMut { all: &mut self.words, stride: self.empty.len(), at: self.places[i] };
+        self.accumulators[i].update(words, slots, argument, from);
+    }
+
     /// The update of aggregate `i` with rows that may be left out.
-    fn update_some(&mut self, i: usize, slots: &[u32], from: usize, batch: &Batch) {
-        let call = self.calls[i];
-        let argument = call.argument.map(|a| &batch.columns[a]);
-        let filter = call.filter.map(|f| batch.columns[f].as_boolean());
+    fn update_some(
+        &mut self,
+        i: usize,
+        slots: &[u32],
+        from: usize,
+        batch: &Batch,
+        arrivals: &[Place],
+    ) {
+        let AggregateCall { argument, filter, .. } = self.calls[i];
+        let argument = argument.map(|a| &batch.columns[a]);
+        let filter = filter.map(|f| batch.columns[f].as_boolean());
         let (mut kept, mut rows) = (Vec::new(), Vec::new());
         for (&slot, row) in slots.iter().zip(from..) {
             let wanted = filter.is_none_or(|f| f.is_valid(row) && f.value(row));
@@ -147,8 +201,9 @@ impl AggregateSet {
             }
         }
         let argument = argument.map(|a| take(a, &rows));
-        let words = WordsMut { all: &mut self.words, stride: self.empty.len(), at: self.places[i] };
-        self.accumulators[i].update(words, &kept, argument.as_ref(), 0);
+        let came = |&row: &u32| arrivals.get(row as usize - from).copied();
+        let arrivals: Vec<Place> = rows.iter().filter_map(came).collect();
+        self.hand_on(i, &kept, argument.as_ref(), 0, &arrivals);
     }
 
     /// Takes, for each pair, the second slot into the first.

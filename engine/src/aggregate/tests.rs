@@ -21,7 +21,7 @@ fn batch(data_type: DataType, values: &[Value]) -> Batch {
 }
 
 fn set(function: Function, batch: &Batch, filter: Option<usize>) -> AggregateSet {
-    let call = AggregateCall { function, argument: Some(0), distinct: false, filter };
+    let call = AggregateCall { filter, ..AggregateCall::of(function, Some(0)) };
     AggregateSet::new(&[call], &batch.schema)
 }
 
@@ -169,3 +169,6 @@ fn words_that_nothing_writes_are_refused() {
         assert!(!load(&bytes), "{function:?} {data_type} {words:?}");
     }
 }
+
+mod ordered;
+mod spread;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 
+use super::lag::Lags;
 use super::partition::Partition;
 use super::step::Step;
-use super::{Frame, OverSpec};
+use super::{Frame, Lag, OverSpec};
 use crate::aggregate::{AggregateCall, AggregateSet};
 use crate::batch::{Batch, Seq, Stair};
 use crate::column::{millis, take};
@@ -28,7 +29,8 @@ use crate::window::WaitingRows;
 /// when the watermark has reached it. Over some of them, it is when a row of its partition with its time or
 /// a later one has left; a row behind the watermark that is not late leaves with the next step. Rows that no
 /// frame reaches any more are forgotten: with `RANGE` by the watermark, and then also what has left before,
-/// so that a row of a forgotten partition is as one of a new one.
+/// so that a row of a forgotten partition is as one of a new one. LAG may ask for a row however old it is: with
+/// it, no partition is forgotten.
 #[derive(Clone)]
 pub struct OverAggregate {
     pub(super) name: String,
@@ -54,6 +56,7 @@ pub struct OverAggregate {
     pub(super) due: BTreeMap<(i64, u64), Due>,
     /// What aggregates read of the rows in frames.
     pub(super) framed: WaitingRows,
+    pub(super) lags: Lags,
     /// When partitions may be forgotten.
     pub(super) forgets: BTreeSet<(i64, u32)>,
     pub(super) ids: Vec<u32>,
@@ -92,7 +95,8 @@ impl OverAggregate {
     ) -> OverAggregate {
         let arguments =
             || spec.aggregates.iter().flat_map(|c| c.argument.into_iter().chain(c.filter));
-        let used = spec.columns.iter().chain(&spec.keys).copied().chain([spec.time]);
+        let lagged = spec.lags.iter().flat_map(|lag| lag.default.into_iter().chain([lag.column]));
+        let used = spec.columns.iter().chain(&spec.keys).copied().chain([spec.time]).chain(lagged);
         let kept: Vec<usize> =
             used.chain(arguments()).collect::<BTreeSet<_>>().into_iter().collect();
         let read: Vec<usize> = arguments().collect::<BTreeSet<_>>().into_iter().collect();
@@ -102,12 +106,18 @@ impl OverAggregate {
             .map(|call| AggregateCall {
                 argument: call.argument.map(|c| place(&read, c)),
                 filter: call.filter.map(|c| place(&read, c)),
-                ..*call
+                ..call.clone()
             })
             .collect();
         let (kept_schema, framed) = (of_columns(input, &kept), of_columns(input, &read));
         let among =
             |columns: &[usize]| columns.iter().map(|&c| place(&kept, c)).collect::<Vec<_>>();
+        let lag = |lag: &Lag| Lag {
+            column: place(&kept, lag.column),
+            default: lag.default.map(|column| place(&kept, column)),
+            ..*lag
+        };
+        let lags = spec.lags.iter().map(lag).collect();
         let keys = KeyColumns::new(input, &spec.keys);
         OverAggregate {
             name: name.to_owned(),
@@ -131,6 +141,7 @@ impl OverAggregate {
             waiting: WaitingRows::new(&kept_schema),
             due: BTreeMap::new(),
             framed: WaitingRows::new(&framed),
+            lags: Lags::new(lags, |columns| of_columns(&kept_schema, columns)),
             forgets: BTreeSet::new(),
             ids: Vec::new(),
         }
@@ -214,6 +225,7 @@ impl OverAggregate {
             let framed = self.framed.next() + step.rows.len() as u64;
             partition.say(self.frame, (time, framed), &mut left);
             left.drain(..).for_each(|number| step.leave(id, number));
+            self.lags.say(partition, step);
             step.say(id, number, seq);
             self.enter_end(id);
         }
@@ -229,7 +241,8 @@ impl OverAggregate {
     /// Enters when a partition may be forgotten, unless that has been done.
     pub(super) fn enter_end(&mut self, id: u32) {
         let partition = &mut self.partitions[id as usize];
-        if let (false, Some(moment)) = (partition.entered, partition.forgets(self.frame)) {
+        let kept = partition.entered || !self.lags.is_empty();
+        if let (false, Some(moment)) = (kept, partition.forgets(self.frame)) {
             partition.entered = true;
             self.forgets.insert((moment, id));
         }
@@ -255,7 +268,10 @@ impl OverAggregate {
     /// Does what was done to the accumulators; the rows that are said.
     fn follow(&mut self, step: Step, upto: Seq) -> Batch {
         let rows = self.waiting.take(&step.rows);
+        let lagged = self.lags.results(&rows, &step);
+        // The order that counts is the one in which rows leave, not that in which they came.
         let read = select(rows.clone(), self.framed.schema(), &self.read);
+        let read = Batch { seqs: step.seqs.clone().into(), ..read };
         let changes = match self.frame.is_bounded() {
             true => {
                 self.framed.push(read.clone());
@@ -266,7 +282,7 @@ impl OverAggregate {
         let trails = self.aggregates.follow(&step.slots, &changes).trails;
         let handed_on = self.handed_on.iter().map(|&c| Arc::clone(&rows.columns[c]));
         let results = trails.iter().map(|trail| take(&trail.after, &step.results));
-        let columns: Vec<ArrayRef> = handed_on.chain(results).collect();
+        let columns: Vec<ArrayRef> = handed_on.chain(results).chain(lagged).collect();
         let made = Batch::new(Arc::clone(&self.output), columns, step.seqs.into());
         Batch { stairs: step.stairs, upto, ..made }
     }

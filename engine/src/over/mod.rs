@@ -1,6 +1,8 @@
-//! OVER: for each row, aggregates of the rows that stand before it by event time and of itself.
+//! OVER: for each row, aggregates of the rows that stand before it by event time and of itself, and single
+//! values of rows before it.
 
 mod aggregate;
+mod lag;
 mod partition;
 mod state;
 mod step;
@@ -27,6 +29,17 @@ impl Frame {
     }
 }
 
+/// `LAG`: a column of the row so many places before in the partition, whatever the frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lag {
+    /// The column of the input.
+    pub column: usize,
+    /// How many places; 0 is the row itself.
+    pub offset: u64,
+    /// The column of the row itself that stands in where there is no such row; `None` is NULL.
+    pub default: Option<usize>,
+}
+
 /// Aggregates over a frame for each row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OverSpec {
@@ -38,6 +51,9 @@ pub struct OverSpec {
     pub frame: Frame,
     /// The aggregates.
     pub aggregates: Vec<AggregateCall>,
-    /// The columns of the input that are handed on; the aggregates' results stand behind them.
+    /// The values of rows before.
+    pub lags: Vec<Lag>,
+    /// The columns of the input that are handed on; behind them stand the results of the aggregates, then
+    /// those of LAG.
     pub columns: Vec<usize>,
 }

@@ -12,6 +12,8 @@ pub(super) struct Partition {
     /// The rows in the frame of the last row that was said, that one included, by time and number; only of
     /// frames that rows leave.
     pub(super) frame: VecDeque<(i64, u64)>,
+    /// The numbers of the last rows that were said, as far back as LAG looks.
+    pub(super) before: VecDeque<u64>,
     /// Whether a moment is entered at which it may be forgotten.
     pub(super) entered: bool,
 }

@@ -48,7 +48,37 @@ impl OverAggregate {
             put(&mut out, place);
             put_signed(&mut out, time);
         }
+        if !self.lags.is_empty() {
+            self.encode_lags(&ids, &mut out);
+        }
         out
+    }
+
+    /// The rows that LAG sees, in the same way.
+    fn encode_lags(&mut self, ids: &[u32], out: &mut Vec<u8>) {
+        let mut rows: Vec<(u64, u64)> = Vec::new();
+        for (place, &id) in (0..).zip(ids) {
+            let before = self.partitions[id as usize].before.iter();
+            rows.extend(before.map(|&number| (number, place)));
+        }
+        rows.sort();
+        put_rows(out, &self.lags.rows.all(), false);
+        rows.iter().for_each(|&(_, place)| put(out, place));
+    }
+
+    fn decode_lags(&mut self, ids: &[u32], reader: &mut Reader<'_>) -> Result<bool> {
+        let Some(rows) = read_rows(reader, self.lags.rows.schema())? else { return Ok(false) };
+        for number in 0..rows.rows as u64 {
+            let place = usize::try_from(reader.number()?).ok();
+            let Some(&id) = place.and_then(|place| ids.get(place)) else { return Ok(false) };
+            let before = &mut self.partitions[id as usize].before;
+            before.push_back(number);
+            if before.len() as u64 > self.lags.most() {
+                return Ok(false);
+            }
+        }
+        self.lags.rows.push(rows);
+        Ok(true)
     }
 
     /// Takes back what [`OverAggregate::encode`] wrote; `false` when it is of another operator.
@@ -71,6 +101,9 @@ impl OverAggregate {
         let Some(ids) = self.table.load(count, &mut reader)? else { return Ok(false) };
         self.grow();
         if !self.aggregates.load(&ids, &mut reader)? || !self.decode_frames(&ids, &mut reader)? {
+            return Ok(false);
+        }
+        if !self.lags.is_empty() && !self.decode_lags(&ids, &mut reader)? {
             return Ok(false);
         }
         reader.end()?;
@@ -96,6 +129,7 @@ impl OverAggregate {
         (self.due, self.forgets) = (BTreeMap::new(), BTreeSet::new());
         self.waiting.clear();
         self.framed.clear();
+        self.lags.rows.clear();
     }
 
     /// The rows in frames. Those of a partition are all that its accumulators have taken in.

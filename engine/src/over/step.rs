@@ -22,6 +22,10 @@ pub(super) struct Step {
     pub(super) seqs: Vec<Seq>,
     /// For each of them, after which change its results are read.
     pub(super) results: Vec<u32>,
+    /// For each of them and each call of LAG, the number of the row it sees.
+    pub(super) lagged: Vec<Option<u64>>,
+    /// The numbers of the rows that no LAG sees any more.
+    pub(super) passed: Vec<u64>,
     /// The numbers of the rows that leave a frame.
     pub(super) left: Vec<u64>,
     /// The steps of the watermark, each behind the rows it has released.
@@ -53,7 +57,7 @@ impl Step {
         self.left.push(number);
     }
 
-    /// The rows that come and go, one a change.
+    /// The rows that come and go, one a change, each at the place where it was done.
     pub(super) fn changelog(&self, said: &Batch, left: Batch) -> Batch {
         let behind = said.rows as u32;
         let place = |change: &Change| match *change {
@@ -64,8 +68,17 @@ impl Step {
             Change::In(_) => RowKind::Insert,
             Change::Out(_) => RowKind::Delete,
         };
+        let mut seq = 0;
+        let done = |change: &Change| {
+            if let Change::In(row) = *change {
+                seq = self.seqs[row as usize];
+            }
+            seq
+        };
+        let seqs: Vec<Seq> = self.changes.iter().map(done).collect();
         let order: Vec<u32> = self.changes.iter().map(place).collect();
         let kinds: Arc<[RowKind]> = self.changes.iter().map(kind).collect();
-        Batch { kinds: Some(kinds), ..Batch::concat(&[said.clone(), left]).gather(&order) }
+        let changes = Batch::concat(&[said.clone(), left]).gather(&order);
+        Batch { kinds: Some(kinds), seqs: seqs.into(), ..changes }
     }
 }

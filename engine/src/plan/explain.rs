@@ -7,7 +7,7 @@ use super::{
     AggregateCall, GroupingSet, GuestCall, Node, NodeId, Op, OverSpec, Plan, SourceSpec, WindowSpec,
 };
 use crate::expr::Expr;
-use crate::over::Frame;
+use crate::over::{Frame, Lag};
 use crate::schema::Schema;
 use crate::time::format_duration;
 
@@ -133,8 +133,15 @@ fn describe_over(spec: &OverSpec, input: &Schema) -> String {
         Frame::Range(None) => "RANGE UNBOUNDED PRECEDING".to_owned(),
         Frame::Range(Some(length)) => format!("RANGE {} PRECEDING", format_duration(length)),
     };
+    let lag = |lag: &Lag| {
+        let default = lag.default.map_or(String::new(), |d| format!(", {}", name(input, d)));
+        format!("LAG({}, {}{default})", name(input, lag.column), lag.offset)
+    };
+    let lags: Vec<String> = spec.lags.iter().map(lag).collect();
+    let lags =
+        if lags.is_empty() { String::new() } else { format!(", lags=[{}]", lags.join(", ")) };
     format!(
-        "Over(keys=[{}], order=[{}], frame=[{frame}], aggregates=[{}], columns=[{}])",
+        "Over(keys=[{}], order=[{}], frame=[{frame}], aggregates=[{}]{lags}, columns=[{}])",
         names(input, &spec.keys),
         name(input, spec.time),
         calls(&spec.aggregates, input),
@@ -276,7 +283,11 @@ fn calls(aggregates: &[AggregateCall], input: &Schema) -> String {
             None => String::new(),
         };
         let distinct = if call.distinct { "DISTINCT " } else { "" };
-        format!("{}({distinct}{argument}){filter}", call.function.name())
+        let separator = match &call.separator {
+            Some(text) => format!(", '{}'", text.replace('\'', "''")),
+            None => String::new(),
+        };
+        format!("{}({distinct}{argument}{separator}){filter}", call.function.name())
     };
     aggregates.iter().map(call).collect::<Vec<_>>().join(", ")
 }

@@ -182,7 +182,7 @@ impl Planner<'_> {
         let placed = |(call, _): &(AggregateCall, Field)| AggregateCall {
             argument: call.argument.map(place),
             filter: call.filter.map(place),
-            ..*call
+            ..call.clone()
         };
         let aggregates: Vec<AggregateCall> = calls.iter().map(placed).collect();
         // A key that some set leaves out is no end of the window.
@@ -268,8 +268,8 @@ pub(super) fn few_at_once(input: &Relation, at: Option<Span>) -> Result<()> {
 fn read_by(call: Call, inputs: &mut Inputs) -> (AggregateCall, Field) {
     let argument = call.argument.map(|e| inputs.add(e, "argument"));
     let filter = call.filter.map(|e| inputs.add(e, "filter"));
-    let (function, distinct) = (call.function, call.distinct);
-    (AggregateCall { function, argument, distinct, filter }, call.field)
+    let Call { function, distinct, separator, field, .. } = call;
+    (AggregateCall { function, argument, distinct, filter, separator }, field)
 }
 
 /// The window an aggregation is over, as its operator sees it.

@@ -1,8 +1,10 @@
 //! What SELECT and HAVING see after GROUP BY: keys and aggregates, no other column.
 
+use std::sync::Arc;
+
 use sqlparser::ast::{
     DuplicateTreatment, Expr as Ast, Function as AstFunction, FunctionArg, FunctionArgExpr,
-    FunctionArguments, Ident,
+    FunctionArguments, Ident, Value as AstValue,
 };
 
 use super::call::plain_argument;
@@ -14,7 +16,7 @@ use super::scope::{Relation, Role};
 use super::sets::{Sets, grouping_of};
 use super::walk;
 use crate::aggregate::Function as Aggregate;
-use crate::error::{Diagnostic, Result, Span};
+use crate::error::{Diagnostic, Error, Result, Span};
 use crate::expr::{Expr, ExprKind};
 use crate::plan::{Emission, PaneColumn};
 use crate::schema::Field;
@@ -39,7 +41,15 @@ pub(super) struct Call {
     pub argument: Option<Expr>,
     pub distinct: bool,
     pub filter: Option<Expr>,
+    pub separator: Option<Arc<str>>,
     pub field: Field,
+}
+
+/// What a call says beside its argument and its filter.
+#[derive(Default)]
+pub(super) struct Manner {
+    pub distinct: bool,
+    pub separator: Option<Arc<str>>,
 }
 
 impl Call {
@@ -52,7 +62,7 @@ impl Call {
         function: Aggregate,
         argument: Option<Expr>,
         filter: Option<Expr>,
-        distinct: bool,
+        Manner { distinct, separator }: Manner,
     ) -> Result<Call> {
         let argument_type = argument.as_ref().map(|a| a.data_type);
         let Some(data_type) = function.result_type(argument_type) else {
@@ -61,13 +71,12 @@ impl Call {
                 "sql.type",
                 format!("{} does not apply to {of}", function.name()),
             )
-            .hint("SUM and AVG take numbers; COUNT, MIN and MAX take any column"));
+            .hint(format!("{} takes {}", function.name(), function.takes())));
         };
         let nullable = function != Aggregate::Count;
         let field = Field { name: String::new(), data_type, nullable, rowtime: false };
-        // The least of all values is the least of all different ones.
-        let distinct = distinct && !matches!(function, Aggregate::Min | Aggregate::Max);
-        Ok(Call { text, function, argument, distinct, filter, field })
+        let distinct = distinct && !function.ignores_distinct();
+        Ok(Call { text, function, argument, distinct, filter, separator, field })
     }
 }
 
@@ -197,7 +206,7 @@ impl Grouped<'_> {
             }
             None => None,
         };
-        let call = Call::new(text, function, argument, filter, distinct(call))?;
+        let call = Call::new(text, function, argument, filter, manner(function, call)?)?;
         let expr = Expr::column(self.base + self.calls.len(), &call.field);
         self.calls.push(call);
         Ok(expr)
@@ -205,9 +214,29 @@ impl Grouped<'_> {
 }
 
 /// Whether an aggregate is over different values.
-pub(super) fn distinct(call: &AstFunction) -> bool {
+fn distinct(call: &AstFunction) -> bool {
     matches!(&call.args, FunctionArguments::List(list)
         if list.duplicate_treatment == Some(DuplicateTreatment::Distinct))
+}
+
+/// What a call says beside its argument, which has been looked at.
+pub(super) fn manner(function: Aggregate, call: &AstFunction) -> Result<Manner> {
+    let separator = match &call.args {
+        FunctionArguments::List(list) if function == Aggregate::ListAgg => list.args.get(1),
+        _ => None,
+    };
+    let text = |arg: &FunctionArg| {
+        let ast = plain_argument(arg, function.name())?;
+        if let Ast::Value(value) = ast
+            && let AstValue::SingleQuotedString(text) = &value.value
+        {
+            return Ok(Arc::from(text.as_str()));
+        }
+        Err(Diagnostic::new("sql.argument", "LISTAGG is separated by a text as written")
+            .hint("for example LISTAGG(x, '; '); without one it is a comma")
+            .located(ast))
+    };
+    Ok(Manner { distinct: distinct(call), separator: separator.map(text).transpose()? })
 }
 
 /// The argument of an aggregate; `None` for `COUNT(*)`.
@@ -217,10 +246,7 @@ pub(super) fn argument(function: Aggregate, call: &AstFunction) -> Result<Option
         return Err(Diagnostic::new("sql.argument", format!("{name} needs an argument")));
     };
     if !list.clauses.is_empty() || !call.within_group.is_empty() || call.null_treatment.is_some() {
-        return Err(unsupported(
-            format!("{name} with ORDER BY or NULLS is not supported"),
-            "leave it out: the order of rows does not matter to it",
-        ));
+        return Err(arranged(function));
     }
     match list.args.as_slice() {
         [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)] if function == Aggregate::Count => {
@@ -231,11 +257,26 @@ pub(super) fn argument(function: Aggregate, call: &AstFunction) -> Result<Option
             }
         }
         [arg] => plain_argument(arg, name).map(Some),
+        [arg, _] if function == Aggregate::ListAgg => plain_argument(arg, name).map(Some),
         args => Err(Diagnostic::new(
             "sql.argument",
             format!("{name} takes one argument, not {}", args.len()),
         )),
     }
+}
+
+/// Why an aggregate with an order or a word on NULLs is refused.
+fn arranged(function: Aggregate) -> Error {
+    let ordered =
+        matches!(function, Aggregate::FirstValue | Aggregate::LastValue | Aggregate::ListAgg);
+    let hint = match ordered {
+        true => {
+            "leave it out: rows count in the order they arrive, of OVER in that of its window, and \
+                 NULLs never"
+        }
+        false => "leave it out: the order of rows does not matter to it",
+    };
+    unsupported(format!("{} with ORDER BY or NULLS is not supported", function.name()), hint)
 }
 
 /// What a finished [`Grouped`] hands on; it no longer borrows the input.

@@ -21,6 +21,7 @@ mod inputs;
 mod insert;
 mod interval;
 mod join;
+mod lag;
 mod late;
 mod limit;
 mod literal;

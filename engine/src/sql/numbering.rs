@@ -25,22 +25,22 @@ pub(super) fn takes_nothing(call: &AstFunction) -> Result<()> {
     Ok(())
 }
 
-/// The error of a frame that ROW_NUMBER does not have.
-pub(super) fn no_frame() -> Error {
-    unsupported("ROW_NUMBER takes no frame", "leave ROWS or RANGE out")
+/// The error of a frame that a call does not have.
+pub(super) fn no_frame(name: &str) -> Error {
+    unsupported(format!("{name} takes no frame"), "leave ROWS or RANGE out")
 }
 
 /// Numbers by ascending time never change: those of a rank without an end, as an OVER.
 pub(super) fn by_time(spec: &RankSpec, rows: &Relation) -> Option<OverSpec> {
     let [order] = spec.order.as_slice() else { return None };
     let timed = rows.columns[order.column].field.rowtime && !order.descending && !rows.updating;
-    let count =
-        AggregateCall { function: Aggregate::Count, argument: None, distinct: false, filter: None };
+    let count = AggregateCall::of(Aggregate::Count, None);
     (timed && spec.emit == Emit::Changes).then(|| OverSpec {
         keys: spec.keys.clone(),
         time: order.column,
         frame: Frame::Rows(None),
         aggregates: vec![count],
+        lags: Vec::new(),
         columns: spec.columns.clone(),
     })
 }

@@ -9,8 +9,9 @@ use super::call::function_name;
 use super::diagnose::{Locate, span};
 use super::expr::{self, Names, aggregate_of};
 use super::frame::{Windows, frame, over_error};
-use super::grouped::{Call, argument, distinct};
+use super::grouped::{Call, Manner, argument, manner};
 use super::guest::Functions;
+use super::lag::{LagCall, lag, no_lead};
 use super::numbering::{no_frame, takes_nothing};
 use super::planner::Planner;
 use super::rank::{direction, no_rank};
@@ -20,7 +21,7 @@ use super::window::missing_time;
 use crate::aggregate::Function as Aggregate;
 use crate::error::{Diagnostic, Error, Result, Span};
 use crate::expr::{Expr, ExprKind};
-use crate::over::{Frame, OverSpec};
+use crate::over::{Frame, Lag, OverSpec};
 use crate::plan::{AggregateCall, Op};
 use crate::schema::{Field, Schema};
 
@@ -31,7 +32,38 @@ pub(super) const RESULTS: usize = usize::MAX / 4 * 3;
 #[derive(Default)]
 pub(super) struct Overs {
     window: Option<Window>,
-    calls: Vec<Call>,
+    calls: Vec<Said>,
+}
+
+/// A call with OVER.
+enum Said {
+    Aggregate(Call),
+    Lag(LagCall),
+}
+
+impl Said {
+    fn text(&self) -> &str {
+        match self {
+            Said::Aggregate(call) => &call.text,
+            Said::Lag(call) => &call.text,
+        }
+    }
+
+    fn field(&self) -> &Field {
+        match self {
+            Said::Aggregate(call) => &call.field,
+            Said::Lag(call) => &call.field,
+        }
+    }
+
+    /// The expressions over the rows.
+    fn exprs(&mut self) -> impl Iterator<Item = &mut Expr> {
+        let [first, second] = match self {
+            Said::Aggregate(call) => [call.argument.as_mut(), call.filter.as_mut()],
+            Said::Lag(call) => [Some(&mut call.argument), call.default.as_mut()],
+        };
+        first.into_iter().chain(second)
+    }
 }
 
 impl Overs {
@@ -41,10 +73,17 @@ impl Overs {
             window.keys.iter_mut().for_each(|key| renumber(key, place));
             renumber(&mut window.order, place);
         }
-        for call in &mut self.calls {
-            call.argument.iter_mut().chain(&mut call.filter).for_each(|e| renumber(e, place));
-        }
+        self.calls.iter_mut().flat_map(Said::exprs).for_each(|expr| renumber(expr, place));
     }
+}
+
+/// What stands before OVER.
+#[derive(Clone, Copy)]
+enum Kind {
+    Aggregate(Aggregate),
+    /// ROW_NUMBER, which counts.
+    Number,
+    Lag,
 }
 
 /// A window, its names given their meaning.
@@ -53,7 +92,8 @@ struct Window {
     order: Expr,
     /// Where the order stands.
     order_at: Option<Span>,
-    frame: Frame,
+    /// `None`: any does, for what looks at no frame.
+    frame: Option<Frame>,
     at: Option<Span>,
 }
 
@@ -94,16 +134,16 @@ impl WithOvers<'_> {
     fn call(&mut self, ast: &Ast, call: &AstFunction) -> Result<Expr> {
         let name = function_name(call)?;
         let upper = name.to_ascii_uppercase();
-        let numbers = upper == "ROW_NUMBER";
-        let function = match aggregate_of(ast) {
-            Some((function, _)) => function,
-            None if numbers => Aggregate::Count,
-            None => return Err(self.no_aggregate(&name, &upper)),
+        let kind = match (upper.as_str(), aggregate_of(ast)) {
+            (_, Some((function, _))) => Kind::Aggregate(function),
+            ("ROW_NUMBER", _) => Kind::Number,
+            ("LAG", _) => Kind::Lag,
+            _ => return Err(self.no_aggregate(&name, &upper)),
         };
-        let window = self.window(call, numbers)?;
-        match &self.overs.window {
+        let window = self.window(call, kind)?;
+        match &mut self.overs.window {
             None => self.overs.window = Some(window),
-            Some(known) if known.is(&window) => {}
+            Some(known) if known.is(&window) => known.frame = known.frame.or(window.frame),
             Some(_) => {
                 return Err(over_error(
                     "all OVER calls of a query share one window, this one is another",
@@ -114,29 +154,30 @@ impl WithOvers<'_> {
             }
         }
         let text = ast.to_string();
-        let known = self.overs.calls.iter().position(|known| known.text == text);
+        let known = self.overs.calls.iter().position(|known| known.text() == text);
         let place = match known {
             Some(place) => place,
             None => {
-                let found = self.bound(text, (function, numbers), call)?;
+                let found = match kind {
+                    Kind::Lag => Said::Lag(lag(text, call, self.names)?),
+                    Kind::Aggregate(function) => {
+                        Said::Aggregate(self.aggregate(text, function, call)?)
+                    }
+                    Kind::Number => {
+                        takes_nothing(call)?;
+                        let manner = Manner::default();
+                        Said::Aggregate(Call::new(text, Aggregate::Count, None, None, manner)?)
+                    }
+                };
                 self.overs.calls.push(found);
                 self.overs.calls.len() - 1
             }
         };
-        Ok(Expr::column(RESULTS + place, &self.overs.calls[place].field))
+        Ok(Expr::column(RESULTS + place, self.overs.calls[place].field()))
     }
 
-    /// A call with its argument and filter.
-    fn bound(
-        &mut self,
-        text: String,
-        (function, numbers): (Aggregate, bool),
-        call: &AstFunction,
-    ) -> Result<Call> {
-        if numbers {
-            takes_nothing(call)?;
-            return Call::new(text, Aggregate::Count, None, None, false);
-        }
+    /// An aggregate with its argument and filter.
+    fn aggregate(&mut self, text: String, function: Aggregate, call: &AstFunction) -> Result<Call> {
         let bound = match argument(function, call)? {
             Some(argument) => Some(expr::bind(argument, self.names)?),
             None => None,
@@ -145,7 +186,7 @@ impl WithOvers<'_> {
             Some(filter) => Some(expr::bind_condition(filter, self.names, "FILTER (WHERE …)")?),
             None => None,
         };
-        Call::new(text, function, bound, filter, distinct(call))
+        Call::new(text, function, bound, filter, manner(function, call)?)
     }
 
     fn no_aggregate(&self, name: &str, upper: &str) -> Error {
@@ -153,22 +194,25 @@ impl WithOvers<'_> {
             || self.names.functions().is_some_and(|own| own.get(name).is_some());
         match upper {
             "RANK" | "DENSE_RANK" => no_rank(upper),
+            "LEAD" => no_lead(),
             _ if scalar => over_error(
                 format!("{upper} is no aggregate: OVER does not apply"),
-                "COUNT, SUM, AVG, MIN, MAX and ROW_NUMBER go with OVER",
+                "aggregates such as COUNT and SUM, ROW_NUMBER and LAG go with OVER",
             ),
             _ => unknown_function(name, upper, self.names.functions()),
         }
     }
 
     /// The window of a call.
-    fn window(&mut self, call: &AstFunction, numbers: bool) -> Result<Window> {
+    fn window(&mut self, call: &AstFunction, kind: Kind) -> Result<Window> {
         let Some(over) = &call.over else { unreachable!("only calls with OVER are asked for") };
         let written = self.windows.of(over)?;
-        let frame = match (numbers, written.frame) {
-            (true, None) => Frame::Rows(None),
-            (true, Some(_)) => return Err(no_frame()),
-            (false, written) => frame(written)?,
+        let frame = match (kind, written.frame) {
+            (Kind::Aggregate(_), written) => Some(frame(written)?),
+            (Kind::Number, None) => Some(Frame::Rows(None)),
+            (Kind::Lag, None) => None,
+            (Kind::Number, Some(_)) => return Err(no_frame("ROW_NUMBER")),
+            (Kind::Lag, Some(_)) => return Err(no_frame("LAG")),
         };
         let [item] = written.order_by else {
             let error = match written.order_by.get(1) {
@@ -205,7 +249,9 @@ impl Window {
     fn is(&self, other: &Window) -> bool {
         let keys = self.keys.iter().zip(&other.keys).all(|(a, b)| is_same(a, b));
         let order = is_same(&self.order, &other.order);
-        keys && self.keys.len() == other.keys.len() && order && self.frame == other.frame
+        let frames = self.frame.zip(other.frame);
+        let framed = frames.is_none_or(|(frame, other)| frame == other);
+        keys && self.keys.len() == other.keys.len() && order && framed
     }
 }
 
@@ -236,6 +282,45 @@ impl Below {
         self.exprs.push(expr);
         self.exprs.len() - 1
     }
+
+    /// The calls as the operator reads them, and the fields of their results: the aggregates come first.
+    fn read_by(&mut self, calls: Vec<Said>) -> (Vec<AggregateCall>, Vec<Lag>, Vec<Field>) {
+        let (mut aggregates, mut lags) = (Vec::new(), Vec::new());
+        let (mut results, mut seen) = (Vec::new(), Vec::new());
+        for call in calls {
+            match call {
+                Said::Aggregate(Call {
+                    function,
+                    argument,
+                    filter,
+                    distinct,
+                    separator,
+                    field,
+                    ..
+                }) => {
+                    let argument = argument.map(|e| self.place(e, "argument"));
+                    let filter = filter.map(|e| self.place(e, "filter"));
+                    let name = function.name().to_ascii_lowercase();
+                    aggregates.push(AggregateCall {
+                        function,
+                        argument,
+                        distinct,
+                        filter,
+                        separator,
+                    });
+                    results.push(Field { name, ..field });
+                }
+                Said::Lag(LagCall { argument, offset, default, field, .. }) => {
+                    let column = self.place(argument, "argument");
+                    let default = default.map(|e| self.place(e, "default"));
+                    lags.push(Lag { column, offset, default });
+                    seen.push(Field { name: "lag".to_owned(), ..field });
+                }
+            }
+        }
+        results.extend(seen);
+        (aggregates, lags, results)
+    }
 }
 
 /// A name that no column has.
@@ -257,8 +342,13 @@ impl Planner<'_> {
         let Overs { window: Some(window), calls } = overs else { return Ok(input) };
         let time = time_of(&window, &input)?;
         let count = input.columns.len();
+        let is_lag = |call: &Said| matches!(call, Said::Lag(_));
+        // The results of LAG stand behind those of the aggregates.
+        let mut order: Vec<usize> = (0..calls.len()).collect();
+        order.sort_by_key(|&i| is_lag(&calls[i]));
+        let place = |call: usize| count + order.iter().position(|&i| i == call).unwrap_or(call);
         exprs.for_each(|expr| {
-            renumber(expr, &|column| column.checked_sub(RESULTS).map_or(column, |i| count + i));
+            renumber(expr, &|column| column.checked_sub(RESULTS).map_or(column, place));
         });
         let columns = input.columns.iter().enumerate();
         let mut below = Below {
@@ -267,27 +357,18 @@ impl Planner<'_> {
         };
         let Window { keys, frame, at, .. } = window;
         let keys = keys.into_iter().map(|key| below.place(key, "key")).collect();
-        let mut results = Vec::new();
-        let mut aggregates = Vec::new();
-        for call in calls {
-            aggregates.push(AggregateCall {
-                function: call.function,
-                argument: call.argument.map(|e| below.place(e, "argument")),
-                distinct: call.distinct,
-                filter: call.filter.map(|e| below.place(e, "filter")),
-            });
-            results.push((call.function.name().to_ascii_lowercase(), call.field));
-        }
+        let (aggregates, lags, results) = below.read_by(calls);
         let rows = match below.exprs.len() == count {
             true => input,
             false => self.builder.project(&input, below.exprs, below.columns, at),
         };
         let mut columns = rows.columns[..count].to_vec();
-        for (i, (name, field)) in results.into_iter().enumerate() {
-            let field = Field { name: unique(&columns, &format!("{name}_{i}")), ..field };
+        for (i, field) in results.into_iter().enumerate() {
+            let field = Field { name: unique(&columns, &format!("{}_{i}", field.name)), ..field };
             columns.push(Column { qualifier: None, field, role: Role::Plain });
         }
-        let spec = OverSpec { keys, time, frame, aggregates, columns: (0..count).collect() };
+        let frame = frame.unwrap_or(Frame::Rows(None));
+        let spec = OverSpec { keys, time, frame, aggregates, lags, columns: (0..count).collect() };
         Ok(self.over(&rows, spec, columns, at))
     }
 

@@ -98,7 +98,8 @@ fn hand_on(node: &mut Node, mut used: BTreeSet<usize>, retracted: bool) -> Vec<u
             let kept: Vec<usize> = kept.collect();
             let among =
                 |from: usize, to: usize| kept.iter().filter(move |c| (from..to).contains(c));
-            *aggregates = among(calls, usize::MAX).map(|&c| aggregates[c - calls]).collect();
+            *aggregates =
+                among(calls, usize::MAX).map(|&c| aggregates[c - calls].clone()).collect();
             *bounds = among(first, calls).map(|&c| bounds[c - first]).collect();
             kept
         }
@@ -118,7 +119,11 @@ fn hand_on(node: &mut Node, mut used: BTreeSet<usize>, retracted: bool) -> Vec<u
             let kept: Vec<usize> = used.into_iter().collect();
             let (columns, calls) = kept.split_at(kept.partition_point(|&c| c < count));
             spec.columns = columns.iter().map(|&c| spec.columns[c]).collect();
-            spec.aggregates = calls.iter().map(|&c| spec.aggregates[c - count]).collect();
+            let (aggregates, lags) = (std::mem::take(&mut spec.aggregates), &spec.lags);
+            let lag = |&c: &usize| lags.get((c - count).checked_sub(aggregates.len())?).cloned();
+            spec.lags = calls.iter().filter_map(lag).collect();
+            let aggregate = |&c: &usize| aggregates.get(c - count).cloned();
+            spec.aggregates = calls.iter().filter_map(aggregate).collect();
             kept
         }
         _ => unreachable!("only those are asked"),

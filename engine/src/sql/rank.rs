@@ -159,7 +159,7 @@ pub(super) fn over(
     let Some(over) = &call.over else { unreachable!("only calls with OVER are asked for") };
     let spec = windows.of(over).map_err(|e| e.located(call))?;
     if spec.frame.is_some() {
-        return Err(no_frame().located(call));
+        return Err(no_frame("ROW_NUMBER").located(call));
     }
     if spec.order_by.is_empty() {
         let hint = "OVER (PARTITION BY a ORDER BY b): without an order no row is the first";

@@ -4,6 +4,7 @@ use sqlparser::ast::Expr as Ast;
 
 use super::diagnose::{unknown, unsupported};
 use super::guest::Functions;
+use super::lag::{needs_over, no_lead};
 use super::operator::lone_interval;
 use super::rank::{misplaced, no_rank};
 use crate::aggregate::Function as Aggregate;
@@ -36,23 +37,17 @@ pub(super) fn unknown_function(name: &str, upper: &str, own: Option<&Functions>)
             format!("{upper} is not supported: a run must give the same rows every time"),
             "use the event time of the record",
         ),
-        "STDDEV_POP"
-        | "STDDEV_SAMP"
-        | "STDDEV"
-        | "VAR_POP"
-        | "VAR_SAMP"
-        | "VARIANCE"
-        | "LISTAGG"
-        | "COLLECT"
-        | "FIRST_VALUE"
-        | "LAST_VALUE"
-        | "PERCENTILE"
-        | "APPROX_COUNT_DISTINCT"
-        | "LAG"
-        | "LEAD" => unsupported(
-            format!("the aggregate {upper} is not supported"),
-            "the aggregates are COUNT, SUM, AVG, MIN and MAX",
+        "COLLECT" | "ARRAY_AGG" | "JSON_ARRAYAGG" | "JSON_OBJECTAGG" => unsupported(
+            format!("{upper} is not supported: there are no collections"),
+            "LISTAGG(x) makes one text of all values",
         ),
+        "PERCENTILE" => unsupported(
+            "the aggregate PERCENTILE is not supported",
+            "MIN, MAX, AVG and STDDEV_POP say how values lie; ORDER BY … LIMIT keeps the greatest",
+        ),
+        "APPROX_COUNT_DISTINCT" => {
+            unsupported("APPROX_COUNT_DISTINCT is not supported", "COUNT(DISTINCT x) is exact")
+        }
         "GROUPING" | "GROUPING_ID" => Diagnostic::new(
             "sql.group",
             format!("{upper} asks for the grouping set of a row, and there is no GROUP BY here"),
@@ -66,6 +61,8 @@ pub(super) fn unknown_function(name: &str, upper: &str, own: Option<&Functions>)
             format!("{upper} does not stand here"),
             "it stands in GROUP BY, between its commas or in GROUPING SETS",
         ),
+        "LEAD" => no_lead(),
+        "LAG" => needs_over(),
         "RANK" | "DENSE_RANK" => no_rank(upper),
         "ROW_NUMBER" => misplaced(upper),
         "TUMBLE" | "SESSION" | "HOP" | "CUMULATE" | "TUMBLE_START" | "TUMBLE_END"

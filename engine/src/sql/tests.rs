@@ -89,6 +89,7 @@ pub(super) fn explained(script: &str) -> String {
     }
 }
 
+mod aggregate_mistakes;
 mod fuzz;
 mod joins;
 mod mistakes;

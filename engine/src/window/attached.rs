@@ -93,7 +93,7 @@ impl AttachedAggregate {
         self.held.clear();
         self.aggregates.clear(0, self.aggregates.slots() as u32);
         self.aggregates.grow(1);
-        self.aggregates.occupy(0, 1);
+        self.aggregates.occupy(1);
     }
 
     /// Makes room for all numbers there are.

@@ -104,7 +104,7 @@ impl Panes {
         self.set.clear(0, self.set.slots() as u32);
         self.set.grow(BLOCK);
         // Late records find their slot taken: they hold no key.
-        self.set.occupy(0, BLOCK as u32);
+        self.set.occupy(BLOCK as u32);
         self.panes.clear();
         self.free_rows.clear();
         self.free_blocks = (1..(self.set.slots() / BLOCK) as u32).rev().collect();

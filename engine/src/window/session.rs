@@ -151,7 +151,7 @@ impl SessionAggregate {
         self.timers = Timers::new(self.gap);
         self.aggregates.clear(0, self.aggregates.slots() as u32);
         self.aggregates.grow(1);
-        self.aggregates.occupy(0, 1);
+        self.aggregates.occupy(1);
         self.windows.resize(self.aggregates.slots(), 0);
         self.free = (1..self.aggregates.slots() as u32).rev().collect();
     }

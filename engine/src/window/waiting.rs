@@ -27,6 +27,14 @@ struct Chunk {
     left: usize,
 }
 
+/// Where rows stand.
+struct Found {
+    /// For each chunk, which of its rows.
+    rows: Vec<Vec<u32>>,
+    /// For each number, which of all of these.
+    order: Vec<u32>,
+}
+
 impl Chunk {
     /// Forgets the rows that have gone.
     fn pack(&mut self) {
@@ -90,30 +98,46 @@ impl WaitingRows {
 
     /// Takes out rows that wait, in the order of these numbers.
     pub(crate) fn take(&mut self, numbers: &[u64]) -> Batch {
-        let mut wanted: Vec<(u64, usize)> = numbers.iter().copied().zip(0..).collect();
-        wanted.sort();
-        let (mut parts, mut order, mut next) = (Vec::new(), vec![0; wanted.len()], 0);
-        for chunk in &mut self.chunks {
-            let last = chunk.numbers.last().copied().unwrap_or(0);
-            let mut rows = Vec::new();
-            while let Some(&(number, place)) = wanted.get(next).filter(|(n, _)| *n <= last) {
-                let row = chunk.numbers.partition_point(|&n| n < number);
-                chunk.waits[row] = false;
-                rows.push(row as u32);
-                order[place] = next as u32;
-                next += 1;
-            }
-            if !rows.is_empty() {
-                chunk.left -= rows.len();
-                parts.push(chunk.batch.gather(&rows));
-            }
+        let found = self.find(numbers);
+        let taken = self.gathered(&found);
+        for (chunk, rows) in self.chunks.iter_mut().zip(&found.rows) {
+            rows.iter().for_each(|&row| chunk.waits[row as usize] = false);
+            chunk.left -= rows.len();
         }
         self.chunks.retain(|chunk| chunk.left > 0);
         let sparse = |chunk: &&mut Chunk| chunk.left * 2 < chunk.numbers.len();
         self.chunks.iter_mut().filter(sparse).for_each(Chunk::pack);
+        taken
+    }
+
+    /// Rows that wait and go on waiting, in the order of these numbers; one may be asked for several times.
+    pub(crate) fn look(&self, numbers: &[u64]) -> Batch {
+        self.gathered(&self.find(numbers))
+    }
+
+    fn find(&self, numbers: &[u64]) -> Found {
+        let mut wanted: Vec<(u64, usize)> = numbers.iter().copied().zip(0..).collect();
+        wanted.sort();
+        let (mut found, mut next) = (Found { rows: Vec::new(), order: vec![0; wanted.len()] }, 0);
+        for chunk in &self.chunks {
+            let last = chunk.numbers.last().copied().unwrap_or(0);
+            let mut rows = Vec::new();
+            while let Some(&(number, place)) = wanted.get(next).filter(|(n, _)| *n <= last) {
+                rows.push(chunk.numbers.partition_point(|&n| n < number) as u32);
+                found.order[place] = next as u32;
+                next += 1;
+            }
+            found.rows.push(rows);
+        }
+        found
+    }
+
+    fn gathered(&self, found: &Found) -> Batch {
+        let some = self.chunks.iter().zip(&found.rows).filter(|(_, rows)| !rows.is_empty());
+        let parts: Vec<Batch> = some.map(|(chunk, rows)| chunk.batch.gather(rows)).collect();
         match parts.is_empty() {
             true => Batch::progress(Arc::clone(&self.schema), Vec::new(), 0),
-            false => Batch::concat(&parts).gather(&order),
+            false => Batch::concat(&parts).gather(&found.order),
         }
     }
 
@@ -165,6 +189,8 @@ mod tests {
             let taken = below(waiting.len() as u64 / 3 + 2).min(waiting.len() as u64);
             let taken: Vec<u64> =
                 (0..taken).map(|_| waiting.remove(below(waiting.len() as u64) as usize)).collect();
+            let twice = [&taken[..], &taken].concat();
+            assert_eq!(values(&rows.look(&twice)), twice, "round {round}");
             assert_eq!(values(&rows.take(&taken)), taken, "round {round}");
             assert_eq!(values(&rows.all()), waiting, "round {round}");
             let stored: usize = rows.chunks.iter().map(|chunk| chunk.numbers.len()).sum();

@@ -8,6 +8,7 @@ use highwater_engine::session::{Fast, Files, Options, Rows, Session};
 use crate::changelog;
 use crate::grouping;
 use crate::joins;
+use crate::ordered;
 use crate::over;
 use crate::rank;
 use crate::sandbox::Interpreter;
@@ -96,6 +97,7 @@ const OWN: [(&str, &str); 13] = [
 fn all() -> impl Iterator<Item = (&'static str, String)> {
     let plain = OWN.into_iter().chain(changelog::SCRIPTS).chain(joins::SCRIPTS);
     let plain = plain.chain(rank::SCRIPTS).chain(over::SCRIPTS).chain(windows::SCRIPTS);
+    let plain = plain.chain(ordered::SCRIPTS);
     plain
         .map(|(name, script)| (name, script.to_owned()))
         .chain(window_joins::scripts())

@@ -8,6 +8,7 @@ mod grouping;
 mod joins;
 mod live;
 mod manual;
+mod ordered;
 mod over;
 mod qualify;
 mod random;

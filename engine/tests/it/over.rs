@@ -64,9 +64,11 @@ pub const SCRIPTS: [(&str, &str); 10] = [
 
 /// The rows that a frame takes in.
 #[derive(Clone, Copy)]
-enum Frame {
+pub enum Frame {
     Rows(usize),
     Range(i64),
+    /// The same, and no partition is forgotten.
+    RangeForEver(i64),
     AllRows,
     AllRange,
 }
@@ -80,14 +82,14 @@ impl Frame {
         match self {
             Frame::Rows(n) => said[at.saturating_sub(n)..=at].to_vec(),
             Frame::AllRows => said[..=at].to_vec(),
-            Frame::Range(ms) => within(t - ms),
+            Frame::Range(ms) | Frame::RangeForEver(ms) => within(t - ms),
             Frame::AllRange => within(i64::MIN),
         }
     }
 }
 
 /// Each row with its frame, in the order in which a partition's leave; and how many were late.
-fn framed<K: Ord + Copy>(
+pub fn framed<K: Ord + Copy>(
     records: &[Record],
     frame: Frame,
     key: impl Fn(&Record) -> K,
@@ -131,7 +133,7 @@ fn framed<K: Ord + Copy>(
     (rows, late)
 }
 
-fn values(rows: &[Record]) -> Vec<i64> {
+pub fn values(rows: &[Record]) -> Vec<i64> {
     rows.iter().filter_map(|r| r.v).collect()
 }
 
@@ -139,12 +141,12 @@ fn sum(values: &[i64]) -> Option<i64> {
     values.iter().copied().reduce(|a, b| a + b)
 }
 
-fn text(k: Option<char>) -> String {
+pub fn text(k: Option<char>) -> String {
     or_null(k.map(|k| format!("\"{k}\"")))
 }
 
 /// The rows of a script are inserts and these, and so many were late.
-fn gives(script: &str, records: &[Record], mut wanted: Vec<String>, late: u64) {
+pub fn gives(script: &str, records: &[Record], mut wanted: Vec<String>, late: u64) {
     wanted.sort();
     for (parallelism, batch) in [(1, 1024), (3, 7)] {
         let (tables, dropped) = tables(&scenario(records, script), &options(parallelism, batch));

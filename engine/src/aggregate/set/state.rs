@@ -35,6 +35,8 @@ impl AggregateSet {
     /// `snapshot.corrupt` when there are too few bytes.
     pub fn load(&mut self, slots: &[u32], reader: &mut Reader<'_>) -> Result<bool> {
         let stride = self.empty.len();
+        // What comes next has a place of its own.
+        self.last = (0, 0);
         if reader.number()? != stride as u64 {
             return Ok(false);
         }

@@ -4,7 +4,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
 
 use super::AggregateSet;
-use crate::aggregate::{Rows, Trail, Words, WordsMut};
+use crate::aggregate::{AggregateCall, Rows, Trail, Words, WordsMut};
 use crate::batch::{Batch, RowKind};
 use crate::column::from_values;
 
@@ -39,15 +39,16 @@ impl AggregateSet {
                 *rows += 1;
             }
         }
+        let places = self.arrivals(0, slots.len(), batch);
         let trails = (0..self.calls.len())
             .map(|i| {
-                let call = self.calls[i];
-                let argument = call.argument.map(|a| &batch.columns[a]);
-                let all = call.filter.is_none()
+                let AggregateCall { argument, filter, .. } = self.calls[i];
+                let argument = argument.map(|a| &batch.columns[a]);
+                let all = filter.is_none()
                     && self.skipped[i].is_empty()
                     && argument.is_none_or(|a| a.null_count() == 0);
                 let words = WordsMut { all: &mut self.words, stride, at: self.places[i] };
-                let rows = Rows { values: &counts, back: &back };
+                let rows = Rows { values: &counts, back: &back, places: &places };
                 let quick = match all {
                     true => self.accumulators[i].trail(words, slots, argument, &rows),
                     false => None,
@@ -61,9 +62,9 @@ impl AggregateSet {
     /// The trail of aggregate `i`, a row at a time.
     fn trail_slowly(&mut self, i: usize, slots: &[u32], batch: &Batch, rows: &Rows<'_>) -> Trail {
         let (stride, at, result) = (self.empty.len(), self.places[i], self.results[i]);
-        let call = self.calls[i];
-        let argument = call.argument.map(|a| &batch.columns[a]);
-        let filter = call.filter.map(|f| batch.columns[f].as_boolean());
+        let AggregateCall { argument, filter, .. } = self.calls[i];
+        let argument = argument.map(|a| &batch.columns[a]);
+        let filter = filter.map(|f| batch.columns[f].as_boolean());
         let (mut before, mut after) = (Vec::new(), Vec::new());
         for (row, (&slot, &count)) in slots.iter().zip(rows.values).enumerate() {
             let back = rows.takes_back(row);
@@ -75,7 +76,13 @@ impl AggregateSet {
             before.push(value(self, count));
             let wanted = filter.is_none_or(|f| f.is_valid(row) && f.value(row));
             if wanted && argument.is_none_or(|a| a.is_valid(row)) {
-                self.change(i, slot, argument, row, back);
+                match back {
+                    true => self.take_back(i, slot, argument, row),
+                    false => {
+                        let place = rows.places.get(row..=row).unwrap_or_default();
+                        self.hand_on(i, &[slot], argument, row, place);
+                    }
+                }
             } else {
                 self.leave_out(i, slot, back);
             }
@@ -92,13 +99,10 @@ impl AggregateSet {
         Trail { before: from_values(&before, result), after: from_values(&after, result) }
     }
 
-    /// Takes the value of one row in, or back.
-    fn change(&mut self, i: usize, slot: u32, argument: Option<&ArrayRef>, row: usize, back: bool) {
+    /// Takes the value of one row back.
+    fn take_back(&mut self, i: usize, slot: u32, argument: Option<&ArrayRef>, row: usize) {
         let words = WordsMut { all: &mut self.words, stride: self.empty.len(), at: self.places[i] };
-        match back {
-            false => self.accumulators[i].update(words, &[slot], argument, row),
-            true => self.accumulators[i].retract(words, &[slot], argument, row),
-        }
+        self.accumulators[i].retract(words, &[slot], argument, row);
     }
 
     /// Counts a row that aggregate `i` leaves out.

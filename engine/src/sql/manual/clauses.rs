@@ -179,6 +179,13 @@ const OVER: &[Item] = &[
         "SELECT gauge, level, ROW_NUMBER() OVER (PARTITION BY gauge ORDER BY ts) AS n FROM readings;",
     ),
     item(
+        "LAG",
+        "LAG(x [, n [, default]]) OVER (PARTITION BY key ORDER BY time)",
+        "x of the row n places before, of the one right before without n; the default, or NULL, where there is \
+         none.",
+        "SELECT gauge, level, level - LAG(level) OVER (PARTITION BY gauge ORDER BY ts) AS rise FROM readings;",
+    ),
+    item(
         "WINDOW",
         "SELECT … OVER w FROM t WINDOW w AS (PARTITION BY … ORDER BY …)",
         "Names what several aggregates are over.",

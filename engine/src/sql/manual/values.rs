@@ -1,6 +1,6 @@
 //! Values: aggregates, forms, functions and types.
 
-use super::{Entry, Example, Gives, Section, item};
+use super::{Entry, Example, Gives, Item, Section, item, listed};
 use crate::aggregate::Function as Aggregate;
 use crate::expr::functions;
 
@@ -40,9 +40,77 @@ fn aggregate(function: Aggregate) -> Entry {
             "The greatest value.",
             "SELECT gauge, MAX(level) AS highest FROM readings GROUP BY gauge;",
         ),
+        Aggregate::FirstValue => (
+            "FIRST_VALUE(x)",
+            "The value that arrived first; with OVER, the one that stands first. NULLs are left out.",
+            "SELECT gauge, FIRST_VALUE(level) AS earliest FROM readings GROUP BY gauge;",
+        ),
+        Aggregate::LastValue => (
+            "LAST_VALUE(x)",
+            "The value that arrived last; with OVER, the one that stands last. NULLs are left out.",
+            "SELECT gauge, LAST_VALUE(level) AS latest FROM readings GROUP BY gauge;",
+        ),
+        Aggregate::ListAgg => (
+            "LISTAGG(text [, 'separator'])",
+            "All texts in the order they arrive, with a comma or the separator between them.",
+            "SELECT river, LISTAGG(DISTINCT gauge, '; ') AS gauges FROM readings GROUP BY river;",
+        ),
+        _ => return spread_or_condition(function),
     };
     item(function.name(), syntax, doc, script).entry(Section::Aggregates, Gives::Rows)
 }
+
+fn spread_or_condition(function: Aggregate) -> Entry {
+    let (syntax, doc, script) = match function {
+        Aggregate::VarPop => (
+            "VAR_POP(x)",
+            "The variance, of the type of AVG(x): of integers cut toward zero; NULL where the type cannot hold it.",
+            "SELECT river, VAR_POP(CAST(level AS DOUBLE)) AS spread FROM readings GROUP BY river;",
+        ),
+        Aggregate::VarSamp => (
+            "VAR_SAMP(x)",
+            "The variance of what the values are a sample of: by one value less, NULL over one.",
+            "SELECT river, VAR_SAMP(CAST(level AS DOUBLE)) AS spread FROM readings GROUP BY river;",
+        ),
+        Aggregate::StddevPop => (
+            "STDDEV_POP(x)",
+            "The standard deviation: the square root of VAR_POP(x).",
+            "SELECT river, STDDEV_POP(CAST(level AS DOUBLE)) AS spread FROM readings GROUP BY river;",
+        ),
+        Aggregate::StddevSamp => (
+            "STDDEV_SAMP(x)",
+            "The square root of VAR_SAMP(x).",
+            "SELECT river, STDDEV_SAMP(CAST(level AS DOUBLE)) AS spread FROM readings GROUP BY river;",
+        ),
+        Aggregate::BoolAnd => (
+            "BOOL_AND(x)",
+            "Whether all are TRUE. Of RisingWave, not of Flink.",
+            "SELECT gauge, BOOL_AND(level > 2) AS always FROM readings GROUP BY gauge;",
+        ),
+        _ => (
+            "BOOL_OR(x)",
+            "Whether one is TRUE. Of RisingWave, not of Flink.",
+            "SELECT gauge, BOOL_OR(level > 6) AS once FROM readings GROUP BY gauge;",
+        ),
+    };
+    item(function.name(), syntax, doc, script).entry(Section::Aggregates, Gives::Rows)
+}
+
+/// Aggregates under their other names.
+const ALIASES: [Item; 2] = [
+    item(
+        "VARIANCE",
+        "VARIANCE(x)",
+        "The same as VAR_SAMP(x).",
+        "SELECT river, VARIANCE(CAST(level AS DOUBLE)) AS spread FROM readings GROUP BY river;",
+    ),
+    item(
+        "STDDEV",
+        "STDDEV(x)",
+        "The same as STDDEV_SAMP(x).",
+        "SELECT river, STDDEV(CAST(level AS DOUBLE)) AS spread FROM readings GROUP BY river;",
+    ),
+];
 
 /// A value as a list writes it: name, syntax, what it is, an expression, its value.
 type Form = (&'static str, &'static str, &'static str, &'static str, &'static str);
@@ -192,6 +260,7 @@ fn formed(section: Section, forms: &'static [Form]) -> impl Iterator<Item = Entr
 /// All of them.
 pub(super) fn entries() -> Vec<Entry> {
     let mut all: Vec<Entry> = Aggregate::ALL.into_iter().map(aggregate).collect();
+    all.extend(listed(Section::Aggregates, &ALIASES));
     all.extend(formed(Section::Forms, FORMS));
     all.extend(functions().iter().map(|f| Entry {
         name: f.name,

@@ -1,5 +1,6 @@
 //! Wrong statements, and the code and place each must be told. `¿` marks the place.
 
+use super::aggregate_mistakes::AGGREGATES;
 use super::over_mistakes::OVERS;
 use super::{Guests, TABLES};
 use crate::sql::plan;
@@ -392,7 +393,7 @@ fn check(code: &str, marked: &str, wrong: &mut Vec<String>) {
 #[test]
 fn every_mistake_has_its_code_and_place() {
     let mut wrong = Vec::new();
-    for (code, marked) in MISTAKES.iter().chain(OVERS) {
+    for (code, marked) in MISTAKES.iter().chain(OVERS).chain(AGGREGATES) {
         check(code, marked, &mut wrong);
     }
     for (code, select, from, rest) in [

@@ -134,8 +134,6 @@ pub(super) const OVERS: &[(&str, &str)] = &[
     ),
     ("sql.over", "SELECT ¿ABS(depth) OVER (ORDER BY event_time) FROM quakes"),
     ("sql.over", "SELECT ¿UPPER(id) OVER (PARTITION BY net ORDER BY event_time) FROM quakes"),
-    ("sql.unsupported", "SELECT ¿LAG(depth) OVER (ORDER BY event_time) FROM quakes"),
-    ("sql.unsupported", "SELECT ¿LAST_VALUE(id) OVER (ORDER BY event_time) FROM quakes"),
     ("sql.unknown-function", "SELECT ¿SUMM(depth) OVER (ORDER BY event_time) FROM quakes"),
     ("sql.type", "SELECT ¿SUM(id) OVER (ORDER BY event_time) FROM quakes"),
     ("sql.type", "SELECT SUM(depth) FILTER (WHERE ¿depth) OVER (ORDER BY event_time) FROM quakes"),

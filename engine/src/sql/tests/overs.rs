@@ -126,3 +126,25 @@ fn numbers_by_time_are_running_counts_until_a_condition_makes_ranks_of_them() {
     let counted = lines(&format!("SELECT id, n FROM ({counted}) WHERE n <= 3"));
     assert!(counted.contains(&running.to_owned()), "{counted:#?}");
 }
+
+/// LAG looks at no frame: it takes that of the aggregates beside it, wherever it stands.
+#[test]
+fn lag_shares_the_window_of_aggregates() {
+    let rows = "ORDER BY event_time ROWS 3 PRECEDING";
+    assert_eq!(
+        over(&format!(
+            "SELECT LAG(id, 2, net) OVER (ORDER BY event_time), \
+             LISTAGG(DISTINCT id, '''; ') OVER ({rows}), LAG(depth) OVER (ORDER BY event_time), \
+             VARIANCE(depth) OVER ({rows}) FROM quakes"
+        )),
+        "Over(keys=[], order=[event_time], frame=[ROWS 3 PRECEDING], \
+         aggregates=[LISTAGG(DISTINCT id, '''; '), VAR_SAMP(depth)], \
+         lags=[LAG(id, 2, net), LAG(depth, 1)], columns=[])"
+    );
+    // Alone it has the frame of numbers, and nothing is aggregated.
+    assert_eq!(
+        over("SELECT LAG(net) OVER (ORDER BY event_time) AS before FROM quakes"),
+        "Over(keys=[], order=[event_time], frame=[ROWS UNBOUNDED PRECEDING], aggregates=[], \
+         lags=[LAG(net, 1)], columns=[])"
+    );
+}

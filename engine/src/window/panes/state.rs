@@ -101,12 +101,7 @@ mod tests {
     }
 
     fn panes() -> Panes {
-        let call = AggregateCall {
-            function: Function::Max,
-            argument: Some(1),
-            distinct: false,
-            filter: None,
-        };
+        let call = AggregateCall::of(Function::Max, Some(1));
         Panes::new(KeyColumns::new(&schema(), &[0]), KeyOrder::Value, &[call], &schema())
     }
 

@@ -4,6 +4,7 @@
 mod model;
 mod overs;
 mod ranks;
+mod spread;
 mod state;
 mod stream;
 
@@ -14,6 +15,8 @@ use highwater_engine::value::Value;
 
 use crate::sandbox::Interpreter;
 use crate::schedule;
+pub use spread::spread;
+
 use model::{Call, Pipeline, Row, Windows};
 use stream::{COLUMNS, Dice, Record, Shape, records, scenario};
 
@@ -54,16 +57,38 @@ fn windows(dice: &mut Dice) -> Windows {
     }
 }
 
+const NAMES: [&str; 14] = [
+    "COUNT",
+    "SUM",
+    "AVG",
+    "MIN",
+    "MAX",
+    "FIRST_VALUE",
+    "LAST_VALUE",
+    "LISTAGG",
+    "VAR_POP",
+    "VAR_SAMP",
+    "STDDEV_POP",
+    "STDDEV_SAMP",
+    "BOOL_AND",
+    "BOOL_OR",
+];
+
 fn calls(dice: &mut Dice) -> Vec<Call> {
     let one = |dice: &mut Dice| {
-        let name = dice.of(&["COUNT", "SUM", "AVG", "MIN", "MAX"]);
+        let name = dice.of(&NAMES);
         let column = match name {
+            "LISTAGG" => Some(2),
+            "BOOL_AND" | "BOOL_OR" => Some(3),
             "COUNT" => dice.of(&[None, Some(2), Some(4)]),
-            "SUM" | "AVG" => Some(dice.of(&[0, 1, 4, 5, 6, 7])),
+            "SUM" | "AVG" | "VAR_POP" | "VAR_SAMP" | "STDDEV_POP" | "STDDEV_SAMP" => {
+                Some(dice.of(&[0, 1, 4, 5, 6, 7]))
+            }
             _ => Some(dice.of(&[0, 1, 2, 3, 4, 5, 6, 7])),
         };
         let distinct = column.is_some() && dice.once_in(3);
-        Call { name, column, distinct, filter: dice.once_in(3) }
+        let separator = Some("; ").filter(|_| name == "LISTAGG" && dice.once_in(2));
+        Call { name, column, distinct, filter: dice.once_in(3), separator }
     };
     (0..1 + dice.below(4)).map(|_| one(dice)).collect()
 }
@@ -94,7 +119,8 @@ impl Try {
             let argument = call.column.map_or("*", |c| COLUMNS[c].0);
             let filter = if call.filter { " FILTER (WHERE b)" } else { "" };
             let distinct = if call.distinct { "DISTINCT " } else { "" };
-            format!("{}({distinct}{argument}){filter} AS a{i}", call.name)
+            let by = call.separator.map_or(String::new(), |text| format!(", '{text}'"));
+            format!("{}({distinct}{argument}{by}){filter} AS a{i}", call.name)
         });
         let bounds = ["window_start".to_owned(), "window_end".to_owned()];
         let list = |parts: Vec<String>| parts.join(", ");
@@ -284,7 +310,7 @@ fn attempt(seed: u64) {
     if !changelog && dice.once_in(2) {
         let job = t.scenario(&format!(
             "CREATE VIEW w AS {};\nSELECT COUNT(*) AS n, COUNT(a0) AS c, MIN(a0) AS lo, \
-             MAX(window_start) AS hi FROM w;",
+             MAX(window_start) AS hi, LAST_VALUE(a0) AS latest FROM w;",
             t.query()
         ));
         let found = run(&job, &options(1, 1024));
@@ -292,7 +318,8 @@ fn attempt(seed: u64) {
         // The same rows once more by the windows they carry.
         let job = t.scenario(&format!(
             "CREATE VIEW w AS {};\nSELECT window_start, window_end, COUNT(*) AS n, COUNT(a0) AS c, \
-             MIN(a0) AS lo FROM w GROUP BY window_start, window_end;",
+             MIN(a0) AS lo, LISTAGG(CAST(a0 AS STRING)) AS list FROM w \
+             GROUP BY window_start, window_end;",
             t.query()
         ));
         let found = run(&job, &options(1, 1024));

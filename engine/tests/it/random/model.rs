@@ -6,6 +6,7 @@ use highwater_engine::batch::RowKind;
 use highwater_engine::key::encode;
 use highwater_engine::value::Value;
 
+use super::spread::spread;
 use super::stream::Record;
 
 /// Which windows.
@@ -28,6 +29,7 @@ pub struct Call {
     pub column: Option<usize>,
     pub distinct: bool,
     pub filter: bool,
+    pub separator: Option<&'static str>,
 }
 
 /// The column `b`.
@@ -165,6 +167,17 @@ fn aggregate(call: &Call, records: &[Record], rows: &[usize]) -> Value {
         (_, None) => Value::Null,
         ("MAX", _) => greatest.cloned().unwrap_or(Value::Null),
         ("MIN", _) => least.cloned().unwrap_or(Value::Null),
+        ("FIRST_VALUE", Some(first)) => (*first).clone(),
+        ("LAST_VALUE", _) => values[count - 1].clone(),
+        ("LISTAGG", _) => {
+            let texts: Vec<String> = values.iter().map(|v| v.to_text()).collect();
+            Value::String(texts.join(call.separator.unwrap_or(",")).into())
+        }
+        ("BOOL_AND" | "BOOL_OR", _) => {
+            let mut all = values.iter().map(|v| matches!(v, Value::Boolean(true)));
+            Value::Boolean(if call.name == "BOOL_OR" { all.any(|v| v) } else { all.all(|v| v) })
+        }
+        ("VAR_POP" | "VAR_SAMP" | "STDDEV_POP" | "STDDEV_SAMP", _) => spread(call.name, &values),
         (name, Some(Value::Double(_))) => {
             let sum: f64 =
                 values.iter().map(|v| if let Value::Double(v) = v { *v } else { 0.0 }).sum();
@@ -287,7 +300,9 @@ impl Pipeline<'_> {
                 (own.start, own.end) = (own.start.min(w.start), own.end.max(w.end));
                 own.rows.extend(w.rows);
             }
+            // The rows of a session come in one order, whichever part of it they made first.
             own.rows.push(row);
+            own.rows.sort();
             *open = rest;
             open.push(own);
             return true;

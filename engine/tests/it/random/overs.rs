@@ -17,7 +17,7 @@ use super::stream::Dice;
 type Left = BTreeMap<String, Vec<(i64, Option<i64>)>>;
 
 fn call(function: Function, argument: Option<usize>) -> AggregateCall {
-    AggregateCall { function, argument, distinct: false, filter: None }
+    AggregateCall::of(function, argument)
 }
 
 /// Key, time, value, count and sum.
@@ -69,6 +69,7 @@ fn attempt(frame: Frame, seed: u64) {
         time: TIME,
         frame,
         aggregates: vec![call(Function::Count, None), call(Function::Sum, Some(3))],
+        lags: Vec::new(),
         columns: vec![0, TIME, 3],
     };
     let mut operator = OverAggregate::new("o", &spec, (&input, &output));

@@ -12,7 +12,7 @@ use highwater_engine::join::{
 };
 use highwater_engine::key::KeyOrder;
 use highwater_engine::operator::{Operator, Output};
-use highwater_engine::over::{Frame, OverAggregate, OverSpec};
+use highwater_engine::over::{Frame, Lag, OverAggregate, OverSpec};
 use highwater_engine::schema::{DataType, Field, Schema, SchemaRef};
 use highwater_engine::time::{Alignment, Cumulation, EventTime};
 use highwater_engine::value::Value;
@@ -64,18 +64,19 @@ impl Maker {
             argument: Some(dice.of(arguments)),
             distinct: dice.once_in(3),
             filter: dice.once_in(3).then_some(6),
+            separator: None,
         };
         let calls = vec![
-            AggregateCall {
-                function: Function::Count,
-                argument: None,
-                distinct: false,
-                filter: None,
-            },
+            AggregateCall::of(Function::Count, None),
             call(Function::Sum, &[3, 4, 5]),
             call(Function::Avg, &[3, 4, 5]),
             call(Function::Min, &[1, 3, 4, 5, 6]),
             call(Function::Max, &[1, 3, 4, 5, 6]),
+            call(Function::FirstValue, &[1, 3, 4, 5, 6]),
+            call(Function::LastValue, &[1, 3, 4, 5, 6]),
+            call(Function::ListAgg, &[1]),
+            call(Function::VarPop, &[3, 4, 5]),
+            call(Function::StddevSamp, &[3, 4, 5]),
         ];
         let bounds = if matches!(kind, 2 | 15) { 0 } else { 3 };
         let mut types: Vec<DataType> = keys.iter().map(|&k| TYPES[k]).collect();
@@ -88,6 +89,9 @@ impl Maker {
             10..=12 => {
                 let results = calls.iter().map(|c| result(c).expect("it applies"));
                 types = TYPES[..3].iter().copied().chain(results).collect();
+                if kind > 10 {
+                    types.extend([TYPES[1], TYPES[3]]);
+                }
             }
             _ => {}
         }
@@ -138,8 +142,18 @@ impl Maker {
             (11, 2) => Frame::Rows(Some(0)),
             (11, gap) => Frame::Rows(Some(gap as u64 / 20)),
             (_, 50) => Frame::Rows(None),
+            (_, 2) => Frame::Range(Some(60)),
             _ => Frame::Range(None),
         }
+    }
+
+    /// What stands behind the aggregates of OVER.
+    fn lags(&self) -> Vec<Lag> {
+        let lag = |column, offset, default| Lag { column, offset, default };
+        if self.kind == 10 {
+            return Vec::new();
+        }
+        vec![lag(1, self.gap as u64 / 25, None), lag(3, 1, Some(3))]
     }
 
     fn make(&self) -> Box<dyn Operator> {
@@ -169,6 +183,7 @@ impl Maker {
                     time: TIME,
                     frame: self.frame(),
                     aggregates: self.calls.clone(),
+                    lags: self.lags(),
                     columns: vec![0, 1, TIME],
                 };
                 Box::new(OverAggregate::new("o", &spec, schemas))
