@@ -7,6 +7,7 @@ use highwater_builder::browser::webdriver::Browser;
 use highwater_builder::browser::{Site, bench};
 use highwater_builder::failure::{Failure, Result};
 use highwater_builder::page::server::{self, Server};
+use highwater_builder::verify::Outcome;
 use highwater_builder::{artifacts, page, verify};
 
 const USAGE: &str = "\
@@ -19,6 +20,7 @@ Both set up what they need by themselves.";
 #[derive(Debug, PartialEq, Eq)]
 enum Task {
     Play { port: Option<u16> },
+    LintPage,
     Measure,
     Modules,
     Page,
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
             let (summary, passed) = verify::run();
             say(&format!("\n{}", summary.trim_end())).map(|()| passed)
         }
+        Task::LintPage => return lint_page(),
         Task::Measure => measure().map(|()| true),
         Task::Modules => modules().map(|()| true),
         Task::Page => build().map(|page| page.too_heavy.is_empty()),
@@ -64,12 +67,28 @@ fn parse(arguments: &[String]) -> Result<Task> {
             Ok(port) => Ok(Task::Play { port: Some(port) }),
             Err(cause) => Err(Failure::while_doing(format_args!("--port {port}"), cause)),
         },
+        ["lint-page"] => Ok(Task::LintPage),
         ["measure"] => Ok(Task::Measure),
         ["modules"] => Ok(Task::Modules),
         ["page"] => Ok(Task::Page),
         ["verify"] => Ok(Task::Verify),
         ["help" | "--help" | "-h"] | [_, "--help" | "-h"] => Ok(Task::Help),
         other => Err(Failure::new(format!("unknown arguments: {}", other.join(" ")))),
+    }
+}
+
+/// Lints what the page is for the browser alone.
+fn lint_page() -> ExitCode {
+    match verify::lint_page() {
+        Outcome::Passed => ExitCode::SUCCESS,
+        Outcome::Failed(reason) => {
+            eprintln!("{reason}");
+            ExitCode::FAILURE
+        }
+        Outcome::Skipped(reason) => {
+            eprintln!("{reason}");
+            ExitCode::from(verify::SKIPPED)
+        }
     }
 }
 
@@ -132,6 +151,7 @@ mod tests {
         assert_eq!(task("play"), Ok(Task::Play { port: None }));
         assert_eq!(task("play --port 8080"), Ok(Task::Play { port: Some(8080) }));
         assert_eq!(task("measure"), Ok(Task::Measure));
+        assert_eq!(task("lint-page"), Ok(Task::LintPage));
         assert_eq!(task("modules"), Ok(Task::Modules));
         assert_eq!(task("page"), Ok(Task::Page));
         assert_eq!(task("verify"), Ok(Task::Verify));

@@ -1,13 +1,13 @@
 //! Every check of the project, one after the other, and what came of each.
 
-use std::process::Command;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::artifacts;
 use crate::browser::webdriver::{self, Browser};
 use crate::browser::{CHECKS, Site};
 use crate::failure::{Failure, Result};
-use crate::page;
 use crate::setup::{self, TARGET, apt};
 use crate::workspace;
 
@@ -16,9 +16,12 @@ const CRITERION: [&str; 2] = ["host/criterion/Cargo.toml", "target/criterion-bui
 
 /// What came of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Outcome {
+pub enum Outcome {
+    /// It is as it should be.
     Passed,
+    /// It is not, and why.
     Failed(String),
+    /// It could not be made here, and why.
     Skipped(String),
 }
 
@@ -44,6 +47,16 @@ impl Report {
             eprintln!("{reason}");
         }
         self.lines.push((name.to_owned(), outcome, start.elapsed()));
+    }
+
+    /// Takes in what was checked beside the rest; the folder of the page, if there is one.
+    fn add(&mut self, done: Vec<Done>) -> Option<PathBuf> {
+        for (name, outcome, time, said) in done {
+            eprintln!("\n== {name}\n{}", said.trim_end());
+            self.lines.push((name.to_owned(), outcome, time));
+        }
+        let site = workspace::output().join("site");
+        site.join("index.html").is_file().then_some(site)
     }
 
     fn count(&self, is: fn(&Outcome) -> bool) -> usize {
@@ -74,12 +87,13 @@ pub fn run() -> (String, bool) {
     let mut report = Report::default();
     report.check("formatter and linter are there", || setup::add_components().into());
     report.check("formatting", || cargo(&["fmt", "--all", "--check"]));
+    // What is built for wasm32 has a target folder of its own, and its long optimisation leaves a core idle.
+    let beside = beside();
     report.check("lints", || {
         let scope =
             ["clippy", "--workspace", "--all-targets", "--features", "highwater-builder/page"];
         cargo(&[&scope[..], &["--", "-D", "warnings"]].concat())
     });
-    report.check("lints of the page, for wasm32", lint_page);
     // A workspace of their own, and no wasmtime in it: a minute at first, then nothing.
     report.check("the criterion benches compile", || {
         cargo(&[
@@ -91,22 +105,10 @@ pub fn run() -> (String, bool) {
             CRITERION[1],
         ])
     });
-    report.check("the guests build", || artifacts::guests().map(drop).into());
-    let mut site = None;
-    report.check("the page builds and stays below its ceilings", || match build_page() {
-        Ok(page) => {
-            let outcome = match page.too_heavy.as_slice() {
-                [] => Outcome::Passed,
-                lines => Outcome::Failed(lines.join("; ")),
-            };
-            site = Some(page.folder);
-            outcome
-        }
-        Err(failure) => Outcome::Failed(failure.to_string()),
-    });
-    report.check("tests", || {
-        cargo(&["test", "--workspace", "--features", "highwater-builder/page", "--no-fail-fast"])
-    });
+    let tests = ["test", "--workspace", "--features", "highwater-builder/page", "--no-fail-fast"];
+    report.check("the tests compile", || cargo(&[&tests[..], &["--no-run"]].concat()));
+    let site = report.add(beside.join().unwrap_or_default());
+    report.check("tests", || cargo(&tests));
     let programs = browser_programs();
     for check in CHECKS {
         report.check(&format!("browser: {}", check.name), || match (&site, &programs) {
@@ -125,10 +127,45 @@ pub fn run() -> (String, bool) {
     (report.summary(), failed == 0)
 }
 
-fn build_page() -> Result<page::Page> {
-    let page = page::build()?;
-    eprint!("{}", page.report);
-    Ok(page)
+/// What is checked beside the rest: a heading, and the task of this program that does it.
+const BESIDE: [(&str, &str); 3] = [
+    ("lints of the page, for wasm32", "lint-page"),
+    ("the guests and the engine build for wasm32", "modules"),
+    ("the page builds and stays below its ceilings", "page"),
+];
+
+/// The exit code of a task that could not be done here.
+pub const SKIPPED: u8 = 3;
+
+/// A check that was made beside others: its heading, its outcome, how long it took, what it said.
+type Done = (&'static str, Outcome, Duration, String);
+
+/// Makes the checks of [`BESIDE`], one after the other, as processes of their own.
+fn beside() -> JoinHandle<Vec<Done>> {
+    eprintln!("\nbeside the next checks: {}", BESIDE.map(|(name, _)| name).join("; "));
+    std::thread::spawn(|| {
+        let one = |(name, task): (&'static str, &str)| {
+            let start = Instant::now();
+            let run = std::env::current_exe()
+                .and_then(|own| Command::new(own).arg(task).stdin(Stdio::null()).output());
+            let (outcome, said) = match run {
+                Ok(output) => {
+                    let bytes = [output.stderr, output.stdout].concat();
+                    let said = String::from_utf8_lossy(&bytes).into_owned();
+                    let last = said.lines().last().unwrap_or_default().to_owned();
+                    let outcome = match output.status.code() {
+                        Some(0) => Outcome::Passed,
+                        Some(code) if code == i32::from(SKIPPED) => Outcome::Skipped(last),
+                        _ => Outcome::Failed(last),
+                    };
+                    (outcome, said)
+                }
+                Err(cause) => (Outcome::Failed(cause.to_string()), String::new()),
+            };
+            (name, outcome, start.elapsed(), said)
+        };
+        BESIDE.into_iter().map(one).collect()
+    })
 }
 
 /// The outer cargo, with its usual target folder: nothing is built twice.
@@ -138,7 +175,7 @@ fn cargo(arguments: &[&str]) -> Outcome {
 }
 
 /// Some lints see the page's browser-only code alone when it is compiled for the browser.
-fn lint_page() -> Outcome {
+pub fn lint_page() -> Outcome {
     let toolchain = match setup::toolchain() {
         Ok(toolchain) => toolchain,
         Err(failure) => return Outcome::Failed(failure.to_string()),
@@ -156,7 +193,7 @@ fn lint_page() -> Outcome {
 ///
 /// # Errors
 /// When there is none, also after that.
-pub fn browser_programs() -> Result<(std::path::PathBuf, std::path::PathBuf)> {
+pub fn browser_programs() -> Result<(PathBuf, PathBuf)> {
     if let Some(programs) = webdriver::programs() {
         return Ok(programs);
     }
