@@ -298,6 +298,11 @@ fn announce(m: &mut Model) {
             words::window(*start, *end),
             words::count(u64::from(*rows), "row")
         )),
+        What::WindowPane { start, end, key, timing, .. } => Some(format!(
+            "Window {} of {key} said what it holds: {} pane.",
+            words::window(*start, *end),
+            if timing == "EARLY" { "an early" } else { "a late" }
+        )),
         What::Late { event_time, .. } | What::JoinLate { event_time, .. } => Some(format!(
             "A late record was dropped: event time {}.",
             words::event_time(*event_time)

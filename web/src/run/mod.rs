@@ -198,7 +198,7 @@ impl Run {
     pub fn waiting_operators(&self) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
         for info in &self.header.tasks {
-            let waits = ["window", "session", "join"].iter().any(|k| info.kind.contains(k));
+            let waits = ["window", "session", "join", "over"].iter().any(|k| info.kind.contains(k));
             let name = info.name.rsplit_once('/').map_or(info.name.as_str(), |(name, _)| name);
             if waits && !names.contains(&name) {
                 names.push(name);

@@ -90,7 +90,7 @@ impl Tasks {
             | What::Stage { .. } => task.taken.push(pos),
             What::Late { .. } | What::JoinLate { .. } => task.late.push(pos),
             What::BadRecord { .. } => task.bad.push(pos),
-            What::WindowFire { .. } => add(&mut task.fired, pos, 1),
+            What::WindowFire { .. } | What::WindowPane { .. } => add(&mut task.fired, pos, 1),
             What::JoinMatch { matched, .. } if !matched.is_empty() => {
                 add(&mut task.fired, pos, matched.len() as u64);
             }
