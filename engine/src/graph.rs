@@ -1,6 +1,7 @@
 //! The graph: a plan cut into stages at every exchange of rows, then into tasks and channels.
 
 mod build;
+mod contents;
 mod stages;
 
 use crate::error::{Diagnostic, Result};

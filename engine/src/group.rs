@@ -2,16 +2,17 @@
 
 mod batched;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::aggregate::{AggregateCall, AggregateSet, Changes};
 use crate::batch::{Batch, RowKind, Stair};
 use crate::column::{concat, differ, take};
 use crate::error::Result;
-use crate::key::{KeyColumns, KeyOrder, KeyTable, Places};
-use crate::operator::{Operator, Output, wrong_state};
+use crate::key::{Ages, Cut, KeyColumns, KeyOrder, KeyTable, Places};
+use crate::operator::{Contents, Operator, Output, wrong_state};
 use crate::schema::SchemaRef;
-use crate::snapshot::bytes::{Pieces, Reader, put};
+use crate::snapshot::bytes::{Pieces, Reader, put, put_signed};
 
 pub use batched::BatchedAggregate;
 
@@ -30,6 +31,8 @@ pub struct GroupAggregate {
     retracted: bool,
     slots: Vec<u32>,
     places: Places,
+    /// When groups were written to, where they are forgotten after a time.
+    ages: Option<Ages>,
 }
 
 /// The first bytes of its state: what operator it is of.
@@ -59,7 +62,71 @@ impl GroupAggregate {
             retracted,
             slots: Vec::new(),
             places: Places::default(),
+            ages: None,
         }
+    }
+
+    /// The same, groups being forgotten so many milliseconds after the last row of theirs: without a word,
+    /// and the next row is a first one again.
+    #[must_use]
+    pub fn forgetting(self, ttl: Option<i64>) -> GroupAggregate {
+        GroupAggregate { ages: ttl.map(Ages::new), ..self }
+    }
+
+    /// Takes in rows whose slots are known, and says what they change.
+    fn take_in(&mut self, (from, to): (usize, usize), batch: Batch, out: &mut Output) {
+        let changes = self.aggregates.follow(&self.slots[from..to], &batch);
+        out.batches.push(match self.retracts || self.retracted || !self.updates() {
+            true => self.changelog(batch, changes),
+            false => self.upserts(batch, changes),
+        });
+    }
+
+    /// The same where groups may be forgotten between the rows.
+    fn take_in_aged(&mut self, mut batch: Batch, cuts: Vec<Cut>, out: &mut Output) {
+        let stairs = std::mem::take(&mut batch.stairs);
+        let mut stairs = stairs.into_iter().peekable();
+        let (mut from, rows, end) = (0, batch.rows, batch.upto);
+        for (to, gone) in cuts.into_iter().chain([(rows, Vec::new())]) {
+            let is_last = to == rows && gone.is_empty();
+            let mut own = Vec::new();
+            while let Some(s) = stairs.next_if(|s| is_last || s.row as usize <= to) {
+                own.push(Stair { row: s.row - from as u32, ..s });
+            }
+            // Nothing is said yet of the rows behind.
+            let upto = batch.seqs.get(to).map_or(end, |seq| end.min(seq - 1));
+            let piece = Batch { stairs: own, upto, ..batch.slice(from, to) };
+            let kept = self.kept((from, to), &piece);
+            match kept.len() == piece.rows {
+                true => self.take_in((from, to), piece, out),
+                false => {
+                    let slots: Vec<u32> =
+                        kept.iter().map(|&i| self.slots[from + i as usize]).collect();
+                    let whole = std::mem::replace(&mut self.slots, slots);
+                    self.take_in((0, kept.len()), piece.select(&kept), out);
+                    self.slots = whole;
+                }
+            }
+            gone.into_iter().for_each(|id| self.aggregates.clear(id, id + 1));
+            from = to;
+        }
+    }
+
+    /// The rows that are not taken back from a group that has none: it has been forgotten since they came.
+    fn kept(&self, (from, to): (usize, usize), piece: &Batch) -> Vec<u32> {
+        let mut counts: BTreeMap<u32, u64> = BTreeMap::new();
+        let slots = &self.slots[from..to];
+        let mut keeps = |row: usize| {
+            let count =
+                counts.entry(slots[row]).or_insert_with(|| self.aggregates.rows(slots[row]));
+            match piece.kind(row) {
+                RowKind::Insert | RowKind::UpdateAfter => *count += 1,
+                _ if *count == 0 => return false,
+                _ => *count -= 1,
+            }
+            true
+        };
+        (0..piece.rows).filter(|&row| keeps(row)).map(|row| row as u32).collect()
     }
 
     /// The changelog of what a batch did.
@@ -132,17 +199,23 @@ impl Operator for GroupAggregate {
     fn process(&mut self, _: usize, batch: Batch, out: &mut Output) -> Result<()> {
         let batch = self.places.complete(&self.keys, batch);
         if batch.rows == 0 {
+            let aged = self.ages.iter_mut().flat_map(|ages| ages.walk(&batch.stairs, &[]));
+            for id in aged.flat_map(|(_, gone)| gone) {
+                self.aggregates.clear(id, id + 1);
+            }
             out.batches.push(Batch::progress(self.output.clone(), batch.stairs, batch.upto));
             return Ok(());
         }
         self.table.intern(&self.keys, &batch, (0, batch.rows), &mut self.slots);
         self.aggregates.grow(self.table.numbers());
-        let changes = self.aggregates.follow(&self.slots, &batch);
-        out.batches.push(match self.retracts || self.retracted || !self.updates() {
-            true => self.changelog(batch, changes),
-            false => self.upserts(batch, changes),
-        });
-        if self.retracted {
+        match &mut self.ages {
+            None => self.take_in((0, batch.rows), batch, out),
+            Some(ages) => {
+                let cuts = ages.walk(&batch.stairs, &self.slots);
+                self.take_in_aged(batch, cuts, out);
+            }
+        }
+        if self.retracted || self.ages.is_some() {
             let aggregates = &self.aggregates;
             self.table.sweep(|live| {
                 (0..).zip(live).for_each(|(slot, live)| *live = aggregates.rows(slot) > 0);
@@ -160,6 +233,10 @@ impl Operator for GroupAggregate {
         put(&mut out, ids.len() as u64);
         self.table.save(&ids, &mut out);
         self.aggregates.save(&ids, &mut out);
+        if let Some(ages) = &self.ages {
+            put_signed(&mut out, ages.now());
+            ids.iter().for_each(|&id| put_signed(&mut out, ages.written(id)));
+        }
         out.into()
     }
 
@@ -176,7 +253,20 @@ impl Operator for GroupAggregate {
         if !self.aggregates.load(&ids, &mut reader)? {
             return Err(wrong_state(&self.name));
         }
+        if let Some(ages) = &mut self.ages {
+            ages.restart(reader.signed()?);
+            let times = ids.iter().map(|&id| Ok((reader.signed()?, id)));
+            ages.restore(times.collect::<Result<_>>()?);
+        }
         reader.end()
+    }
+
+    fn contents(&mut self) -> Option<Vec<Contents>> {
+        let ids = self.table.in_order().iter().copied();
+        let ids: Vec<u32> = ids.filter(|&id| self.aggregates.rows(id) > 0).collect();
+        let mut columns = self.table.columns(&ids);
+        columns.extend(self.aggregates.results(&ids));
+        Some(vec![Contents::new("groups", &self.output, columns, ids.len())])
     }
 
     fn fork(&self) -> Box<dyn Operator> {

@@ -1,7 +1,10 @@
 //! What an operator is: told of rows and the watermark's steps, it answers with rows.
 
+use arrow_array::ArrayRef;
+
 use crate::batch::{Batch, Seq, Stair};
 use crate::error::{Diagnostic, Error, Result};
+use crate::numbers::Numbers;
 use crate::schema::SchemaRef;
 use crate::snapshot::bytes::Pieces;
 use crate::trace::What;
@@ -110,6 +113,28 @@ pub struct Run {
     pub to: u32,
 }
 
+/// Rows that an operator holds, as those see them who ask for its state.
+#[derive(Clone, Debug)]
+pub struct Contents {
+    /// What they are: `groups`, `left`, `right`, `versions`, `ranks`, `open`.
+    pub part: &'static str,
+    /// The rows. Their places in the stream mean nothing.
+    pub rows: Batch,
+}
+
+impl Contents {
+    /// Columns of so many rows that look like `schema`.
+    pub fn new(
+        part: &'static str,
+        schema: &SchemaRef,
+        columns: Vec<ArrayRef>,
+        rows: usize,
+    ) -> Contents {
+        let seqs = Numbers::same(0, rows);
+        Contents { part, rows: Batch::new(schema.clone(), columns, seqs) }
+    }
+}
+
 /// One operator of one subtask. No clock, no I/O, no chance: a function of what it is told.
 pub trait Operator: Send {
     /// Takes a batch of an input. Its `stairs` are the watermark's steps over all inputs; an operator
@@ -141,6 +166,11 @@ pub trait Operator: Send {
     /// # Errors
     /// When the bytes are not this operator's.
     fn restore(&mut self, bytes: &[u8]) -> Result<()>;
+
+    /// What it holds, as rows; `None`: what it would say if all input ended now, which is what windows hold.
+    fn contents(&mut self) -> Option<Vec<Contents>> {
+        None
+    }
 
     /// An independent copy, for seeking and forking.
     fn fork(&self) -> Box<dyn Operator>;

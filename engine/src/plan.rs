@@ -10,8 +10,9 @@ pub use crate::expand::GroupingSet;
 use crate::expr::Expr;
 pub use crate::join::{Bounds, JoinKind};
 pub use crate::over::OverSpec;
+use crate::rank::Emit;
 pub use crate::rank::RankSpec;
-use crate::schema::SchemaRef;
+use crate::schema::{DataType, Field, Schema, SchemaRef};
 pub use crate::watermark::{Clock, Pace, Said};
 pub use crate::window::{Emission, PaneColumn, Panes, Trigger, WindowBound, WindowSpec};
 
@@ -35,6 +36,9 @@ pub struct Plan {
     pub clock: Clock,
     /// Whether running aggregates say what has changed at the clock's ticks only.
     pub batched: bool,
+    /// After how many milliseconds without a write the state of regular joins, running aggregates and changing
+    /// ranks is forgotten; `None`: never.
+    pub ttl: Option<i64>,
 }
 
 /// One operator and where its rows come from.
@@ -212,6 +216,8 @@ pub enum Op {
     TemporalJoin {
         /// Whether rows of the left without a version are kept.
         outer: bool,
+        /// Whether a version is valid only behind its own time, not at it.
+        strict: bool,
         /// The event-time columns of left and right.
         times: [usize; 2],
         /// The key columns of left and right, pairwise of equal types.
@@ -219,10 +225,33 @@ pub enum Op {
         /// What a row and its version must fulfil, too: over the columns of left and right side by side.
         condition: Option<Expr>,
     },
+    /// Joins each row of the left, when it arrives, with the rows of the right that are there then. Inputs:
+    /// left, right. Output: all columns of the left, all columns of the right; never updating.
+    LookupJoin {
+        /// Whether rows of the left without a partner are kept.
+        outer: bool,
+        /// The key columns of left and right, pairwise of equal types.
+        keys: [Vec<usize>; 2],
+        /// Whether a row of the right takes the place of the one with its key.
+        replaces: bool,
+        /// What a pair must fulfil, too: over the columns of left and right side by side.
+        condition: Option<Expr>,
+    },
     /// The rows of all inputs, whose columns are of the types of its own.
     Union,
     /// Writes rows to a table, or collects them for a final `SELECT`.
     Sink(SinkSpec),
+}
+
+impl Op {
+    /// Whether it keeps state that no watermark frees.
+    pub fn is_kept_for_ever(&self) -> bool {
+        match self {
+            Op::GroupAggregate { .. } | Op::RegularJoin { .. } => true,
+            Op::Rank(spec) => matches!(spec.emit, Emit::Changes | Emit::Latest),
+            _ => false,
+        }
+    }
 }
 
 /// A guest and what it is called with.
@@ -253,6 +282,23 @@ pub struct SourceSpec {
     pub columns: Vec<Expr>,
     /// The watermark, if declared.
     pub watermark: Option<WatermarkSpec>,
+    /// Whether `columns` read when a record arrives: the column behind the physical ones (`PROCTIME()`).
+    pub arrival: bool,
+    /// Whether the table is there to be looked up: where its records do not say when they arrive, all of them
+    /// come before those of other tables.
+    pub lookup: bool,
+}
+
+impl SourceSpec {
+    /// What `columns` are over: the physical columns, then when the record arrives if they ask for it.
+    pub fn row(&self) -> SchemaRef {
+        if !self.arrival {
+            return self.physical.clone();
+        }
+        let mut fields = self.physical.fields.to_vec();
+        fields.push(Field::new("PROCTIME()", DataType::TimestampLtz));
+        Schema::new(fields)
+    }
 }
 
 /// `WATERMARK FOR column AS expression`.
@@ -266,6 +312,19 @@ pub struct WatermarkSpec {
     pub delay: Option<i64>,
     /// When the source says it.
     pub pace: Pace,
+    /// After how many microseconds a silent partition is idle, where the table says so itself; 0: never.
+    pub idle: Option<u64>,
+    /// Whose partitions its own are kept together with.
+    pub align: Option<Align>,
+}
+
+/// How partitions are kept together by their watermarks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Align {
+    /// Those of one group wait for each other.
+    pub group: String,
+    /// How far ahead of the group's least watermark one may be, milliseconds.
+    pub drift: i64,
 }
 
 /// Where rows end.

@@ -244,6 +244,11 @@ impl Runner {
         }
     }
 
+    /// All tasks, in the graph's order. Between two steps nothing is under way.
+    pub fn tasks_mut(&mut self) -> &mut [Task] {
+        &mut self.tasks
+    }
+
     /// Records read so far.
     pub fn records(&self) -> u64 {
         self.records

@@ -13,7 +13,7 @@ use crate::join::{
 use crate::key::KeyOrder;
 use crate::operator::Operator;
 use crate::over::OverAggregate;
-use crate::plan::{GuestCall, NodeId, Op, SinkSpec, WindowSpec};
+use crate::plan::{GuestCall, JoinKind, NodeId, Op, SinkSpec, WindowSpec};
 use crate::rank::{ChangingRank, ClosingRank, Emit};
 use crate::rowwise::{AssignAligned, AssignCumulating, Filter, Project};
 use crate::sink::Sink;
@@ -144,6 +144,8 @@ impl Graph {
             | Op::WindowJoin { .. }
             | Op::OuterIntervalJoin { .. }
             | Op::Union => gate.merging(),
+            // What is looked up has no say in what time it is.
+            Op::LookupJoin { .. } => gate.merging().timeless(1),
             _ if several && first.inputs.len() == 1 => gate.joining(),
             _ => gate,
         })
@@ -289,7 +291,8 @@ impl Graph {
             Op::RegularJoin { kind, keys, condition } => {
                 let condition = linked(condition)?;
                 let output = (output, node.updating);
-                Box::new(RegularJoin::new(name, *kind, keys, condition, inputs, output))
+                let join = RegularJoin::new(name, *kind, keys, condition, inputs, output);
+                Box::new(join.forgetting(self.plan.ttl))
             }
             Op::WindowJoin { kind, keys, ends, condition } => {
                 let condition = linked(condition)?;
@@ -301,10 +304,16 @@ impl Graph {
                 let by = (*times, keys, *bounds);
                 Box::new(OuterIntervalJoin::new(name, *kind, by, condition, inputs, output))
             }
-            Op::TemporalJoin { outer, times, keys, condition } => {
+            Op::TemporalJoin { outer, strict, times, keys, condition } => {
                 let condition = linked(condition)?;
-                let by = (*times, keys);
+                let by = (*times, *strict, keys);
                 Box::new(TemporalJoin::new(name, *outer, by, condition, inputs, output))
+            }
+            Op::LookupJoin { outer, keys, replaces, condition } => {
+                let condition = linked(condition)?;
+                let kind = if *outer { JoinKind::Left } else { JoinKind::Inner };
+                let join = RegularJoin::new(name, kind, keys, condition, inputs, (output, false));
+                Box::new(join.looking_up(*replaces))
             }
             Op::IntervalJoin { times, keys, bounds, columns } => {
                 Box::new(IntervalJoin::new(name, *times, keys, *bounds, columns, inputs, output))
@@ -347,6 +356,7 @@ impl Graph {
                 let schemas = (input(0), &node.schema);
                 let changes = (*retracts, self.plan.nodes[node.inputs[0]].updating);
                 let group = GroupAggregate::new(name, keys, aggregates, changes, schemas);
+                let group = group.forgetting(self.plan.ttl);
                 match self.plan.batched {
                     true => Box::new(BatchedAggregate::new(name, group, keys.len(), &node.schema)),
                     false => Box::new(group),
@@ -357,7 +367,8 @@ impl Graph {
                 let retracted = self.plan.nodes[node.inputs[0]].updating;
                 match spec.emit {
                     Emit::Changes | Emit::Latest => {
-                        Box::new(ChangingRank::new(name, spec, retracted, schemas))
+                        let rank = ChangingRank::new(name, spec, retracted, schemas);
+                        Box::new(rank.forgetting(self.plan.ttl))
                     }
                     Emit::First(_) | Emit::Window { .. } => {
                         Box::new(ClosingRank::new(name, spec, self.order_after(id), schemas))
@@ -377,6 +388,7 @@ impl Graph {
             | Op::OuterIntervalJoin { .. }
             | Op::WindowJoin { .. }
             | Op::TemporalJoin { .. }
+            | Op::LookupJoin { .. }
             | Op::RegularJoin { .. } => self.join(id, guests, sandbox)?,
         }))
     }

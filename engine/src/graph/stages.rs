@@ -40,7 +40,7 @@ pub(super) fn share_sources(plan: &mut Plan) {
         if let Op::Source(spec) = &plan.nodes[id].op {
             let first = plan.nodes[..id]
                 .iter()
-                .position(|n| matches!(&n.op, Op::Source(s) if s.table == spec.table));
+                .position(|n| matches!(&n.op, Op::Source(s) if (&s.table, s.lookup) == (&spec.table, spec.lookup)));
             if let Some(first) = first {
                 *keep = first;
             }
@@ -101,6 +101,7 @@ pub(super) fn stages(plan: &Plan, parallelism: u32, threaded: bool) -> Vec<Stage
             Op::RegularJoin { keys, .. }
             | Op::WindowJoin { keys, .. }
             | Op::OuterIntervalJoin { keys, .. }
+            | Op::LookupJoin { keys, .. }
             | Op::TemporalJoin { keys, .. } => {
                 ("join", vec![keyed(0, &keys[0]), keyed(1, &keys[1])])
             }

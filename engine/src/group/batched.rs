@@ -7,7 +7,7 @@ use crate::batch::{Batch, NO_CLOCK, RowKind, Stair};
 use crate::column::{differ, take};
 use crate::error::Result;
 use crate::key::{KeyColumns, KeyOrder, KeyTable};
-use crate::operator::{Operator, Output, wrong_state};
+use crate::operator::{Contents, Operator, Output, wrong_state};
 use crate::schema::SchemaRef;
 use crate::snapshot::bytes::{Pieces, Reader, put, put_bytes, put_signed};
 use crate::snapshot::rows::{put_rows, read_rows};
@@ -162,6 +162,10 @@ impl Operator for BatchedAggregate {
         }
         self.inner.restore(reader.bytes()?)?;
         reader.end()
+    }
+
+    fn contents(&mut self) -> Option<Vec<Contents>> {
+        self.inner.contents()
     }
 
     fn fork(&self) -> Box<dyn Operator> {

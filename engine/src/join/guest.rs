@@ -16,8 +16,8 @@ use crate::batch::{Batch, Seq, Stair};
 use crate::column::{from_values, millis};
 use crate::error::Result;
 use crate::key::{self, KeyColumns};
-use crate::operator::{Operator, Output, row_error, wrong_state};
-use crate::schema::SchemaRef;
+use crate::operator::{Contents, Operator, Output, row_error, wrong_state};
+use crate::schema::{Field, SchemaRef};
 use crate::snapshot::bytes::Pieces;
 use crate::snapshot::{Cell, cells, values};
 use crate::time::EventTime;
@@ -288,6 +288,21 @@ impl Operator for GuestJoin {
             }
         }
         Ok(())
+    }
+
+    fn contents(&mut self) -> Option<Vec<Contents>> {
+        let held = |side: usize, part| {
+            let schema = &self.inputs[side];
+            let rows: Vec<&Vec<Value>> =
+                self.buffers[side].values().flat_map(BTreeMap::values).collect();
+            let column = |(i, field): (usize, &Field)| {
+                let values: Vec<Value> = rows.iter().map(|row| row[i].clone()).collect();
+                from_values(&values, field.data_type)
+            };
+            let columns = schema.fields.iter().enumerate().map(column).collect();
+            Contents::new(part, schema, columns, rows.len())
+        };
+        Some(vec![held(0, "left"), held(1, "right")])
     }
 
     fn fork(&self) -> Box<dyn Operator> {

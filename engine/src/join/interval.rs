@@ -22,7 +22,7 @@ use crate::batch::{Batch, Seq, Stair};
 use crate::column::millis;
 use crate::error::Result;
 use crate::key::{KeyColumns, KeyOrder, KeyTable};
-use crate::operator::{Merged, Operator, Output, wrong_state};
+use crate::operator::{Contents, Merged, Operator, Output, wrong_state};
 use crate::schema::SchemaRef;
 use crate::snapshot::bytes::Pieces;
 use crate::time::EventTime;
@@ -365,6 +365,11 @@ impl Operator for IntervalJoin {
             true => Ok(()),
             false => Err(wrong_state(&self.name)),
         }
+    }
+
+    fn contents(&mut self) -> Option<Vec<Contents>> {
+        let held = |side: usize, part| Contents { part, rows: self.needed(side) };
+        Some(vec![held(0, "left"), held(1, "right")])
     }
 
     fn fork(&self) -> Box<dyn Operator> {

@@ -19,7 +19,7 @@ use crate::column::millis;
 use crate::error::Result;
 use crate::expr::Expr;
 use crate::key::{self, Encoded, KeyColumns, KeyOrder, KeyTable, measure};
-use crate::operator::{Merged, Operator, Output, wrong_state};
+use crate::operator::{Contents, Merged, Operator, Output, wrong_state};
 use crate::schema::{DataType, SchemaRef};
 use crate::snapshot::bytes::{Pieces, Reader, put, put_bytes, put_signed};
 use crate::time::EventTime;
@@ -378,6 +378,15 @@ impl Operator for OuterIntervalJoin {
             true => Ok(()),
             false => Err(wrong_state(&self.name)),
         }
+    }
+
+    fn contents(&mut self) -> Option<Vec<Contents>> {
+        let held = |s: usize, part| {
+            let numbers = self.sides[s].held();
+            let columns = self.sides[s].columns(&numbers);
+            Contents::new(part, &self.inputs[s], columns, numbers.len())
+        };
+        Some(vec![held(0, "left"), held(1, "right")])
     }
 
     fn fork(&self) -> Box<dyn Operator> {

@@ -4,6 +4,9 @@
 //! join says it: an inner join hands the row's own kind on; where a side is outer, a row without a partner
 //! stands with NULLs until its first partner comes, and again once the last has gone. A key with a NULL
 //! equals none.
+//!
+//! A lookup join is the same with one input kept: a row of the left meets the rows of the right that are there,
+//! leaves, and is forgotten; a row of the right says nothing.
 
 pub(super) mod side;
 mod state;
@@ -15,8 +18,8 @@ use super::places::{NONE, Places, key_numbers};
 use crate::batch::{Batch, RowKind, Seq, Stair};
 use crate::error::Result;
 use crate::expr::Expr;
-use crate::key::{Encoded, KeyColumns, KeyOrder, KeyTable};
-use crate::operator::{Merged, Operator, Output, wrong_state};
+use crate::key::{Ages, Encoded, KeyColumns, KeyOrder, KeyTable};
+use crate::operator::{Contents, Merged, Operator, Output, wrong_state};
 use crate::schema::{DataType, SchemaRef};
 use crate::snapshot::bytes::Pieces;
 use crate::trace::What;
@@ -96,6 +99,10 @@ pub struct RegularJoin {
     keys: KeyTable,
     sides: [Side; 2],
     made: Made,
+    /// Set for a lookup join: whether a row of the right takes the place of the one with its key.
+    lookup: Option<bool>,
+    /// When rows came, where they are forgotten after a time: by twice their number, and one for the right.
+    ages: Option<Ages>,
 }
 
 /// Rows that have not left yet, by their numbers on either side.
@@ -155,6 +162,54 @@ impl RegularJoin {
             condition: Condition::new(name, condition, inputs),
             sides: [Side::new(types(0)), Side::new(types(1))],
             made: Made::default(),
+            lookup: None,
+            ages: None,
+        }
+    }
+
+    /// The same, rows being forgotten so many milliseconds after they came: without a word, and their partners'
+    /// numbers of partners stay as they are, as in Flink.
+    #[must_use]
+    pub fn forgetting(self, ttl: Option<i64>) -> RegularJoin {
+        RegularJoin { ages: ttl.map(Ages::new), ..self }
+    }
+
+    /// The clock goes on: the rows whose time is over are no longer there.
+    fn forget(&mut self, gone: Vec<u32>) {
+        for aged in gone {
+            let (side, number) = ((aged % 2) as usize, aged / 2);
+            let id = self.sides[side].id(number);
+            self.sides[side].take_out(id, number);
+        }
+    }
+
+    /// The same as a lookup join, inner or left; `replaces`: a row of the right takes the place of the one
+    /// with its key.
+    #[must_use]
+    pub fn looking_up(self, replaces: bool) -> RegularJoin {
+        RegularJoin { lookup: Some(replaces), ..self }
+    }
+
+    /// Takes in a row of the right that is looked up.
+    fn learn(&mut self, replaces: bool, id: u32, kind: RowKind, (row, seq): (&[u8], Seq)) {
+        let side = &mut self.sides[1];
+        let adds = matches!(kind, RowKind::Insert | RowKind::UpdateAfter);
+        match (replaces, adds) {
+            _ if id == NONE => {}
+            (true, _) => {
+                for number in side.of(id).to_vec() {
+                    side.take_out(id, number);
+                }
+                if adds {
+                    side.add(id, row, seq);
+                }
+            }
+            (false, true) => {
+                side.add(id, row, seq);
+            }
+            (false, false) => {
+                side.remove(id, row, seq);
+            }
         }
     }
 
@@ -164,9 +219,16 @@ impl RegularJoin {
             .map(|side| key_numbers(&mut self.keys, &self.columns[side], &ready.batches[side]));
         let rows = [0, 1].map(|side| Encoded::rows(&ready.batches[side]));
         self.sides.iter_mut().for_each(|side| side.reach(self.keys.numbers()));
-        let mut steps = ready.steps.iter().peekable();
+        let (mut steps, mut ticks) = (ready.steps.iter().peekable(), ready.steps.iter().peekable());
         let (mut meetings, mut candidates) = (Vec::new(), Vec::new());
         for (place, &(side, row)) in ready.order.iter().enumerate() {
+            while let Some((_, stair)) = ticks.next_if(|step| step.0 <= place) {
+                let gone = self.ages.as_mut().map(|ages| ages.advance(stair.clock));
+                if let Some(gone) = gone.filter(|gone| !gone.is_empty()) {
+                    self.meet(&mut meetings, &mut candidates, &mut steps, out)?;
+                    self.forget(gone);
+                }
+            }
             let (side, row) = (usize::from(side), row as usize);
             let kind = ready.batches[side].kind(row);
             let id = ids[side][row];
@@ -175,13 +237,26 @@ impl RegularJoin {
                 continue;
             }
             let seq = ready.batches[side].seqs.at(row);
+            if let (Some(replaces), 1) = (self.lookup, side) {
+                self.learn(replaces, id, kind, (rows[1].get(row), seq));
+                continue;
+            }
             let adds = matches!(kind, RowKind::Insert | RowKind::UpdateAfter);
             let own = match adds {
                 true => Some(self.sides[side].add(id, rows[side].get(row), seq)),
                 false => self.sides[side].remove(id, rows[side].get(row), seq),
             };
-            debug_assert!(own.is_some(), "a row is taken back only after it came");
+            debug_assert!(
+                own.is_some() || self.ages.is_some(),
+                "a row is taken back only after it came"
+            );
             let Some(own) = own else { continue };
+            if self.lookup.is_some() && id != NONE {
+                self.sides[0].take_out(id, own);
+            }
+            if let Some(ages) = self.ages.as_mut().filter(|_| adds && id != NONE) {
+                ages.write(own * 2 + side as u32);
+            }
             let from = candidates.len();
             candidates.extend_from_slice(self.sides[1 - side].of(id));
             let to = candidates.len();
@@ -192,6 +267,10 @@ impl RegularJoin {
             }
         }
         self.meet(&mut meetings, &mut candidates, &mut steps, out)?;
+        for (_, stair) in ticks {
+            let gone = self.ages.as_mut().map(|ages| ages.advance(stair.clock));
+            self.forget(gone.unwrap_or_default());
+        }
         steps.for_each(|step| self.step(step.1));
         self.flush(ready.upto, out);
         self.keys.sweep(|live| self.sides.iter().for_each(|side| side.mark(live)));
@@ -350,6 +429,15 @@ impl Operator for RegularJoin {
             true => Ok(()),
             false => Err(wrong_state(&self.name)),
         }
+    }
+
+    fn contents(&mut self) -> Option<Vec<Contents>> {
+        let held = |s: usize, part| {
+            let numbers = self.sides[s].held();
+            let columns = self.sides[s].columns(&numbers);
+            Contents::new(part, &self.inputs[s], columns, numbers.len())
+        };
+        Some(vec![held(0, "left"), held(1, "right")])
     }
 
     fn fork(&self) -> Box<dyn Operator> {

@@ -4,7 +4,7 @@
 //! of the left waits until the watermark of both inputs has reached its time, because only then all versions
 //! up to it are known; then it is joined once and forgotten. A version is needed as long as it is the newest
 //! one at the watermark, or newer. A left row from before the watermark is late and left out; a late version
-//! counts for the rows that are still to come.
+//! counts for the rows that are still to come. An as-of join is the same with rows of any stream as versions.
 
 mod state;
 
@@ -20,7 +20,7 @@ use crate::column::millis;
 use crate::error::Result;
 use crate::expr::Expr;
 use crate::key::{Encoded, KeyColumns, KeyOrder, KeyTable, decode_columns, encode};
-use crate::operator::{Merged, Operator, Output, wrong_state};
+use crate::operator::{Contents, Merged, Operator, Output, wrong_state};
 use crate::schema::{DataType, SchemaRef};
 use crate::snapshot::bytes::Pieces;
 use crate::time::EventTime;
@@ -33,6 +33,8 @@ pub struct TemporalJoin {
     name: String,
     /// Whether rows of the left without a version are handed on, with NULLs.
     outer: bool,
+    /// Whether a version is valid only behind its own time.
+    strict: bool,
     times: [usize; 2],
     columns: [KeyColumns; 2],
     types: [Vec<DataType>; 2],
@@ -67,12 +69,12 @@ struct Version {
 }
 
 impl TemporalJoin {
-    /// A join by keys at the left's times; `outer`: rows without a version are kept; `condition` is over
-    /// the columns of both inputs side by side.
+    /// A join by keys at the left's times, or with `strict` right before them; `outer`: rows without a version
+    /// are kept; `condition` is over the columns of both inputs side by side.
     pub fn new(
         name: &str,
         outer: bool,
-        (times, keys): ([usize; 2], &[Vec<usize>; 2]),
+        (times, strict, keys): ([usize; 2], bool, &[Vec<usize>; 2]),
         condition: Option<Expr>,
         inputs: [&SchemaRef; 2],
         output: &SchemaRef,
@@ -81,6 +83,7 @@ impl TemporalJoin {
         TemporalJoin {
             name: name.to_owned(),
             outer,
+            strict,
             times,
             keys: KeyTable::new(&columns[0].types, KeyOrder::Value),
             places: Places::new(columns.clone()),
@@ -219,7 +222,7 @@ impl TemporalJoin {
         let blank = encode(&vec![Value::Null; self.types[1].len()]);
         let version = |((time, ..), row): &((i64, Seq, u64), Waiting)| {
             let versions = self.versions.get(row.id as usize)?;
-            let (_, version) = versions.range(..=*time).next_back()?;
+            let (_, version) = versions.range(..=self.last_valid(*time)).next_back()?;
             Some((version.row.as_deref()?, version.seq))
         };
         let mut found: Vec<Option<(&[u8], Seq)>> = rows.iter().map(version).collect();
@@ -271,14 +274,20 @@ impl TemporalJoin {
         Ok(())
     }
 
+    /// The last time from which on a version can be valid at `time`.
+    fn last_valid(&self, time: i64) -> i64 {
+        if self.strict { time.saturating_sub(1) } else { time }
+    }
+
     /// Forgets versions that a newer one has replaced at the watermark.
     fn forget(&mut self, watermark: EventTime, out: &mut Output) {
         let mut gone = Vec::new();
-        while let Some(&(_, id)) = self.changes.first().filter(|c| c.0 <= watermark.0) {
+        let last = self.last_valid(watermark.0);
+        while let Some(&(_, id)) = self.changes.first().filter(|c| c.0 <= last) {
             self.changes.pop_first();
             let versions = &mut self.versions[id as usize];
             // A late version may be older than the one that is valid now.
-            let Some((&valid, _)) = versions.range(..=watermark.0).next_back() else { continue };
+            let Some((&valid, _)) = versions.range(..=last).next_back() else { continue };
             let kept = versions.split_off(&valid);
             gone.extend(std::mem::replace(versions, kept).into_values().map(|v| v.seq));
             // That a key has no version is what having forgotten them all says, too.
@@ -323,6 +332,18 @@ impl Operator for TemporalJoin {
             true => Ok(()),
             false => Err(wrong_state(&self.name)),
         }
+    }
+
+    fn contents(&mut self) -> Option<Vec<Contents>> {
+        let waiting: Vec<&[u8]> = self.waiting.values().map(|waiting| &*waiting.row).collect();
+        let versions = self.versions.iter().flat_map(BTreeMap::values);
+        let versions: Vec<&[u8]> = versions.filter_map(|v| v.row.as_deref()).collect();
+        let part = |side: usize, part, rows: Vec<&[u8]>| {
+            let count = rows.len();
+            let columns = decode_columns(rows, &self.types[side]);
+            Contents::new(part, &self.inputs[side], columns, count)
+        };
+        Some(vec![part(0, "left", waiting), part(1, "versions", versions)])
     }
 
     fn fork(&self) -> Box<dyn Operator> {

@@ -18,7 +18,7 @@ use crate::error::Result;
 use crate::expr::Expr;
 use crate::key::{KeyColumns, KeyOrder, KeyTable};
 use crate::numbers::Numbers;
-use crate::operator::{Merged, Operator, Output, wrong_state};
+use crate::operator::{Contents, Merged, Operator, Output, wrong_state};
 use crate::schema::{Field, SchemaRef};
 use crate::snapshot::bytes::{Pieces, Reader, put, put_bytes, put_signed};
 use crate::snapshot::rows::{put_rows, read_rows};
@@ -383,6 +383,19 @@ impl Operator for WindowJoin {
             true => Ok(()),
             false => Err(wrong_state(&self.name)),
         }
+    }
+
+    fn contents(&mut self) -> Option<Vec<Contents>> {
+        let held = |s: usize, part| {
+            let open = self.open.values().flat_map(|sides| sides[s].iter().cloned());
+            let all: Vec<Batch> = open.collect();
+            let rows = match all.is_empty() {
+                true => Batch::progress(self.inputs[s].clone(), Vec::new(), 0),
+                false => Batch::concat(&all),
+            };
+            Contents { part, rows }
+        };
+        Some(vec![held(0, "left"), held(1, "right")])
     }
 
     fn fork(&self) -> Box<dyn Operator> {

@@ -1,5 +1,6 @@
 //! Keys: rows' key columns as compact bytes, tables of them, and the key groups they fall in.
 
+mod ages;
 mod encode;
 mod encoded;
 mod places;
@@ -15,6 +16,7 @@ use crate::column::value_at;
 use crate::schema::DataType;
 use crate::value::Value;
 
+pub use ages::{Ages, Cut};
 pub use encode::encode;
 pub(crate) use encode::{decode, decode_columns, encode_value, measure};
 pub use encoded::Encoded;

@@ -53,6 +53,14 @@ fn tree(plan: &Plan, root: NodeId, shown: &mut [bool], text: &mut String) {
 
 /// One line on what a node does.
 pub(super) fn describe(plan: &Plan, node: &Node) -> String {
+    let text = describe_op(plan, node);
+    match plan.ttl.filter(|_| node.op.is_kept_for_ever()) {
+        Some(ttl) => format!("{text}, ttl {}", format_duration(ttl)),
+        None => text,
+    }
+}
+
+fn describe_op(plan: &Plan, node: &Node) -> String {
     let none = Schema::default();
     let input = |i: usize| {
         node.inputs.get(i).and_then(|id| plan.nodes.get(*id)).map_or(&none, |n| &*n.schema)
@@ -117,6 +125,7 @@ pub(super) fn describe(plan: &Plan, node: &Node) -> String {
         | Op::OuterIntervalJoin { .. }
         | Op::WindowJoin { .. }
         | Op::TemporalJoin { .. }
+        | Op::LookupJoin { .. }
         | Op::RegularJoin { .. } => describe_join(node, [input(0), input(1)]),
         Op::Union => format!(
             "Union([{}])",
@@ -185,9 +194,16 @@ fn describe_join(node: &Node, inputs: [&Schema; 2]) -> String {
         Op::WindowJoin { kind, keys, condition, .. } => {
             format!("WindowJoin({}, {}{})", kind.name(), by(keys), when(condition))
         }
-        Op::TemporalJoin { outer, times, keys, condition } => {
+        Op::TemporalJoin { outer, strict, times, keys, condition } => {
             let kind = if *outer { "left" } else { "inner" };
-            format!("TemporalJoin({kind}, {}, {}{})", at(times), by(keys), when(condition))
+            let strict = if *strict { ", before" } else { "" };
+            let (at, by, when) = (at(times), by(keys), when(condition));
+            format!("TemporalJoin({kind}, {at}, {by}{strict}{when})")
+        }
+        Op::LookupJoin { outer, keys, replaces, condition } => {
+            let kind = if *outer { "left" } else { "inner" };
+            let latest = if *replaces { ", latest" } else { "" };
+            format!("LookupJoin({kind}, {}{latest}{})", by(keys), when(condition))
         }
         Op::RegularJoin { kind, keys, condition } => {
             format!("RegularJoin({}, {}{})", kind.name(), by(keys), when(condition))
@@ -202,9 +218,13 @@ fn describe_source(node: &Node, source: &SourceSpec) -> String {
         parts.insert(1, format!("'{path}'"));
     }
     for (field, expr) in node.schema.fields.iter().zip(&source.columns) {
-        if !matches!(expr.kind, crate::expr::ExprKind::Column(_)) {
-            parts.push(format!("{} = {}", field.name, expr.to_sql(&source.physical)));
+        let own = source.physical.fields.len();
+        if !matches!(expr.kind, crate::expr::ExprKind::Column(c) if c < own) {
+            parts.push(format!("{} = {}", field.name, expr.to_sql(&source.row())));
         }
+    }
+    if source.lookup {
+        parts.push("lookup".to_owned());
     }
     if let Some(watermark) = &source.watermark {
         let column = name(&node.schema, watermark.column);

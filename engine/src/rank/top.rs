@@ -8,11 +8,10 @@ use super::said::{Said, encoded};
 use super::{Emit, RankSpec};
 use crate::batch::{Batch, RowKind, Stair};
 use crate::error::Result;
-use crate::key::Places;
-use crate::key::{KeyColumns, KeyOrder, KeyTable, measure};
-use crate::operator::{Operator, Output, wrong_state};
+use crate::key::{Ages, KeyColumns, KeyOrder, KeyTable, Places, measure};
+use crate::operator::{Contents, Operator, Output, wrong_state};
 use crate::schema::{DataType, SchemaRef};
-use crate::snapshot::bytes::{Pieces, Reader, put};
+use crate::snapshot::bytes::{Pieces, Reader, put, put_signed};
 
 /// The first rows of each partition, at any time.
 ///
@@ -38,6 +37,8 @@ pub struct ChangingRank {
     arrivals: u64,
     slots: Vec<u32>,
     places: Places,
+    /// When partitions were written to, where they are forgotten after a time.
+    ages: Option<Ages>,
 }
 
 /// The first bytes of its state: what operator it is of.
@@ -89,7 +90,14 @@ impl ChangingRank {
             arrivals: 0,
             slots: Vec::new(),
             places: Places::default(),
+            ages: None,
         }
+    }
+
+    /// The same, partitions being forgotten so many milliseconds after the last row of theirs.
+    #[must_use]
+    pub fn forgetting(self, ttl: Option<i64>) -> ChangingRank {
+        ChangingRank { ages: ttl.map(Ages::new), ..self }
     }
 
     /// Whether each rank has a row that changes, instead of rows that come and go.
@@ -160,16 +168,22 @@ impl ChangingRank {
     fn changes(&mut self, batch: &Batch) -> Changes {
         self.table.intern(&self.keys, batch, (0, batch.rows), &mut self.slots);
         self.partitions.resize_with(self.table.numbers(), Partition::default);
+        let cuts = self.ages.as_mut().map(|ages| ages.walk(&batch.stairs, &self.slots));
+        let aged = cuts.is_some();
+        let mut cuts = cuts.into_iter().flatten().peekable();
         let sorted = self.order.of(batch);
         // Rows that are not among the first now will not be once others have come.
         let wanted = (0..batch.rows).filter(|&row| {
             let partition = &self.partitions[self.slots[row] as usize];
-            partition.takes(sorted.get(row), self.keep)
+            aged || partition.takes(sorted.get(row), self.keep)
         });
         let wanted: Vec<u32> = wanted.map(|row| row as u32).collect();
         let rows = encoded(batch, &wanted, (&self.columns, &self.types));
         let mut said = Changes::default();
         for (i, &row) in wanted.iter().enumerate() {
+            while let Some((_, gone)) = cuts.next_if(|(before, _)| *before <= row as usize) {
+                self.forget(gone);
+            }
             let slot = self.slots[row as usize];
             let (sort, bytes) = (sorted.get(row as usize), rows.get(i));
             let partition = &mut self.partitions[slot as usize];
@@ -186,7 +200,14 @@ impl ChangingRank {
                 self.came(slot, change, row, &mut said);
             }
         }
+        cuts.for_each(|(_, gone)| self.forget(gone));
         said
+    }
+
+    fn forget(&mut self, partitions: Vec<u32>) {
+        for id in partitions {
+            self.partitions[id as usize] = Partition::default();
+        }
     }
 
     /// What was said, as rows among the steps of the watermark.
@@ -204,14 +225,15 @@ impl ChangingRank {
 impl Operator for ChangingRank {
     fn process(&mut self, _: usize, batch: Batch, out: &mut Output) -> Result<()> {
         let batch = self.places.complete(&self.keys, batch);
-        let said = if batch.rows == 0 { Changes::default() } else { self.changes(&batch) };
+        let quiet = batch.rows == 0 && self.ages.is_none();
+        let said = if quiet { Changes::default() } else { self.changes(&batch) };
         if said.causes.is_empty() {
             let stairs = batch.stairs.into_iter().map(|s| Stair { row: 0, ..s }).collect();
             out.batches.push(Batch::progress(self.output.clone(), stairs, batch.upto));
             return Ok(());
         }
         out.batches.push(self.changelog(batch, said));
-        if self.keep.all {
+        if self.keep.all || self.ages.is_some() {
             let partitions = &self.partitions;
             self.table.sweep(|live| {
                 partitions.iter().zip(live).for_each(|(p, live)| *live = !p.is_empty());
@@ -229,6 +251,10 @@ impl Operator for ChangingRank {
         put(&mut out, ids.len() as u64);
         self.table.save(&ids, &mut out);
         ids.iter().for_each(|&id| self.partitions[id as usize].save(&mut out));
+        if let Some(ages) = &self.ages {
+            put_signed(&mut out, ages.now());
+            ids.iter().for_each(|&id| put_signed(&mut out, ages.written(id)));
+        }
         out.into()
     }
 
@@ -247,14 +273,31 @@ impl Operator for ChangingRank {
         let sound = |sort: &[u8], bytes: &[u8]| {
             order.made(sort) && measure(bytes, types) == Some(bytes.len())
         };
-        for id in ids {
+        for &id in &ids {
             let partition = &mut self.partitions[id as usize];
             let twice = !partition.is_empty();
             if twice || !partition.load(&mut reader, &mut self.arrivals, self.keep, sound)? {
                 return Err(wrong_state(&self.name));
             }
         }
+        if let Some(ages) = &mut self.ages {
+            ages.restart(reader.signed()?);
+            let times = ids.iter().map(|&id| Ok((reader.signed()?, id)));
+            ages.restore(times.collect::<Result<_>>()?);
+        }
         reader.end()
+    }
+
+    fn contents(&mut self) -> Option<Vec<Contents>> {
+        let mut said = Said::default();
+        let ids = self.table.in_order().to_vec();
+        for partition in ids.iter().filter_map(|&id| self.partitions.get(id as usize)) {
+            let head = partition.head().iter().enumerate().skip(self.skipped);
+            head.for_each(|(rank, row)| said.say(rank, row));
+        }
+        let rows = said.len();
+        let columns = said.columns(&self.types, self.numbered);
+        Some(vec![Contents::new("ranks", &self.output, columns, rows)])
     }
 
     fn fork(&self) -> Box<dyn Operator> {

@@ -9,6 +9,7 @@ use super::Options;
 use super::prepare::{Many, prepare};
 use crate::batch::Batch;
 use crate::error::{Diagnostic, Error, Result};
+use crate::graph::Graph;
 use crate::plan::SinkSpec;
 use crate::runner::{Report, Runner};
 use crate::schema::{DataType, SchemaRef};
@@ -61,7 +62,8 @@ impl Port {
 /// waits until the others have as much, or have ended.
 pub struct Live {
     name: String,
-    runner: Runner,
+    pub(super) graph: Graph,
+    pub(super) runner: Runner,
     outputs: Vec<Port>,
     /// One list a table: it has a feed for each place where the script reads it.
     feeds: Vec<Vec<Feed>>,
@@ -106,6 +108,7 @@ impl Live {
             thrown_away: outputs.iter().map(|o| o.connector == "blackhole").collect(),
             runner: Runner::new(&p.graph, inlet, tasks),
             outputs,
+            graph: p.graph,
             feeds,
             batch_rows: p.batch_rows.unwrap_or(8192),
             finished: false,

@@ -1,9 +1,11 @@
 //! A session: one job opened from a file's text, stepped, sought, forked, crashed, looked at.
 
 mod check;
+mod ledger;
 mod live;
 mod prepare;
 mod running;
+mod state;
 mod table;
 pub mod why;
 
@@ -25,8 +27,10 @@ use crate::udf::Sandbox;
 pub use crate::source::Files;
 pub use crate::sql::{Need, NeedKind};
 pub use check::{Block, CheckReport, check};
+pub use ledger::{Account, Ledger};
 pub use live::{Live, Port};
 pub use running::Running;
+pub use state::Kept;
 pub use table::{Rows, jsonl_row, text_table};
 
 use prepare::{Many, Prepared, duration, prepare};
@@ -425,9 +429,9 @@ impl Fast {
         &mut self,
         wrap: &mut dyn FnMut(Box<dyn Reader + Send>) -> Box<dyn Reader>,
     ) {
-        let mut one = |Input { partition, name, reader }: Input| {
+        let mut one = |Input { partition, name, reader, first }: Input| {
             let reader = reader.detach().map_or_else(|reader| reader, &mut *wrap);
-            Input { partition, name, reader }
+            Input { partition, name, reader, first }
         };
         let inputs = std::mem::take(&mut self.prepared.inputs).into_iter();
         self.prepared.inputs =

@@ -7,7 +7,7 @@ use super::Options;
 use crate::error::{Diagnostic, Position, Result, Span};
 use crate::expr::Expr;
 use crate::graph::Graph;
-use crate::plan::{Op, Plan, Settings};
+use crate::plan::{Op, Plan, Settings, SourceSpec};
 use crate::scenario::{self, Scenario};
 use crate::schema::DataType;
 use crate::sim::fault::Fault;
@@ -117,10 +117,10 @@ impl Variation<'_> {
     /// The inputs of a source without the records that are not to be.
     fn thin(&self, source: usize, inputs: Vec<Input>) -> Vec<Input> {
         let Some(only) = self.only else { return inputs };
-        let one = |Input { partition, name, reader }| {
+        let one = |Input { partition, name, reader, first }| {
             let kept = only.range((source, partition, 0)..=(source, partition, u64::MAX));
             let reader = Box::new(Only::new(reader, kept.map(|&(.., offset)| offset).collect()));
-            Input { partition, name, reader }
+            Input { partition, name, reader, first }
         };
         inputs.into_iter().map(one).collect()
     }
@@ -248,7 +248,13 @@ impl Prepared {
     /// The inputs merged by arrival; `retain` to be able to go back.
     pub fn inlet(&mut self, retain: bool) -> Result<Inlet> {
         let idle = duration(&self.settings, "table.exec.source.idle-timeout");
-        let inlet = Inlet::new(std::mem::take(&mut self.inputs), idle, retain)?;
+        let inlet = Inlet::new(std::mem::take(&mut self.inputs), retain)?;
+        let own = |spec: &SourceSpec| match spec.watermark.as_ref().and_then(|w| w.idle) {
+            Some(own) => Some(own).filter(|own| *own > 0),
+            None => idle,
+        };
+        let after: Vec<_> = self.graph.sources().iter().map(|(spec, _)| own(spec)).collect();
+        let inlet = inlet.idling(&after).aligned(&self.graph.sources());
         Ok(inlet.ticking(self.graph.plan().clock))
     }
 }

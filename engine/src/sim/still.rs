@@ -1,6 +1,6 @@
 //! A run that stands still after a record: what would one more do?
 
-use super::{Sim, State};
+use super::{Sim, State, Upcoming};
 use crate::batch::Seq;
 use crate::error::Result;
 use crate::source::Chunk;
@@ -15,8 +15,15 @@ impl Sim {
         self.until = Some(seq);
     }
 
+    /// Takes in nothing more, and lets no fault strike and no checkpoint begin: what is under way is done, then
+    /// the run stands still after the last record it has read.
+    pub fn settle(&mut self) {
+        self.stop_after(self.inlet.position().seq);
+        self.upcoming.retain(|_, u| !matches!(u, Upcoming::Fault(_) | Upcoming::CheckpointTimer));
+    }
+
     /// Whether the place is reached.
-    pub(super) fn stands(&self) -> bool {
+    pub fn stands(&self) -> bool {
         self.until.is_some_and(|until| self.inlet.position().seq >= until)
     }
 
@@ -44,6 +51,11 @@ impl Sim {
     /// The input.
     pub fn inlet(&self) -> &Inlet {
         &self.inlet
+    }
+
+    /// All tasks, in the graph's order.
+    pub fn tasks_mut(&mut self) -> &mut [Task] {
+        &mut self.tasks
     }
 
     /// A task of the graph.

@@ -42,8 +42,28 @@ struct Piece {
     from: usize,
     to: usize,
     partition: u16,
+    moved: Moved,
     /// How many rows come before it.
     first: usize,
+}
+
+/// When the rows of a partition arrive, given what their reader says.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Moved {
+    /// So many microseconds later.
+    By(u64),
+    /// All at this time.
+    To(u64),
+}
+
+impl Moved {
+    /// When a row arrives of which the reader says `arrival`, in microseconds.
+    pub(super) fn at(self, arrival: u64) -> u64 {
+        match self {
+            Moved::By(later) => arrival.saturating_add(later),
+            Moved::To(time) => time,
+        }
+    }
 }
 
 /// What messages call partitions: source, number, name.
@@ -90,13 +110,13 @@ impl Arrivals {
         self.rows == 0 && self.marks.is_empty()
     }
 
-    /// Adds rows `from..to` of a chunk; the first has the place `seq`.
+    /// Adds rows `from..to` of a chunk of a partition; the first has the place `seq`.
     pub(super) fn push(
         &mut self,
         chunk: Rc<Chunk>,
         (from, to): (usize, usize),
-        partition: u16,
-        seq: Seq,
+        (partition, seq): (u16, Seq),
+        moved: Moved,
     ) {
         let first = self.rows;
         self.rows += to - from;
@@ -111,7 +131,7 @@ impl Arrivals {
             last.to = to;
             return;
         }
-        self.pieces.push(Piece { chunk, from, to, partition, first });
+        self.pieces.push(Piece { chunk, from, to, partition, moved, first });
     }
 
     /// Makes columns and places out of the rows added.
@@ -162,6 +182,12 @@ impl Arrivals {
     /// The partition of a row.
     pub fn partition(&self, row: usize) -> u16 {
         self.place(row).0.partition
+    }
+
+    /// When a row arrives, in milliseconds.
+    pub fn arrival(&self, row: usize) -> i64 {
+        let (piece, at) = self.place(row);
+        (piece.moved.at(piece.chunk.arrivals.at(at)) / 1000) as i64
     }
 
     /// The place of a row in its partition.

@@ -98,7 +98,8 @@ pub(super) fn open(context: &Context<'_>, path: &str, format: &str) -> Result<Ve
         let name = parts.first().map_or_else(String::new, |p| p.name.to_string());
         let partition = share.as_ref().map_or(0, |s| s.number);
         let reader = ColumnReader::new(context, parts, clock, share)?;
-        Ok(Input { partition, name, reader: Box::new(reader) })
+        let first = context.spec.lookup && clock.relative;
+        Ok(Input { partition, name, reader: Box::new(reader), first })
     };
     if let Some(column) = context.column_setting("partition")? {
         let shares = partition::shares(context, &parts, column)?;

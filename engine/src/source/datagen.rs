@@ -81,7 +81,8 @@ pub(super) fn open(context: &Context<'_>) -> Result<Vec<Input>> {
     let builders = fields.iter().map(|f| Builder::new(f.data_type)).collect();
     let reader = Generator { columns, builders, rows_per_second, end, next: 0 };
     let name = context.spec.table.clone();
-    Ok(vec![Input { partition: 0, name, reader: Box::new(reader) }])
+    let first = context.spec.lookup;
+    Ok(vec![Input { partition: 0, name, reader: Box::new(reader), first }])
 }
 
 fn is_field_option(fields: &[Field], key: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, TimestampMillisecondArray};
 use highwater_kernels::record_highs;
 use rkyv::{Archive, Deserialize, Serialize};
 
@@ -23,7 +23,10 @@ use crate::{archive, unarchive};
 #[derive(Clone)]
 pub struct Ingest {
     table: String,
+    /// What `columns` are over.
     physical: SchemaRef,
+    /// Whether the last of these is when a record arrives.
+    arrival: bool,
     schema: SchemaRef,
     columns: Vec<Expr>,
     watermark: Option<(usize, Expr)>,
@@ -68,7 +71,8 @@ impl Ingest {
             .any(|(_, o)| spec.options.get(*o).is_some_and(|v| v.eq_ignore_ascii_case("true")));
         Ingest {
             table: spec.table.clone(),
-            physical: Arc::clone(&spec.physical),
+            physical: spec.row(),
+            arrival: spec.arrival,
             schema: Arc::clone(schema),
             columns: spec.columns.clone(),
             watermark: spec.watermark.as_ref().map(|w| (w.column, w.expr.clone())),
@@ -229,8 +233,12 @@ impl Ingest {
         if a.rows() == 0 {
             return Ok(Batch::progress(Arc::clone(&self.schema), Vec::new(), a.upto));
         }
-        let raw =
-            Batch::new(Arc::clone(&self.physical), std::mem::take(&mut a.columns), a.seqs.clone());
+        let mut columns = std::mem::take(&mut a.columns);
+        if self.arrival {
+            let arrivals = (0..a.rows()).map(|row| a.arrival(row));
+            columns.push(Arc::new(TimestampMillisecondArray::from_iter_values(arrivals)));
+        }
+        let raw = Batch::new(Arc::clone(&self.physical), columns, a.seqs.clone());
         let mut columns = Vec::with_capacity(self.columns.len());
         for e in &self.columns {
             columns.push(self.evaluate(e, &raw, a)?);

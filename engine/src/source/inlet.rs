@@ -1,21 +1,22 @@
 //! The inlet: all sources of a job merged into the one order in which records arrive.
 
+mod align;
 mod extra;
+mod partition;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use rkyv::{Archive, Deserialize, Serialize};
 
-use super::arrivals::{Arrivals, Mark, Names};
-use super::{Bad, Chunk, Input};
+use self::align::Aligned;
+use self::partition::{Log, Next, Partition};
+use super::Input;
+use super::arrivals::{Arrivals, Mark, Moved, Names};
 use crate::batch::NO_CLOCK;
-use crate::error::{Diagnostic, Result};
+use crate::error::Result;
 use crate::time::VirtualTime;
 use crate::watermark::Clock;
-
-/// How many records are decoded at a time.
-const READ_ROWS: usize = 8192;
 
 /// Where a job has got to in its input: what a snapshot keeps of it.
 #[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -41,13 +42,8 @@ pub struct PartitionPosition {
     pub idle: bool,
     /// Whether its end has been told.
     pub finished: bool,
-}
-
-/// The decoded records of one partition, shared by every run that reads it.
-struct Log {
-    reader: Box<dyn super::Reader>,
-    chunks: Vec<Option<Rc<Chunk>>>,
-    ended: bool,
+    /// The greatest watermark its records have proposed, where somebody waits for it; milliseconds.
+    pub ahead: i64,
 }
 
 /// All sources of a job. Cloning gives a second reader of the same records.
@@ -57,29 +53,10 @@ pub struct Inlet {
     names: Names,
     position: Position,
     start: u64,
-    idle_timeout: Option<u64>,
     clock: Clock,
+    /// By source.
+    aligned: Vec<Option<Aligned>>,
     retain: bool,
-}
-
-#[derive(Clone)]
-struct Partition {
-    source: usize,
-    number: u16,
-    log: Rc<RefCell<Log>>,
-    /// Chunk, row and bad record that come next.
-    chunk: usize,
-    row: usize,
-    bad: usize,
-    shift: u64,
-}
-
-/// What comes next in a partition, and when.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Next {
-    Idle,
-    Bad,
-    Row,
 }
 
 impl Inlet {
@@ -87,7 +64,7 @@ impl Inlet {
     ///
     /// # Errors
     /// When the first records cannot be read.
-    pub fn new(sources: Vec<Vec<Input>>, idle_timeout: Option<u64>, retain: bool) -> Result<Inlet> {
+    pub fn new(sources: Vec<Vec<Input>>, retain: bool) -> Result<Inlet> {
         let mut partitions = Vec::new();
         let mut relative = Vec::new();
         let mut names = Vec::new();
@@ -96,6 +73,7 @@ impl Inlet {
                 relative.push(input.reader.relative());
                 names.push((source, input.partition, input.name));
                 let log = Log { reader: input.reader, chunks: Vec::new(), ended: false };
+                let first = input.first;
                 partitions.push(Partition {
                     source,
                     number: input.partition,
@@ -103,7 +81,9 @@ impl Inlet {
                     chunk: 0,
                     row: 0,
                     bad: 0,
-                    shift: 0,
+                    first,
+                    idle_after: None,
+                    moved: Moved::By(0),
                 });
             }
         }
@@ -118,6 +98,7 @@ impl Inlet {
                     last_arrival: 0,
                     idle: false,
                     finished: false,
+                    ahead: i64::MIN,
                 })
                 .collect(),
         };
@@ -127,19 +108,23 @@ impl Inlet {
             names,
             position,
             start: 0,
-            idle_timeout,
             clock: Clock::None,
+            aligned: Vec::new(),
             retain,
         };
         let mut start = u64::MAX;
         for (i, relative) in relative.iter().enumerate() {
-            if !relative && let Some((at, _)) = inlet.partitions[i].peek()? {
+            let counts = !relative && !inlet.partitions[i].first;
+            if counts && let Some((at, _)) = inlet.partitions[i].peek()? {
                 start = start.min(at);
             }
         }
         inlet.start = if start == u64::MAX { 0 } else { start };
         for (i, relative) in relative.into_iter().enumerate() {
-            inlet.partitions[i].shift = if relative { inlet.start } else { 0 };
+            inlet.partitions[i].moved = match inlet.partitions[i].first {
+                true => Moved::To(inlet.start),
+                false => Moved::By(if relative { inlet.start } else { 0 }),
+            };
             inlet.position.partitions[i].last_arrival = inlet.start;
         }
         Ok(inlet)
@@ -156,6 +141,15 @@ impl Inlet {
         Inlet { clock, ..self }
     }
 
+    /// The same, the partitions of each source being idle after so many microseconds of silence; `None`: never.
+    #[must_use]
+    pub fn idling(mut self, after: &[Option<u64>]) -> Inlet {
+        for partition in &mut self.partitions {
+            partition.idle_after = after.get(partition.source).copied().flatten();
+        }
+        self
+    }
+
     /// Where the job has got to.
     pub fn position(&self) -> &Position {
         &self.position
@@ -168,6 +162,7 @@ impl Inlet {
             last_arrival: self.start,
             idle: false,
             finished: false,
+            ahead: i64::MIN,
         });
         Position { seq: 0, records: 0, clock: NO_CLOCK, partitions: partitions.collect() }
     }
@@ -208,13 +203,17 @@ impl Inlet {
     /// The next thing to happen: time, kind, partition.
     fn first(&mut self) -> Result<Option<(u64, Next, usize)>> {
         let mut best: Option<(u64, Next, usize)> = None;
+        let mut all = self.partitions.iter().zip(&self.position.partitions);
+        let loading = all.any(|(partition, position)| partition.first && !position.finished);
+        let held = if self.aligns() { self.held() } else { Vec::new() };
         for i in 0..self.partitions.len() {
             let position = &self.position.partitions[i];
-            if position.finished {
+            let waits = loading && !self.partitions[i].first;
+            if position.finished || waits || held.get(i).is_some_and(|&held| held) {
                 continue;
             }
             let next = self.partitions[i].peek()?;
-            let deadline = self.idle_timeout.filter(|_| !position.idle);
+            let deadline = self.partitions[i].idle_after.filter(|_| !position.idle);
             let deadline = deadline.map(|d| position.last_arrival.saturating_add(d));
             let candidate = match (next, deadline) {
                 (Some((at, _)), Some(d)) if d <= at => Some((d, Next::Idle, i)),
@@ -351,118 +350,38 @@ impl Inlet {
         until: Option<VirtualTime>,
         a: &mut Arrivals,
     ) {
-        let alone = self.partitions.len() == 1 && self.idle_timeout.is_none();
+        let alone = self.partitions.len() == 1 && self.partitions[i].idle_after.is_none();
         let Some(chunk) = self.partitions[i].current() else { return };
-        let (from, shift) = (self.partitions[i].row, self.partitions[i].shift);
+        let (from, moved) = (self.partitions[i].row, self.partitions[i].moved);
         let limit = if alone { max_rows } else { 1 };
         let bad_at = chunk.bad.get(self.partitions[i].bad).map_or(chunk.rows, |b| b.before_row);
         let mut to = bad_at.min(from + limit);
         if let Some(until) = until {
-            let before = |row: &usize| chunk.arrivals.at(*row).saturating_add(shift) <= until.0;
+            let before = |row: &usize| moved.at(chunk.arrivals.at(*row)) <= until.0;
             to = to.min(from + 1 + (from + 1..to).take_while(before).count());
         }
         if self.clock != Clock::None {
             // Up to the next tick.
             let first = self.position.records;
             let same = |(i, row): &(u64, usize)| {
-                let arrival = VirtualTime(chunk.arrivals.at(*row).saturating_add(shift));
+                let arrival = VirtualTime(moved.at(chunk.arrivals.at(*row)));
                 self.clock.at(arrival, first + i) <= self.position.clock
             };
             to = from + (0..).zip(from..to).take_while(same).count();
         }
         if to > from {
             let (arrival, offset) = (chunk.arrivals.at(to - 1), chunk.offsets.at(to - 1));
-            let arrival = arrival.saturating_add(shift);
+            let arrival = moved.at(arrival);
+            if self.aligns() {
+                (from..to).for_each(|row| self.moved(i, &chunk, row, arrival));
+            }
             a.at = VirtualTime(arrival.max(a.at.0));
-            a.push(chunk, (from, to), self.partitions[i].number, self.position.seq + 1);
+            let place = (self.partitions[i].number, self.position.seq + 1);
+            a.push(chunk, (from, to), place, moved);
             self.position.seq += (to - from) as u64;
             self.arrived(i, arrival, offset, (to - from) as u64);
         }
         self.partitions[i].row = to;
         self.partitions[i].settle(self.retain);
-    }
-}
-
-impl Partition {
-    fn current(&self) -> Option<Rc<Chunk>> {
-        self.log.borrow().chunks.get(self.chunk).cloned().flatten()
-    }
-
-    /// Moves past chunks that are used up.
-    fn settle(&mut self, retain: bool) {
-        while let Some(chunk) = self.current() {
-            if self.row < chunk.rows || self.bad < chunk.bad.len() {
-                break;
-            }
-            if !retain {
-                self.log.borrow_mut().chunks[self.chunk] = None;
-            }
-            (self.chunk, self.row, self.bad) = (self.chunk + 1, 0, 0);
-        }
-    }
-
-    /// When the next record arrives and whether it can be read; `None` at the end.
-    fn peek(&mut self) -> Result<Option<(u64, Next)>> {
-        self.settle(true);
-        while self.chunk >= self.log.borrow().chunks.len() {
-            let mut log = self.log.borrow_mut();
-            if log.ended {
-                return Ok(None);
-            }
-            match log.reader.read(READ_ROWS)? {
-                Some(chunk) => log.chunks.push(Some(Rc::new(chunk))),
-                None => log.ended = true,
-            }
-            drop(log);
-            self.settle(true);
-        }
-        let chunk = self.current().expect("a chunk that is not used up is kept");
-        Ok(Some(match chunk.bad.get(self.bad).filter(|b| b.before_row <= self.row) {
-            Some(bad) => (bad.arrival.saturating_add(self.shift), Next::Bad),
-            None => (chunk.arrivals.at(self.row).saturating_add(self.shift), Next::Row),
-        }))
-    }
-
-    fn take_bad(&mut self, retain: bool) -> Bad {
-        let chunk = self.current().expect("peeked");
-        self.bad += 1;
-        let bad = chunk.bad[self.bad - 1].clone();
-        self.settle(retain);
-        bad
-    }
-
-    /// Goes to the record of that offset; all before it must be there to be passed.
-    fn seek(&mut self, offset: u64, retain: bool) -> Result<()> {
-        (self.chunk, self.row, self.bad) = (0, 0, 0);
-        let mut passed = 0;
-        while let Some((_, kind)) = self.peek()? {
-            let chunk = self.current().expect("peeked");
-            let last = |offsets: Option<u64>| offsets.map_or(0, |o| o.saturating_add(1));
-            let end = last(chunk.offsets.last()).max(last(chunk.bad.last().map(|b| b.offset)));
-            if end <= offset {
-                (self.row, self.bad, passed) = (chunk.rows, chunk.bad.len(), end);
-                self.settle(retain);
-                continue;
-            }
-            let at = match kind {
-                Next::Bad => chunk.bad[self.bad].offset,
-                _ => chunk.offsets.at(self.row),
-            };
-            if at >= offset {
-                return Ok(());
-            }
-            match kind {
-                Next::Bad => self.bad += 1,
-                _ => self.row += 1,
-            }
-        }
-        if passed < offset {
-            let number = self.number;
-            let message = format!("partition {number} ends before record {offset}");
-            return Err(Diagnostic::new("source.shorter", message).hint(
-                "the input is shorter than when the snapshot was made: it cannot be continued",
-            ));
-        }
-        Ok(())
     }
 }

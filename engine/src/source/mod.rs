@@ -106,6 +106,9 @@ pub struct Input {
     pub name: String,
     /// Its rows.
     pub reader: Box<dyn Reader>,
+    /// Whether they all come before those of other tables: a table to look up whose records do not say when
+    /// they arrive.
+    pub first: bool,
 }
 
 /// A fenced block of a scenario that holds records of a table.

@@ -63,7 +63,8 @@ pub fn open(spec: &SourceSpec, settings: &Settings) -> Result<(Feed, Vec<Input>)
     let queue = Rc::new(RefCell::new(Queue::default()));
     let reader = Pushed { queue: Rc::clone(&queue), interval: context.interval()?, next: 0 };
     let feed = Feed { table: spec.table.clone(), schema: spec.physical.clone(), queue };
-    let input = Input { partition: 0, name: spec.table.clone(), reader: Box::new(reader) };
+    let name = spec.table.clone();
+    let input = Input { partition: 0, name, reader: Box::new(reader), first: false };
     Ok((feed, vec![input]))
 }
 

@@ -32,6 +32,8 @@ pub(super) fn table(
             physical: Schema::new(fields),
             columns: Vec::new(),
             watermark: None,
+            arrival: false,
+            lookup: false,
         },
         settings: Settings::default(),
         files: Files::default(),

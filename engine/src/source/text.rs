@@ -55,13 +55,15 @@ pub(super) fn open(
     let column = column.map(|c| context.arrival_column(c)).transpose()?;
     let partition = context.column_setting("partition")?;
     let mut clock = Clock { column, interval: context.interval()?, relative: column.is_none() };
+    let mut first = context.spec.lookup && column.is_none();
     if partition.is_none() && !reserved {
         let walk = Walk::All { part: 0, ordinal: 0 };
-        return Ok(vec![input(context, parts, 0, walk, clock)?]);
+        return Ok(vec![input(context, parts, 0, walk, (clock, first))?]);
     }
     let mut index = Index::new(context, partition, clock, reserved);
     index.run(&mut parts()?)?;
     clock.relative = index.clock.relative;
+    first &= index.absolute.is_none();
     if column.is_none() && !clock.relative {
         index.fill_absolute();
     }
@@ -72,7 +74,7 @@ pub(super) fn open(
     partitions
         .into_iter()
         .map(|(number, entries)| {
-            input(context, parts, number, Walk::Listed { entries, next: 0 }, clock)
+            input(context, parts, number, Walk::Listed { entries, next: 0 }, (clock, first))
         })
         .collect()
 }
@@ -82,7 +84,7 @@ fn input(
     parts: Parts<'_>,
     partition: u16,
     walk: Walk,
-    clock: Clock,
+    (clock, first): (Clock, bool),
 ) -> Result<Input> {
     let own = parts()?;
     let name = own.first().map_or_else(|| context.spec.table.clone(), |p| p.name.to_string());
@@ -102,7 +104,7 @@ fn input(
         reader.last = first_arrival(&mut reader, column)?;
         reader.parts = parts()?;
     }
-    Ok(Input { partition, name, reader: Box::new(reader) })
+    Ok(Input { partition, name, reader: Box::new(reader), first })
 }
 
 /// The arrival of the first record that has one: broken records before it arrive then too, and not

@@ -39,8 +39,8 @@ impl Builder {
             Op::WindowAggregate { emission: Some(e), .. } => e.retracts(),
             Op::RegularJoin { kind, .. } => updated || kind.updates(),
             Op::Rank(spec) => spec.updates(updated),
-            // Each row meets one version and is done.
-            Op::TemporalJoin { .. } => false,
+            // Each row meets what is there and is done.
+            Op::TemporalJoin { .. } | Op::LookupJoin { .. } => false,
             _ => updated,
         };
         self.nodes.push(Node { name: name.to_owned(), op, inputs, schema, updating, span });

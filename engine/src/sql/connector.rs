@@ -107,6 +107,13 @@ pub(super) const STRATEGY: &str = "scan.watermark.emit.strategy";
 /// What moves it.
 pub(super) const ADVANCE: &str = "scan.watermark.advance";
 
+/// The option that says after how long a silent partition counts as idle.
+pub(super) const IDLE: &str = "scan.watermark.idle-timeout";
+
+/// The options that keep partitions together by their watermarks.
+pub(super) const GROUP: &str = "scan.watermark.alignment.group";
+pub(super) const DRIFT: &str = "scan.watermark.alignment.max-drift";
+
 /// Options of every table that is read.
 pub const READ_OPTIONS: &[ConnectorOption] = &[
     option(
@@ -119,6 +126,23 @@ pub const READ_OPTIONS: &[ConnectorOption] = &[
         ADVANCE,
         OptionValue::OneOf(&["with-records", "with-time"]),
         "Whether the watermark moves with records alone (the default), or also as processing time goes on.",
+    ),
+    option(
+        IDLE,
+        OptionValue::Duration,
+        "After how long a silent partition no longer holds the watermark back, instead of \
+         table.exec.source.idle-timeout; 0 is never.",
+    ),
+    option(
+        GROUP,
+        OptionValue::Text,
+        "The tables whose partitions wait for each other: none is read that is more than the drift ahead of the least \
+         watermark among them.",
+    ),
+    option(
+        DRIFT,
+        OptionValue::Duration,
+        "How far ahead of its group's least watermark a partition may be, 0 by default.",
     ),
 ];
 

@@ -6,11 +6,11 @@ use sqlparser::ast::{
 };
 use sqlparser::parser::Parser;
 
-use super::connector::{ADVANCE, STRATEGY};
+use super::connector::{ADVANCE, DRIFT, GROUP, IDLE, STRATEGY};
 use super::dialect::Flink;
 use super::profiles::value;
 use crate::error::{Diagnostic, Error, Result};
-use crate::plan::{Clock, Emission, Node, Op, Pace, Panes, Said, Settings, Trigger};
+use crate::plan::{Align, Clock, Emission, Node, Op, Pace, Panes, Said, Settings, Trigger};
 use crate::time::parse_duration_micros;
 
 /// The setting that holds a trigger.
@@ -127,7 +127,13 @@ pub(super) fn paces(nodes: &mut [Node], settings: &Settings) {
         };
         let emit = own(STRATEGY, "highwater.watermark.emit");
         let advance = own(ADVANCE, "highwater.watermark.advance");
+        let idle = options.remove(IDLE);
+        let (group, drift) = (options.remove(GROUP), options.remove(DRIFT));
         let Some(watermark) = &mut source.watermark else { continue };
+        watermark.idle = idle.as_deref().and_then(parse_duration_micros);
+        let drift = drift.as_deref().and_then(parse_duration_micros).unwrap_or(0) / 1000;
+        let drift = i64::try_from(drift).unwrap_or(i64::MAX);
+        watermark.align = group.map(|group| Align { group, drift });
         let period = millis(settings, "pipeline.auto-watermark-interval").unwrap_or(200);
         watermark.pace = Pace {
             at: match emit.as_deref() {
@@ -140,6 +146,11 @@ pub(super) fn paces(nodes: &mut [Node], settings: &Settings) {
     }
 }
 
+/// After how many milliseconds state is forgotten that no watermark frees.
+pub(super) fn ttl(settings: &Settings) -> Option<i64> {
+    millis(settings, "table.exec.state.ttl").filter(|&ttl| ttl > 0)
+}
+
 /// When the stream of a plan has to say what time it is.
 ///
 /// # Errors
@@ -149,7 +160,9 @@ pub(super) fn clock(nodes: &[Node], settings: &Settings) -> Result<Clock> {
         Op::Source(source) => source.watermark.as_ref().is_some_and(|w| such(&w.pace)),
         _ => false,
     };
+    let ages = ttl(settings).is_some();
     let waits = nodes.iter().find(|n| match &n.op {
+        op if ages && op.is_kept_for_ever() => true,
         Op::WindowAggregate { emission: Some(e), .. } | Op::LateRows { emission: e, .. } => {
             e.trigger.waits()
         }

@@ -42,6 +42,13 @@ impl Planner<'_> {
                 }
             });
             for join in &table.joins {
+                if let JoinOperator::AsOf { match_condition, constraint } = &join.join_operator
+                    && let Some(left) = relation.take()
+                {
+                    let how = (match_condition, constraint);
+                    relation = Some(self.asof_join(left, &join.relation, how)?);
+                    continue;
+                }
                 let (kind, own) = conditions_of(join)?;
                 if let Some(time) = version_of(&join.relation)
                     && let Some(left) = relation.take()

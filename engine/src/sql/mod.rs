@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod arguments;
+mod asof;
 mod builder;
 mod call;
 mod clauses;
@@ -25,6 +26,7 @@ mod lag;
 mod late;
 mod limit;
 mod literal;
+mod lookup;
 pub mod manual;
 mod needs;
 mod numbering;
@@ -54,10 +56,17 @@ mod window;
 
 use std::sync::Arc;
 
+use sqlparser::parser::Parser;
+use sqlparser::tokenizer::Token;
+
 pub use needs::{Need, NeedKind, endless, needs};
 
+use diagnose::Locate;
+
 use crate::error::{Diagnostic, Error, Result};
+use crate::expr::Expr;
 use crate::plan::{Clock, Plan};
+use crate::schema::Schema;
 use crate::udf::manifest::Manifest;
 
 /// What a script names and the engine cannot open itself.
@@ -67,6 +76,27 @@ pub trait Catalog {
     /// # Errors
     /// When there is no such guest, or it is refused.
     fn guest(&self, path: &str) -> Result<Arc<Manifest>>;
+}
+
+/// A condition over rows that look like `schema`, as WHERE takes it.
+///
+/// # Errors
+/// When it cannot be read, or does not fit the columns; the place is one in `text`.
+pub fn condition(text: &str, schema: &Schema) -> Result<Expr> {
+    let dialect = dialect::Flink::default();
+    let mut parser = Parser::new(&dialect)
+        .try_with_sql(text)
+        .map_err(|e| diagnose::from_parser(&e, statement::START))?;
+    let ast = parser.parse_expr().map_err(|e| diagnose::from_parser(&e, statement::START))?;
+    let next = parser.peek_token();
+    if next.token != Token::EOF {
+        let message = format!("expected the end of the condition, found `{next}`");
+        return Err(Diagnostic::new("sql.syntax", message).located_at(next.span));
+    }
+    let relation = scope::Relation::of(0, schema, false);
+    let functions = guest::Functions::default();
+    let mut row = expr::Row { relation: &relation, place: "a condition", functions: &functions };
+    expr::bind_condition(&ast, &mut row, "WHERE")
 }
 
 /// Plans a script.
@@ -97,9 +127,9 @@ pub fn plan(script: &str, catalog: &dyn Catalog) -> std::result::Result<Plan, Ve
                 .at(statement::START),
         );
     }
-    let batched = emission::batched(&settings);
+    let (batched, ttl) = (emission::batched(&settings), emission::ttl(&settings));
     if errors.is_empty() {
-        return Ok(Plan { nodes, settings, warnings, explain, clock, batched });
+        return Ok(Plan { nodes, settings, warnings, explain, clock, batched, ttl });
     }
     // What uses something broken says nothing new.
     if errors.iter().any(|e| e.code != "sql.broken") {

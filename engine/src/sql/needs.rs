@@ -96,16 +96,9 @@ pub fn endless(script: &str) -> Vec<Diagnostic> {
     });
     tables
         .filter(|table| {
-            let has = |key: &str, value: &str| {
-                table.options.iter().any(|o| o.key == key && o.value == value)
-            };
-            let limited = table.options.iter().any(|o| o.key == "number-of-rows");
-            // A table ends with its shortest sequence.
-            let sequence = table
-                .columns
-                .iter()
-                .any(|c| has(&format!("fields.{}.kind", c.name.value), "sequence"));
-            has("connector", "datagen") && !limited && !sequence
+            let mut options = table.options.iter();
+            let datagen = options.any(|o| o.key == "connector" && o.value == "datagen");
+            datagen && never_ends(table.options.iter().map(|o| (o.key.as_str(), o.value.as_str())))
         })
         .map(|table| {
             let name = &table.name.value;
@@ -115,6 +108,14 @@ pub fn endless(script: &str) -> Vec<Diagnostic> {
                 .located_at(table.name.span)
         })
         .collect()
+}
+
+/// Whether a `datagen` table of these options never ends.
+pub(super) fn never_ends<'a>(mut options: impl Iterator<Item = (&'a str, &'a str)>) -> bool {
+    // A table ends with its shortest sequence.
+    let sequence =
+        |key: &str| key.strip_prefix("fields.").is_some_and(|rest| rest.ends_with(".kind"));
+    !options.any(|(key, value)| key == "number-of-rows" || (sequence(key) && value == "sequence"))
 }
 
 /// The tables that some statement reads, by itself or through views.

@@ -12,6 +12,7 @@ use super::diagnose::{Locate, span, unknown};
 use super::expr::{self, Row};
 use super::guest::{Functions, Guest};
 use super::interval::{Interval, interval};
+use super::lookup::Computed;
 use super::scope::Relation;
 use super::statement::{Kind, Statement};
 use crate::error::{Diagnostic, Error, Result, Span};
@@ -34,8 +35,10 @@ pub(super) struct Table {
     /// The columns of the primary key, positions in `physical`.
     pub key: Vec<usize>,
     span: Option<Span>,
-    /// The node that reads it, once something does.
-    node: Option<NodeId>,
+    /// Whether `columns` read when a record arrives.
+    arrival: bool,
+    /// The nodes that read it, once something does: as a stream, to look up.
+    nodes: [Option<NodeId>; 2],
 }
 
 /// Everything the script has said so far.
@@ -54,6 +57,8 @@ pub(super) struct Planner<'c> {
     pub depth: usize,
     /// Whether the script ends in an EXPLAIN.
     pub explain: bool,
+    /// Whether tables are read to be looked up.
+    pub looking_up: bool,
 }
 
 impl<'c> Planner<'c> {
@@ -70,6 +75,7 @@ impl<'c> Planner<'c> {
             warnings: Vec::new(),
             depth: 0,
             explain: false,
+            looking_up: false,
         }
     }
 
@@ -192,7 +198,7 @@ impl<'c> Planner<'c> {
         }
         let before = errors.len();
         let connected = ddl::connect(definition, errors);
-        let (physical, schema, columns) = self.columns(definition, errors);
+        let (physical, schema, (columns, arrival)) = self.columns(definition, errors);
         let watermark = match watermark(definition, &schema, &self.functions) {
             Ok(watermark) => watermark,
             Err(error) => {
@@ -218,17 +224,19 @@ impl<'c> Planner<'c> {
                 watermark,
                 key,
                 span: span(definition.name.span),
-                node: None,
+                arrival,
+                nodes: [None; 2],
             });
         self.tables.insert(definition.name.value.clone(), table);
     }
 
-    /// The physical columns, all columns, and an expression over the former for each of the latter.
+    /// The physical columns, all columns, and an expression over the former for each of the latter, and whether
+    /// these read when a record arrives.
     fn columns(
         &mut self,
         definition: &TableDefinition,
         errors: &mut Vec<Error>,
-    ) -> (SchemaRef, SchemaRef, Vec<Expr>) {
+    ) -> (SchemaRef, SchemaRef, (Vec<Expr>, bool)) {
         let mut physical = Vec::new();
         for column in &definition.columns {
             if let ColumnKind::Physical(declared, at) = &column.kind {
@@ -258,6 +266,8 @@ impl<'c> Planner<'c> {
             );
         }
         let relation = Relation::of(0, &physical, false);
+        let row = self.row(&relation, "a computed column");
+        let mut names = Computed { row, arrival: false };
         let mut fields = Vec::new();
         let mut exprs = Vec::new();
         for column in &definition.columns {
@@ -269,9 +279,7 @@ impl<'c> Planner<'c> {
                     .ok_or_else(|| {
                         Diagnostic::new("sql.unknown-column", format!("unknown column `{name}`"))
                     }),
-                ColumnKind::Computed(ast) => {
-                    expr::bind(ast, &mut self.row(&relation, "a computed column"))
-                }
+                ColumnKind::Computed(ast) => expr::bind(ast, &mut names),
             };
             match computed {
                 Ok(expr) => {
@@ -282,7 +290,7 @@ impl<'c> Planner<'c> {
                 Err(error) => errors.push(error.located_at(column.name.span)),
             }
         }
-        (physical, Schema::new(fields), exprs)
+        (physical, Schema::new(fields), (exprs, names.arrival))
     }
 
     /// What names and functions mean row by row in a relation.
@@ -307,7 +315,8 @@ impl<'c> Planner<'c> {
             .hint("read from filesystem, datagen, or a table without WITH whose records stand in the scenario")
             .located_at(name.span));
         }
-        if let Some(node) = table.node {
+        let lookup = self.looking_up;
+        if let Some(node) = table.nodes[usize::from(lookup)] {
             return Ok(self.builder.relation(node));
         }
         let spec = SourceSpec {
@@ -317,10 +326,12 @@ impl<'c> Planner<'c> {
             physical: table.physical.clone(),
             columns: table.columns.clone(),
             watermark: table.watermark.clone(),
+            arrival: table.arrival,
+            lookup,
         };
         let (schema, span) = (table.schema.clone(), table.span);
         let node = self.builder.add(&name.value, Op::Source(spec), Vec::new(), schema, span);
-        table.node = Some(node);
+        table.nodes[usize::from(lookup)] = Some(node);
         Ok(self.builder.relation(node))
     }
 }
@@ -381,7 +392,7 @@ fn watermark(
         .hint("take the interval from the column: ts - INTERVAL '5' SECOND")
         .located(&declared.expr));
     }
-    Ok(Some(WatermarkSpec { column, expr, delay, pace: Pace::default() }))
+    Ok(Some(WatermarkSpec { column, expr, delay, pace: Pace::default(), idle: None, align: None }))
 }
 
 /// The constant of `column - INTERVAL …`; 0 for the column alone.

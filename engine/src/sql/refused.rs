@@ -28,7 +28,6 @@ pub(super) fn unknown_function(name: &str, upper: &str, own: Option<&Functions>)
         | "CURRENT_TIME"
         | "LOCALTIMESTAMP"
         | "LOCALTIME"
-        | "PROCTIME"
         | "RAND"
         | "RAND_INTEGER"
         | "UUID"
@@ -36,6 +35,10 @@ pub(super) fn unknown_function(name: &str, upper: &str, own: Option<&Functions>)
         | "CURRENT_ROW_TIMESTAMP" => unsupported(
             format!("{upper} is not supported: a run must give the same rows every time"),
             "use the event time of the record",
+        ),
+        "PROCTIME" => unsupported(
+            "PROCTIME() does not stand here: it is when a record arrives, a column of a table",
+            "declare it: CREATE TABLE t (…, arrived AS PROCTIME()), and read that column",
         ),
         "COLLECT" | "ARRAY_AGG" | "JSON_ARRAYAGG" | "JSON_OBJECTAGG" => unsupported(
             format!("{upper} is not supported: there are no collections"),

@@ -88,6 +88,11 @@ pub const SETTINGS: &[Setting] = &[
         "Whether a window fires at its end even when nothing has come since it fired before.",
     ),
     setting(
+        "table.exec.state.ttl",
+        OptionValue::Duration,
+        "After how long without a write the state of regular joins, running aggregates and ranks is forgotten; 0 is never.",
+    ),
+    setting(
         "table.exec.mini-batch.enabled",
         OptionValue::Boolean,
         "Whether changes of aggregates leave, and triggers are asked, at the end of micro-batches only.",

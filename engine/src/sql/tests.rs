@@ -93,6 +93,7 @@ mod aggregate_mistakes;
 mod fuzz;
 mod joins;
 mod mistakes;
+mod moments;
 mod over_mistakes;
 mod overs;
 mod plans;

@@ -94,7 +94,7 @@ impl Planner<'_> {
     }
 
     /// Those of a table's columns that are its primary key.
-    fn primary_key(&self, table: &str) -> impl Iterator<Item = usize> {
+    pub(super) fn primary_key(&self, table: &str) -> impl Iterator<Item = usize> {
         let table = self.tables.get(table).and_then(Option::as_ref);
         table.into_iter().flat_map(|table| {
             let of_key = |e: &crate::expr::Expr| match e.kind {

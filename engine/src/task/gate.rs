@@ -62,6 +62,8 @@ struct Channel {
     row: usize,
     stair: usize,
     upto: Seq,
+    /// Its steps do not count: the watermark is over the other channels alone.
+    timeless: bool,
 }
 
 /// The part of a gate that outlives its queues.
@@ -79,7 +81,10 @@ type Key = (Seq, u8);
 impl Gate {
     /// A gate with a channel for each entry of `inputs`, the operator's input it leads to.
     pub fn new(inputs: &[usize], schemas: Vec<SchemaRef>) -> Gate {
-        let channel = |&input| Channel { input, queue: VecDeque::new(), row: 0, stair: 0, upto: 0 };
+        let channel = |&input| {
+            let queue = VecDeque::new();
+            Channel { input, queue, row: 0, stair: 0, upto: 0, timeless: false }
+        };
         Gate {
             channels: inputs.iter().map(channel).collect(),
             watermark: MinWatermark::new(inputs.len()),
@@ -102,6 +107,23 @@ impl Gate {
     #[must_use]
     pub fn joining(self) -> Gate {
         Gate { merging: true, together: true, ..self }
+    }
+
+    /// The same for an operator that one input tells nothing of the time.
+    #[must_use]
+    pub fn timeless(mut self, input: usize) -> Gate {
+        for (c, channel) in self.channels.iter_mut().enumerate().filter(|(_, c)| c.input == input) {
+            channel.timeless = true;
+            self.watermark.set_activity(c, Activity::Finished);
+        }
+        self
+    }
+
+    /// Notes what a channel is doing.
+    fn acts(&mut self, c: usize, activity: Activity) {
+        if !self.channels[c].timeless {
+            self.watermark.set_activity(c, activity);
+        }
     }
 
     /// The watermark over all channels.
@@ -172,7 +194,7 @@ impl Gate {
                     let (from, to) = self.next_rows(c, &keys);
                     all.add(c, &self.channels[c], (from, to));
                     self.channels[c].row = to;
-                    self.watermark.set_activity(c, Activity::Active);
+                    self.acts(c, Activity::Active);
                 }
             }
             if self.channels[c].settle() {
@@ -197,9 +219,10 @@ impl Gate {
             self.watermark.propose(0, stair.watermark);
             self.clock = self.clock.max(stair.clock);
         }
-        self.watermark.set_activity(0, Activity::Active);
+        let input = channel.input;
+        self.acts(0, Activity::Active);
         self.watermark.advance();
-        Some(Passed::Batch(channel.input, batch))
+        Some(Passed::Batch(input, batch))
     }
 
     /// Takes the next rows, or the next step, of a channel whose turn it is.
@@ -215,7 +238,7 @@ impl Gate {
         let mut piece = channel.front().slice(from, to);
         channel.row = to;
         piece.upto = self.upto;
-        self.watermark.set_activity(c, Activity::Active);
+        self.acts(c, Activity::Active);
         Passed::Batch(input, piece)
     }
 
@@ -228,13 +251,15 @@ impl Gate {
             return None;
         }
         channel.stair += 1;
-        let activity = if stair.idle { Activity::Idle } else { Activity::Active };
-        self.watermark.set_activity(c, activity);
+        let timeless = channel.timeless;
+        self.acts(c, if stair.idle { Activity::Idle } else { Activity::Active });
         // Whoever hears of a moment first says so for all: steps come in the order of the stream.
         self.ticked |= stair.clock > self.clock;
         self.clock = self.clock.max(stair.clock);
         let clock = self.clock;
-        self.watermark.propose(c, stair.watermark);
+        if !timeless {
+            self.watermark.propose(c, stair.watermark);
+        }
         // Steps of one place count together: all channels fall silent with a source, and speak again, and one
         // that a join holds back must not be overlooked for being the second to do so.
         let place = Some((stair.seq, 1));
@@ -270,7 +295,8 @@ impl Gate {
     }
 
     fn all_idle(&self) -> bool {
-        (0..self.watermark.len()).all(|c| self.watermark.activity(c) == Activity::Idle)
+        let mut counted = (0..self.channels.len()).filter(|&c| !self.channels[c].timeless);
+        counted.all(|c| self.watermark.activity(c) == Activity::Idle)
     }
 
     /// What a channel's rows must come before: the other channels' next things.

@@ -183,3 +183,98 @@ fn micro_batches_leave_of_a_changelog_what_has_changed() {
     found.values_mut().for_each(|lines| lines.sort());
     assert_eq!(found.into_values().collect::<Vec<_>>(), expected);
 }
+
+/// A table's own idle timeout comes before that of the script, and 0 is never.
+#[test]
+fn a_table_says_itself_when_it_is_idle() {
+    let script = |own: &str, all: &str| {
+        let mut text = format!(
+            "```sql\nSET 'table.exec.source.idle-timeout' = '{all}';\n\
+             CREATE TABLE t (v INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts)\n\
+             WITH ('connector' = 'inline'{own});\n\
+             SELECT window_end, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECONDS))\n\
+             GROUP BY window_start, window_end;\n```\n\n```jsonl t\n"
+        );
+        let mut record = |at: u32, partition: u32, ts: u32| {
+            let time = |s: u32| format!("2024-05-01 00:00:{s:02}");
+            let (at, ts) = (time(at), time(ts));
+            let line =
+                format!(r#"{{"@at": "{at}", "@partition": {partition}, "v": 1, "ts": "{ts}"}}"#);
+            text.push_str(&line);
+            text.push('\n');
+        };
+        record(0, 1, 0);
+        (0..20).for_each(|second| record(second, 0, second));
+        // Of a window that has fired if the partition was idle.
+        record(20, 1, 1);
+        text + "```\n"
+    };
+    let counts = |own: &str, all: &str| {
+        let (tables, late) = tables(&script(own, all), &options(1, 4));
+        (crate::changelog::applied(&tables[0]), late)
+    };
+    let own = |timeout: &str| format!(", 'scan.watermark.idle-timeout' = '{timeout}'");
+    let idle = counts("", "5 s");
+    assert_eq!(idle.1, 1);
+    let never = counts("", "0 s");
+    assert_eq!(never.1, 0);
+    assert_eq!(counts(&own("5 s"), "0 s"), idle);
+    assert_eq!(counts(&own("5 s"), "1 h"), idle);
+    assert_eq!(counts(&own("0 s"), "5 s"), never);
+    assert_eq!(counts(&own("1 h"), "5 s"), never);
+}
+
+/// A partition that is more than the drift ahead of the least watermark waits: the order in which records are read
+/// is that of a loop which follows the rule.
+#[test]
+fn partitions_wait_for_each_other() {
+    use highwater_engine::session::{Files, Session};
+    use highwater_engine::trace::What;
+    // Arrival in seconds, partition, event time in seconds: partition 1 is far ahead.
+    let input: Vec<(u32, u32, u32)> =
+        (0..15).flat_map(|i| [(2 * i, 0, i), (2 * i + 1, 1, (3 * i).min(50))]).collect();
+    for drift in [0, 4, 100] {
+        let mut text = format!(
+            "```sql\nCREATE TABLE t (v INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '1' SECOND)\n\
+             WITH ('connector' = 'inline', 'scan.watermark.alignment.group' = 'g', \
+             'scan.watermark.alignment.max-drift' = '{drift} s');\n\
+             SELECT v FROM t;\n```\n\n```jsonl t\n"
+        );
+        for (at, partition, ts) in &input {
+            let line = format!(
+                "{{\"@at\": \"2024-05-01 00:00:{at:02}\", \"@partition\": {partition}, \"v\": {at}, \
+                 \"ts\": \"2024-05-01 00:00:{ts:02}\"}}\n"
+            );
+            text.push_str(&line);
+        }
+        text.push_str("```\n");
+        let of = |partition: u32| input.iter().filter(move |r| r.1 == partition);
+        let mut left = [of(0).peekable(), of(1).peekable()];
+        let (mut ahead, mut expected) = ([i64::MIN; 2], Vec::new());
+        loop {
+            let ended = [left[0].peek().is_none(), left[1].peek().is_none()];
+            let active = (0..2).filter(|&p| !ended[p]);
+            let Some(least) = active.clone().map(|p| ahead[p]).min() else { break };
+            let may = active.filter(|&p| ahead[p] <= least.saturating_add(i64::from(drift)));
+            let next = may.min_by_key(|&p| left[p].peek().map(|r| r.0)).expect("the least may");
+            let record = left[next].next().expect("it has one");
+            ahead[next] = ahead[next].max(i64::from(record.2) - 1);
+            expected.push(record.0.to_string());
+        }
+        let arrivals: Vec<String> = input.iter().map(|r| r.0.to_string()).collect();
+        assert_eq!(expected == arrivals, drift == 100);
+        let sandbox = crate::sandbox::Interpreter::shared();
+        let mut session = Session::open("a.md", &text, &Files::default(), sandbox, &options(1, 1))
+            .expect("opens");
+        session.step(u64::MAX);
+        let read = session.events().iter().filter_map(|e| match &e.what {
+            What::Arrive { row, .. } => {
+                row.split(", ").next()?.strip_prefix("v=").map(str::to_owned)
+            }
+            _ => None,
+        });
+        assert_eq!(read.collect::<Vec<_>>(), expected, "{drift}");
+        agree("alignment", &text);
+        survives("alignment", &text);
+    }
+}

@@ -14,6 +14,7 @@ mod input;
 mod progress;
 mod run;
 mod sinks;
+mod state;
 mod trace;
 mod why;
 
@@ -45,6 +46,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Answer why a window has not fired, a record was dropped, a row is held or what made a row
     Why(why::WhyArgs),
+    /// Print what an operator holds, after a record or as of a checkpoint
+    State(state::StateArgs),
     /// Measure the engine beside hand-written loops, its readers beside bare libraries
     Bench(bench::BenchArgs),
     /// Print help: of a command, or on a topic (`help sql`)
@@ -125,6 +128,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Check(args) => check::check(&args, &mut console),
         Command::Explain(args) => explain::explain(&args, &mut console),
         Command::Why(args) => why::why(&args, &mut console),
+        Command::State(args) => state::state(&args, &mut console),
         Command::Bench(args) => bench::bench(&args, &mut console),
         Command::Help(args) => help::help(&args, &mut console),
     };

@@ -56,6 +56,12 @@ enum Question {
         #[arg(long, value_name = "N")]
         record: Option<u64>,
     },
+    /// Where is everything: what has each task taken in, passed on, dropped, and what does it hold?
+    Ledger {
+        /// Ask after the record of this number (default: the last)
+        #[arg(long, value_name = "N")]
+        after: Option<u64>,
+    },
     /// Which input records made this row?
     Row {
         /// The table it is in; `result` for a last SELECT
@@ -83,6 +89,7 @@ pub(super) fn why(args: &WhyArgs, console: &mut Console) -> Done {
             }
             Question::Record { number } => why.record(*number)?.text(&why),
             Question::Held { after, record } => why.held(*after, *record)?.text(&why),
+            Question::Ledger { after } => why.ledger(*after)?,
             Question::Row { table, number } => why.row(Some(table), *number)?.text(&why),
         })
     });

@@ -294,11 +294,40 @@ fn why_answers_and_says_what_there_is_to_ask_about() {
         (&["row", "other", "1"], 2, "the sinks are result"),
         (&["window", "--key", "x"], 2, "no such window"),
         (&["window", "--end", "soon"], 2, "expected a time"),
-        (&[], 2, "window, record, held, row"),
+        (&["ledger", "--after", "2"], 0, "window/0"),
+        (&[], 2, "window, record, held"),
     ] {
         let (status, text) = why(args);
         assert_eq!(status, Some(code), "{args:?}: {text}");
         assert!(text.contains(said), "{args:?}: {text}");
+    }
+}
+
+#[test]
+fn state_is_printed_after_a_record_and_by_condition() {
+    let folder = folder(&format!("{TABLE}{QUERY}"));
+    let ask = |args: &[&str]| highwater(folder.path(), &[&["state", "job.sql"], args].concat());
+    assert_eq!(out(&ask(&[])), "window\n");
+    // The last window alone is open when the last record has come.
+    let last = out(&ask(&["window", "--format", "json"]));
+    assert_eq!(last.lines().count(), 1, "{last}");
+    for part in [r#""k":"a""#, r#""window_start":"2024-01-01 12:00:30.000""#, r#":"3.00"}"#] {
+        assert!(last.contains(part), "{last}");
+    }
+    let second = out(&ask(&["window", "--after", "2", "--format", "json"]));
+    assert_eq!(second.lines().count(), 2, "{second}");
+    let one = out(&ask(&["window", "--after", "2", "--where", "k = 'b'", "--format", "json"]));
+    assert!(one.lines().count() == 1 && one.contains(r#":"10.00"}"#), "{one}");
+    let table = out(&ask(&["window", "--where", "window_start > TIMESTAMP '2024-01-01 12:00:20'"]));
+    assert!(table.contains("window_start") && table.contains("3.00"), "{table}");
+    for (args, part) in [
+        (&["join"][..], "those that do are window"),
+        (&["window", "--where", "x = 1"], "x"),
+        (&["window", "--checkpoint", "99"], "checkpoint"),
+    ] {
+        let wrong = ask(args);
+        assert_eq!(wrong.status.code(), Some(2), "{args:?}");
+        assert!(err(&wrong).contains(part), "{}", err(&wrong));
     }
 }
 

@@ -21,14 +21,19 @@ impl IntervalJoin {
         put(&mut out, MARK);
         put_signed(&mut out, self.watermark.0);
         for side in 0..2 {
-            let dead = self.bounds.dead(side, self.watermark);
-            let held = self.rings.rows(side).filter(|&(_, time, _)| time >= dead);
-            let mut held: Vec<(u32, u32)> = held.map(|(id, _, row)| (id, row)).collect();
-            self.keys.sort_by_key(&mut held, |&(id, _)| id);
-            let rows: Vec<u32> = held.into_iter().map(|(_, row)| row).collect();
-            put_rows(&mut out, &self.rows[side].batch(&rows), false);
+            put_rows(&mut out, &self.needed(side), false);
         }
         out
+    }
+
+    /// The rows of a side that are needed, by key, then as they came.
+    pub(super) fn needed(&self, side: usize) -> Batch {
+        let dead = self.bounds.dead(side, self.watermark);
+        let held = self.rings.rows(side).filter(|&(_, time, _)| time >= dead);
+        let mut held: Vec<(u32, u32)> = held.map(|(id, _, row)| (id, row)).collect();
+        self.keys.sort_by_key(&mut held, |&(id, _)| id);
+        let rows: Vec<u32> = held.into_iter().map(|(_, row)| row).collect();
+        self.rows[side].batch(&rows)
     }
 
     /// Takes that back; `false` when it is of another operator or of rows that no join keeps.

@@ -25,6 +25,8 @@ pub(in crate::join) struct Side {
 /// A row that is kept.
 #[derive(Clone)]
 struct Held {
+    /// Its key.
+    id: u32,
     row: Box<[u8]>,
     seq: Seq,
     /// How many partners it has, where somebody asks.
@@ -60,7 +62,7 @@ impl Side {
 
     /// Keeps a row of a key, or of none.
     pub(in crate::join) fn keep(&mut self, id: u32, row: &[u8], seq: Seq) -> u32 {
-        let held = Held { row: row.into(), seq, partners: 0 };
+        let held = Held { id, row: row.into(), seq, partners: 0 };
         let number = match self.free.pop() {
             Some(number) => {
                 self.rows[number as usize] = held;
@@ -105,6 +107,11 @@ impl Side {
         self.by_key.get(id as usize).map_or(&[], Vec::as_slice)
     }
 
+    /// The key of a row.
+    pub(in crate::join) fn id(&self, number: u32) -> u32 {
+        self.rows[number as usize].id
+    }
+
     pub(in crate::join) fn seq(&self, number: u32) -> Seq {
         self.rows[number as usize].seq
     }
@@ -122,6 +129,13 @@ impl Side {
         let partners = &mut self.rows[number as usize].partners;
         *partners = (i64::from(*partners) + more) as u32;
         *partners
+    }
+
+    /// The numbers of all rows that keys have, as they came.
+    pub(in crate::join) fn held(&self) -> Vec<u32> {
+        let mut held: Vec<u32> = self.by_key.iter().flatten().copied().collect();
+        held.sort_by_key(|&number| self.seq(number));
+        held
     }
 
     /// The columns of rows.

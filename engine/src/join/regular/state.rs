@@ -3,7 +3,7 @@
 use super::RegularJoin;
 use crate::error::Result;
 use crate::key::measure;
-use crate::snapshot::bytes::{Reader, put, put_bytes};
+use crate::snapshot::bytes::{Reader, put, put_bytes, put_signed};
 
 /// The first bytes: what operator it is of.
 const MARK: u64 = u64::from_le_bytes(*b"regular1");
@@ -17,6 +17,9 @@ impl RegularJoin {
         let mut out = Vec::new();
         put(&mut out, MARK);
         put_bytes(&mut out, &self.condition.guests());
+        if let Some(ages) = &self.ages {
+            put_signed(&mut out, ages.now());
+        }
         put(&mut out, ids.len() as u64);
         self.keys.save(&ids, &mut out);
         for (s, side) in self.sides.iter().enumerate() {
@@ -27,6 +30,9 @@ impl RegularJoin {
                     put(&mut out, side.seq(row));
                     if self.kind.counted(s) {
                         put(&mut out, side.partners(row).into());
+                    }
+                    if let Some(ages) = &self.ages {
+                        put_signed(&mut out, ages.written(row * 2 + s as u32));
                     }
                 }
             }
@@ -40,6 +46,10 @@ impl RegularJoin {
         if reader.number()? != MARK || reader.bytes()? != self.condition.guests() {
             return Ok(false);
         }
+        if let Some(ages) = &mut self.ages {
+            ages.restart(reader.signed()?);
+        }
+        let mut times = Vec::new();
         let count = reader.count()?;
         self.keys = crate::key::KeyTable::new(&self.columns[0].types, self.keys.order());
         self.places.clear();
@@ -61,8 +71,15 @@ impl RegularJoin {
                         };
                         side.count(number, partners.into());
                     }
+                    if self.ages.is_some() {
+                        times.push((reader.signed()?, number * 2 + s as u32));
+                    }
                 }
             }
+        }
+        if let Some(ages) = &mut self.ages {
+            ages.restore(times);
+            return reader.end().map(|()| true);
         }
         let partners = |s: usize, id: u32| {
             let most = self.sides[1 - s].of(id).len() as u32;

@@ -6,6 +6,7 @@ use super::standing::{HeldBy, Pushed};
 use super::{Many, Why, task_name};
 use crate::batch::Seq;
 use crate::error::Diagnostic;
+use crate::session::Ledger;
 use crate::time::EventTime;
 use crate::trace::{Event, What};
 
@@ -74,6 +75,17 @@ fn freed(next: &[Event], (task, side, seq): Spot) -> bool {
 }
 
 impl Why<'_> {
+    /// The conservation ledger after a record, the last one where none is named, as text.
+    ///
+    /// # Errors
+    /// When there is no such record.
+    pub fn ledger(&self, after: Option<Seq>) -> Many<String> {
+        let after = self.after(after)?;
+        let standing = self.standing(after)?;
+        let text = Ledger::of(&standing.trace).text(standing.header());
+        Ok(format!("after record {after}\n{text}"))
+    }
+
     /// What joins and OVER hold after a record, the last one where none is named; of `record` only, if given.
     ///
     /// # Errors

@@ -54,7 +54,9 @@ impl<'a> Patch<'a> {
         columns.sort();
         columns.dedup();
         let &[column] = columns.as_slice() else { return Err(refused()) };
-        let settable = settable(spec.physical.fields[column].data_type);
+        // When a record arrives is not written in it.
+        let field = spec.physical.fields.get(column).ok_or_else(refused)?;
+        let settable = settable(field.data_type);
         if !settable || calls_guest(time) || calls_guest(&watermark.expr) {
             return Err(refused());
         }
@@ -103,7 +105,11 @@ impl<'a> Patch<'a> {
     /// The table's columns; those that a guest computes are left out, as nothing here needs them.
     fn columns(&self, record: &Chunk) -> Option<Batch> {
         let one = Numbers::run(1, 1);
-        let raw = Batch::new(self.spec.physical.clone(), record.columns.clone(), one.clone());
+        let mut columns = record.columns.clone();
+        if self.spec.arrival {
+            columns.push(from_values(&[Value::TimestampLtz(0)], DataType::TimestampLtz));
+        }
+        let raw = Batch::new(self.spec.row(), columns, one.clone());
         let fields = self.spec.columns.iter().zip(&self.schema.fields);
         let columns: Option<Vec<_>> = fields
             .map(|(e, field)| match calls_guest(e) {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::Inlet;
 use crate::numbers::Numbers;
 use crate::source::Chunk;
-use crate::source::arrivals::Arrivals;
+use crate::source::arrivals::{Arrivals, Moved};
 use crate::time::VirtualTime;
 
 impl Inlet {
@@ -39,7 +39,8 @@ impl Inlet {
         self.position.seq += 1;
         let mut arrivals = Arrivals::new(source, self.names.clone());
         arrivals.at = at;
-        arrivals.push(Rc::new(record), (0, 1), partition, self.position.seq);
+        let record = Rc::new(record);
+        arrivals.push(record, (0, 1), (partition, self.position.seq), Moved::To(at.0));
         arrivals.finish();
         arrivals.upto = self.position.seq;
         arrivals

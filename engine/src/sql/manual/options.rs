@@ -51,6 +51,9 @@ pub(super) const OPTIONS: &[Use] = &[
     ("print", "print-identifier", LEVELS, &[("print-identifier", "high")]),
     (ANY, "scan.watermark.emit.strategy", TIMED, &[("path", "levels.jsonl"), ("format", "json"), ("scan.watermark.emit.strategy", "on-periodic")]),
     (ANY, "scan.watermark.advance", TIMED, &[("path", "levels.jsonl"), ("format", "json"), ("scan.watermark.advance", "with-time")]),
+    (ANY, "scan.watermark.idle-timeout", TIMED, &[("path", "levels.jsonl"), ("format", "json"), ("scan.watermark.idle-timeout", "30 s")]),
+    (ANY, "scan.watermark.alignment.group", TIMED, &[("path", "levels.jsonl"), ("format", "json"), ("scan.watermark.alignment.group", "rivers")]),
+    (ANY, "scan.watermark.alignment.max-drift", TIMED, &[("path", "levels.jsonl"), ("format", "json"), ("scan.watermark.alignment.group", "rivers"), ("scan.watermark.alignment.max-drift", "30 s")]),
 ];
 
 /// A table of a connector: whether it is read, its columns, its options.
@@ -102,6 +105,7 @@ pub(super) const SETTERS: &[Setter] = &[
     ("highwater.emit.trigger", "after_watermark(early => after_count(2))", &[], COUNTS),
     ("highwater.emit.panes", "discarding", &[TRIGGER], COUNTS),
     ("highwater.emit.on-time", "non-empty", &[TRIGGER], COUNTS),
+    ("table.exec.state.ttl", "1 h", &[], COUNTS),
     ("table.exec.mini-batch.enabled", "true", &[("table.exec.mini-batch.allow-latency", "5 s")], COUNTS),
     ("table.exec.mini-batch.allow-latency", "5 s", &[BATCHED], COUNTS),
     ("table.exec.mini-batch.size", "3", &[BATCHED], COUNTS),

@@ -20,6 +20,18 @@ const STATEMENTS: &[Item] = &[
          SELECT gauge, feet FROM levels;",
     ),
     item(
+        "PROCTIME",
+        "CREATE TABLE name (…, column AS PROCTIME())",
+        "When the record arrives, in the stream's own time: the same on every run. For lookup joins, and with a \
+         watermark for windows by processing time.",
+        "CREATE TABLE levels (gauge STRING, level INT, arrived AS PROCTIME(),\n  \
+         WATERMARK FOR arrived AS arrived)\n  \
+         WITH ('connector' = 'filesystem', 'path' = 'levels.jsonl', 'format' = 'json');\n\
+         SELECT window_end, COUNT(*) AS n\n\
+         FROM TABLE(TUMBLE(TABLE levels, DESCRIPTOR(arrived), INTERVAL '10' SECONDS))\n\
+         GROUP BY window_start, window_end;",
+    ),
+    item(
         "WATERMARK FOR",
         "CREATE TABLE name (…, WATERMARK FOR time AS time - INTERVAL '5' SECOND)",
         "Makes a column the event time of the table, and says how far the watermark stays behind it.",

@@ -185,6 +185,22 @@ const JOINS: &[Item] = &[
          JOIN limits FOR SYSTEM_TIME AS OF r.ts AS l ON r.gauge = l.gauge;",
     ),
     item(
+        "lookup join",
+        "a JOIN b FOR SYSTEM_TIME AS OF PROCTIME() [AS b] ON a.k = b.k",
+        "Each row, when it arrives, with what b holds then; also LEFT. A table whose records do not say when they \
+         arrive is there from the first record on; with a primary key a row takes the place of the one with its key.",
+        "SELECT r.gauge, r.level, l.highest FROM readings AS r\n\
+         JOIN limits FOR SYSTEM_TIME AS OF PROCTIME() AS l ON r.gauge = l.gauge;",
+    ),
+    item(
+        "ASOF JOIN",
+        "a ASOF JOIN b MATCH_CONDITION (a.ts >= b.ts) ON a.k = b.k",
+        "Each row with the last row of b that is not later, with > the last that is earlier; a row without one stays, \
+         with NULLs.",
+        "SELECT r.gauge, r.level, a.kind FROM readings AS r\n\
+         ASOF JOIN alerts AS a MATCH_CONDITION (r.ts >= a.ts) ON r.gauge = a.gauge;",
+    ),
+    item(
         "regular join",
         "a JOIN b ON a.k = b.k",
         "All pairs; the rows of both are kept for ever.",

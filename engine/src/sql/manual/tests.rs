@@ -119,6 +119,8 @@ fn joins_are_the_operators_they_are_called_after() {
         ("interval join", "IntervalJoin("),
         ("window join", "WindowJoin("),
         ("temporal join", "TemporalJoin("),
+        ("lookup join", "LookupJoin("),
+        ("ASOF JOIN", "TemporalJoin(left"),
         ("regular join", "RegularJoin("),
         ("LEFT JOIN", "left"),
         ("IN with a query", "semi"),

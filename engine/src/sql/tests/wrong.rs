@@ -211,7 +211,7 @@ const EMISSION: &[(&str, &str, &str)] = &[
     ("sql.argument", "SELECT * FROM TABLE(¿LATE())", "LATE(TABLE counts)"),
 ];
 
-fn wrong(all: &[(&str, &str, &str)]) -> Vec<String> {
+pub(super) fn wrong(all: &[(&str, &str, &str)]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (code, marked, hint) in all {
         let (script, line, column) = unmark(marked);

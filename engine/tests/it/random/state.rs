@@ -55,9 +55,9 @@ impl Maker {
         let input = Schema::new(
             TYPES.iter().zip(0..).map(|(&t, i)| Field::new(format!("c{i}"), t)).collect(),
         );
-        let kind = dice.below(16);
+        let kind = dice.below(17);
         // Without a key every row meets every other.
-        let none = if (3..=6).contains(&kind) { vec![1] } else { vec![] };
+        let none = if matches!(kind, 3..=6 | 16) { vec![1] } else { vec![] };
         let keys = dice.of(&[vec![0], vec![0], vec![1], vec![1, 0], none]);
         let mut call = |function, arguments: &[usize]| AggregateCall {
             function,
@@ -84,7 +84,7 @@ impl Maker {
         let result = |c: &AggregateCall| c.function.result_type(c.argument.map(|a| TYPES[a]));
         types.extend(calls.iter().map(|c| result(c).expect("it applies")));
         match kind {
-            3..=6 => types = [TYPES, TYPES].concat(),
+            3..=6 | 16 => types = [TYPES, TYPES].concat(),
             9 => types = [&TYPES[..], &[DataType::Timestamp; 3]].concat(),
             10..=12 => {
                 let results = calls.iter().map(|c| result(c).expect("it applies"));
@@ -188,7 +188,7 @@ impl Maker {
                 };
                 Box::new(OverAggregate::new("o", &spec, schemas))
             }
-            3..=6 => {
+            3..=6 | 16 => {
                 let kinds = [JoinKind::Inner, JoinKind::Left, JoinKind::Right, JoinKind::Full];
                 let kind = kinds[self.calls.iter().filter(|c| c.distinct).count() % 4];
                 let inputs = [&self.input, &self.input];
@@ -204,9 +204,15 @@ impl Maker {
                     return Box::new(OuterIntervalJoin::new("o", kind, by, None, inputs, output));
                 }
                 if self.kind == 5 {
-                    let by = ([TIME, TIME], &keys);
+                    let by = ([TIME, TIME], self.gap > 2, &keys);
                     let (outer, output) = (kind == JoinKind::Left, &self.output);
                     return Box::new(TemporalJoin::new("o", outer, by, None, inputs, output));
+                }
+                if self.kind == 16 {
+                    let kind = if self.gap > 2 { JoinKind::Inner } else { JoinKind::Left };
+                    let output = (&self.output, false);
+                    let join = RegularJoin::new("o", kind, &keys, None, inputs, output);
+                    return Box::new(join.looking_up(self.alignment.step == 100));
                 }
                 let output = (&self.output, true);
                 Box::new(RegularJoin::new("o", kind, &keys, None, inputs, output))

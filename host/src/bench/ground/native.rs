@@ -140,8 +140,8 @@ fn job(
     let graph = Graph::threaded(plan(sql, host)?, threads, 1)?;
     let sources = graph.sources().len();
     // A table may be read in several places.
-    let input = || Input { partition: 0, name: "events".into(), reader: reader() };
-    let inlet = Inlet::new((0..sources).map(|_| vec![input()]).collect(), None, false)?;
+    let input = || Input { partition: 0, name: "events".into(), reader: reader(), first: false };
+    let inlet = Inlet::new((0..sources).map(|_| vec![input()]).collect(), false)?;
     let tasks = graph.build(&vec![vec![0]; sources], &host.guests, &host.sandbox)?;
     Ok((graph, inlet, tasks))
 }

@@ -1,0 +1,106 @@
+//! When what is kept under numbers was last written to, so that it can be forgotten after a time.
+//!
+//! The time is the stream's clock: an entry is forgotten at the first tick that is so much later than the last
+//! one before it was written to. Flink's state TTL with `OnCreateAndWrite` and `NeverReturnExpired`.
+
+use std::collections::VecDeque;
+
+use crate::batch::{NO_CLOCK, Stair};
+
+/// Numbers and when they were last written to.
+#[derive(Clone)]
+pub struct Ages {
+    /// How long something is kept, milliseconds.
+    ttl: i64,
+    now: i64,
+    /// By number; `NO_CLOCK`: nothing is kept there.
+    written: Vec<i64>,
+    /// Numbers as they were written to; one that has been written to since stands there again.
+    queue: VecDeque<(i64, u32)>,
+}
+
+/// What is forgotten before a row of a batch: how many rows come before, and the numbers.
+pub type Cut = (usize, Vec<u32>);
+
+impl Ages {
+    /// Nothing is kept; what will be, is kept for `ttl` milliseconds.
+    pub fn new(ttl: i64) -> Ages {
+        Ages { ttl, now: NO_CLOCK, written: Vec::new(), queue: VecDeque::new() }
+    }
+
+    /// What the clock said last.
+    pub fn now(&self) -> i64 {
+        self.now
+    }
+
+    /// Something is written under a number.
+    pub fn write(&mut self, number: u32) {
+        self.set(number, self.now);
+    }
+
+    /// When a number was last written to.
+    pub fn written(&self, number: u32) -> i64 {
+        self.written.get(number as usize).copied().unwrap_or(NO_CLOCK)
+    }
+
+    /// The clock goes on; the numbers whose time is over.
+    pub fn advance(&mut self, clock: i64) -> Vec<u32> {
+        let mut gone = Vec::new();
+        if clock <= self.now {
+            return gone;
+        }
+        self.now = clock;
+        while let Some(&(at, number)) =
+            self.queue.front().filter(|(at, _)| at.saturating_add(self.ttl) <= clock)
+        {
+            self.queue.pop_front();
+            if self.written(number) == at {
+                self.written[number as usize] = NO_CLOCK;
+                gone.push(number);
+            }
+        }
+        gone
+    }
+
+    /// Goes through a batch: each row is written under the number beside it, the clock goes on between them.
+    pub fn walk(&mut self, stairs: &[Stair], numbers: &[u32]) -> Vec<Cut> {
+        let mut cuts = Vec::new();
+        let mut stairs = stairs.iter().peekable();
+        for row in 0..=numbers.len() {
+            while let Some(stair) =
+                stairs.next_if(|s| s.row as usize <= row || row == numbers.len())
+            {
+                let gone = self.advance(stair.clock);
+                if !gone.is_empty() {
+                    cuts.push((row, gone));
+                }
+            }
+            if let Some(&number) = numbers.get(row) {
+                self.write(number);
+            }
+        }
+        cuts
+    }
+
+    /// Forgets everything and goes on from `now`, before numbers are given back their times.
+    pub fn restart(&mut self, now: i64) {
+        *self = Ages { now, ..Ages::new(self.ttl) };
+    }
+
+    /// Gives back the times at which numbers were written to.
+    pub fn restore(&mut self, mut times: Vec<(i64, u32)>) {
+        times.sort();
+        times.into_iter().for_each(|(at, number)| self.set(number, at));
+    }
+
+    fn set(&mut self, number: u32, at: i64) {
+        let place = number as usize;
+        if self.written.len() <= place {
+            self.written.resize(place + 1, NO_CLOCK);
+        }
+        if self.written[place] != at {
+            self.written[place] = at;
+            self.queue.push_back((at, number));
+        }
+    }
+}
