@@ -141,10 +141,4 @@ fn lag_shares_the_window_of_aggregates() {
          aggregates=[LISTAGG(DISTINCT id, '''; '), VAR_SAMP(depth)], \
          lags=[LAG(id, 2, net), LAG(depth, 1)], columns=[])"
     );
-    // Alone it has the frame of numbers, and nothing is aggregated.
-    assert_eq!(
-        over("SELECT LAG(net) OVER (ORDER BY event_time) AS before FROM quakes"),
-        "Over(keys=[], order=[event_time], frame=[ROWS UNBOUNDED PRECEDING], aggregates=[], \
-         lags=[LAG(net, 1)], columns=[])"
-    );
 }
