@@ -81,7 +81,8 @@ fn build(what: &str, code: Code, modules: &[Module]) -> Result<()> {
         workspace::run(&mut cargo)?;
     }
     for module in modules {
-        let built = workspace::wasm_target()
+        let built = code
+            .target()
             .join(TARGET)
             .join("wasm")
             .join(format!("{}.wasm", module.library.replace('-', "_")));

@@ -19,9 +19,9 @@ pub fn output() -> PathBuf {
     root().join("target").join("highwater")
 }
 
-/// The nested cargo's target folder: not the outer cargo's, whose lock would block it.
-pub fn wasm_target() -> PathBuf {
-    root().join("target").join("wasm")
+/// A nested cargo's target folder: not the outer cargo's, whose lock would block it.
+pub fn nested_target(name: &str) -> PathBuf {
+    root().join("target").join(name)
 }
 
 /// The cargo that runs us, or the one on the path.

@@ -41,6 +41,17 @@ pub struct Toolchain {
     own: bool,
 }
 
+impl Code {
+    /// Where it is built. Flags are no part of a package's name there: in one folder, guests and engine would
+    /// each make the other's packages stale, and the engine would be built again and again.
+    pub fn target(self) -> PathBuf {
+        workspace::nested_target(match self {
+            Code::Guest => "guests",
+            Code::Own => "wasm",
+        })
+    }
+}
+
 impl Toolchain {
     /// The toolchain that runs us.
     fn current() -> Toolchain {
@@ -53,7 +64,7 @@ impl Toolchain {
         if !self.own {
             command.env_remove("RUSTUP_TOOLCHAIN");
         }
-        command.env("CARGO_TARGET_DIR", workspace::wasm_target());
+        command.env("CARGO_TARGET_DIR", code.target());
         let mut flags = without_paths();
         if code == Code::Own {
             // Every browser of today has vectors; guests are refused with them.
