@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::key::{Ages, Cut, KeyColumns, KeyOrder, KeyTable, Places};
 use crate::operator::{Contents, Operator, Output, wrong_state};
 use crate::schema::SchemaRef;
-use crate::snapshot::bytes::{Pieces, Reader, put, put_signed};
+use crate::snapshot::bytes::{Pieces, Reader, put};
 
 pub use batched::BatchedAggregate;
 
@@ -234,8 +234,7 @@ impl Operator for GroupAggregate {
         self.table.save(&ids, &mut out);
         self.aggregates.save(&ids, &mut out);
         if let Some(ages) = &self.ages {
-            put_signed(&mut out, ages.now());
-            ids.iter().for_each(|&id| put_signed(&mut out, ages.written(id)));
+            ages.save(&ids, &mut out);
         }
         out.into()
     }
@@ -254,9 +253,7 @@ impl Operator for GroupAggregate {
             return Err(wrong_state(&self.name));
         }
         if let Some(ages) = &mut self.ages {
-            ages.restart(reader.signed()?);
-            let times = ids.iter().map(|&id| Ok((reader.signed()?, id)));
-            ages.restore(times.collect::<Result<_>>()?);
+            ages.load(&ids, &mut reader)?;
         }
         reader.end()
     }

@@ -13,7 +13,7 @@ use super::bounds::Bounds;
 use super::condition::Condition;
 use super::places::{NONE, Places, Ready, key_numbers};
 use super::regular::JoinKind;
-use super::regular::side::Side;
+use super::regular::side::{Side, contents};
 use crate::batch::{Batch, Seq, Stair};
 use crate::column::millis;
 use crate::error::Result;
@@ -381,12 +381,7 @@ impl Operator for OuterIntervalJoin {
     }
 
     fn contents(&mut self) -> Option<Vec<Contents>> {
-        let held = |s: usize, part| {
-            let numbers = self.sides[s].held();
-            let columns = self.sides[s].columns(&numbers);
-            Contents::new(part, &self.inputs[s], columns, numbers.len())
-        };
-        Some(vec![held(0, "left"), held(1, "right")])
+        Some(contents(&self.sides, &self.inputs))
     }
 
     fn fork(&self) -> Box<dyn Operator> {

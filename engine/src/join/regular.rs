@@ -24,7 +24,7 @@ use crate::schema::{DataType, SchemaRef};
 use crate::snapshot::bytes::Pieces;
 use crate::trace::What;
 
-use side::Side;
+use side::{Side, contents};
 
 /// Pairs that are looked at together, about.
 const PAIRS: usize = 1 << 14;
@@ -432,12 +432,7 @@ impl Operator for RegularJoin {
     }
 
     fn contents(&mut self) -> Option<Vec<Contents>> {
-        let held = |s: usize, part| {
-            let numbers = self.sides[s].held();
-            let columns = self.sides[s].columns(&numbers);
-            Contents::new(part, &self.inputs[s], columns, numbers.len())
-        };
-        Some(vec![held(0, "left"), held(1, "right")])
+        Some(contents(&self.sides, &self.inputs))
     }
 
     fn fork(&self) -> Box<dyn Operator> {

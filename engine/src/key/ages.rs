@@ -6,6 +6,8 @@
 use std::collections::VecDeque;
 
 use crate::batch::{NO_CLOCK, Stair};
+use crate::error::Result;
+use crate::snapshot::bytes::{Reader, put_signed};
 
 /// Numbers and when they were last written to.
 #[derive(Clone)]
@@ -91,6 +93,23 @@ impl Ages {
     pub fn restore(&mut self, mut times: Vec<(i64, u32)>) {
         times.sort();
         times.into_iter().for_each(|(at, number)| self.set(number, at));
+    }
+
+    /// Appends the clock, and when numbers were written to.
+    pub fn save(&self, numbers: &[u32], out: &mut Vec<u8>) {
+        put_signed(out, self.now);
+        numbers.iter().for_each(|&number| put_signed(out, self.written(number)));
+    }
+
+    /// Takes back what [`Ages::save`] wrote of so many numbers.
+    ///
+    /// # Errors
+    /// When the bytes end before it.
+    pub fn load(&mut self, numbers: &[u32], reader: &mut Reader<'_>) -> Result<()> {
+        self.restart(reader.signed()?);
+        let times = numbers.iter().map(|&number| Ok((reader.signed()?, number)));
+        self.restore(times.collect::<Result<_>>()?);
+        Ok(())
     }
 
     fn set(&mut self, number: u32, at: i64) {

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::key::{Ages, KeyColumns, KeyOrder, KeyTable, Places, measure};
 use crate::operator::{Contents, Operator, Output, wrong_state};
 use crate::schema::{DataType, SchemaRef};
-use crate::snapshot::bytes::{Pieces, Reader, put, put_signed};
+use crate::snapshot::bytes::{Pieces, Reader, put};
 
 /// The first rows of each partition, at any time.
 ///
@@ -252,8 +252,7 @@ impl Operator for ChangingRank {
         self.table.save(&ids, &mut out);
         ids.iter().for_each(|&id| self.partitions[id as usize].save(&mut out));
         if let Some(ages) = &self.ages {
-            put_signed(&mut out, ages.now());
-            ids.iter().for_each(|&id| put_signed(&mut out, ages.written(id)));
+            ages.save(&ids, &mut out);
         }
         out.into()
     }
@@ -281,9 +280,7 @@ impl Operator for ChangingRank {
             }
         }
         if let Some(ages) = &mut self.ages {
-            ages.restart(reader.signed()?);
-            let times = ids.iter().map(|&id| Ok((reader.signed()?, id)));
-            ages.restore(times.collect::<Result<_>>()?);
+            ages.load(&ids, &mut reader)?;
         }
         reader.end()
     }

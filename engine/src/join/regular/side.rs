@@ -5,7 +5,8 @@ use arrow_array::ArrayRef;
 use crate::batch::Seq;
 use crate::join::places::NONE;
 use crate::key::{self, decode_columns};
-use crate::schema::DataType;
+use crate::operator::Contents;
+use crate::schema::{DataType, SchemaRef};
 use crate::value::Value;
 
 #[derive(Clone)]
@@ -160,4 +161,13 @@ impl Side {
     pub(in crate::join) fn clear(&mut self) {
         *self = Side::new(std::mem::take(&mut self.types));
     }
+}
+
+/// What both sides hold, as rows.
+pub(in crate::join) fn contents(sides: &[Side; 2], inputs: &[SchemaRef; 2]) -> Vec<Contents> {
+    let held = |s: usize, part| {
+        let numbers = sides[s].held();
+        Contents::new(part, &inputs[s], sides[s].columns(&numbers), numbers.len())
+    };
+    vec![held(0, "left"), held(1, "right")]
 }
