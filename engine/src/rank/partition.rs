@@ -1,5 +1,6 @@
 //! The rows of one partition in their order: those that are handed on at hand, the others behind them.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use crate::error::Result;
@@ -20,10 +21,13 @@ pub(super) struct Row {
 type Place = (Box<[u8]>, u64);
 
 /// The rows of one partition.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Partition {
     /// The first rows, as many as are handed on or fewer.
     head: Vec<Row>,
+    /// What the last of them is ranked by begins so, once there is no room for more: that tells of nearly all
+    /// rows whether they come before it, without a look at a row somewhere else in memory.
+    edge: u128,
     /// All others, where rows may be taken back. None while there is room in the head.
     tail: BTreeMap<Place, Box<[u8]>>,
 }
@@ -49,6 +53,20 @@ pub(super) struct Keep {
     pub(super) latest: bool,
 }
 
+impl Default for Partition {
+    fn default() -> Partition {
+        Partition { head: Vec::new(), edge: u128::MAX, tail: BTreeMap::new() }
+    }
+}
+
+/// How bytes begin, as a number: of two, those with the greater number sort behind.
+fn beginning(bytes: &[u8]) -> u128 {
+    let mut first = [0; 16];
+    let count = bytes.len().min(16);
+    first[..count].copy_from_slice(&bytes[..count]);
+    u128::from_be_bytes(first)
+}
+
 impl Partition {
     /// True without rows.
     pub(super) fn is_empty(&self) -> bool {
@@ -69,7 +87,18 @@ impl Partition {
 
     /// Whether a new row would be kept. Once it would not, it never will be unless one is taken back.
     pub(super) fn takes(&self, sort: &[u8], keep: Keep) -> bool {
-        keep.all || self.place(sort, keep).is_some()
+        keep.all
+            || match beginning(sort).cmp(&self.edge) {
+                Ordering::Less => true,
+                Ordering::Equal => self.place(sort, keep).is_some(),
+                Ordering::Greater => false,
+            }
+    }
+
+    /// Notes where the first rows end now.
+    fn bound(&mut self, keep: Keep) {
+        let last = self.head.last().filter(|_| self.head.len() >= keep.first);
+        self.edge = last.map_or(u128::MAX, |row| beginning(&row.sort));
     }
 
     /// Puts a row in. `arrival` is higher than that of any other.
@@ -89,6 +118,10 @@ impl Partition {
         let out = if self.head.len() > keep.first { self.head.pop() } else { None };
         if let (Some(row), true) = (&out, keep.all) {
             self.tail.insert((row.sort.clone(), row.arrival), row.bytes.clone());
+        }
+        // Where rows may be taken back, all are wanted.
+        if !keep.all {
+            self.bound(keep);
         }
         Some(Change { at, out, refilled: false })
     }
@@ -151,6 +184,9 @@ impl Partition {
             } else {
                 self.tail.insert((sort.into(), *arrival), bytes.into());
             }
+        }
+        if !keep.all {
+            self.bound(keep);
         }
         Ok(true)
     }
