@@ -44,9 +44,9 @@ pub struct TemporalJoin {
     places: Places,
     watermark: EventTime,
     keys: KeyTable,
-    /// Rows of the left that wait, by time and place.
-    waiting: BTreeMap<(i64, Seq, u64), Waiting>,
-    /// Tells rows of one place apart.
+    /// Rows of the left that wait, by time, those of one time as they came.
+    waiting: BTreeMap<i64, Vec<Waiting>>,
+    /// How many rows of the left have come: it tells those of one place apart.
     arrivals: u64,
     /// The versions of a key by the time from which they are valid.
     versions: Vec<BTreeMap<i64, Version>>,
@@ -58,14 +58,29 @@ pub struct TemporalJoin {
 struct Waiting {
     id: u32,
     group: u32,
+    time: i64,
+    seq: Seq,
+    arrival: u64,
     row: Box<[u8]>,
 }
 
 #[derive(Clone)]
 struct Version {
-    /// `None`: from here on the key has none.
-    row: Option<Box<[u8]>>,
+    /// `None`: from here on the key has none. It is shared with the joined rows that are on their way out.
+    row: Option<Arc<[u8]>>,
     seq: Seq,
+}
+
+/// A row of the left and what it was found to meet.
+type Met = (Waiting, Option<(Arc<[u8]>, Seq)>);
+
+/// What has come of a batch: joined rows, their places in the stream, and the steps between them.
+#[derive(Default)]
+struct Made {
+    left: Vec<Box<[u8]>>,
+    right: Vec<Option<Arc<[u8]>>>,
+    seqs: Vec<Seq>,
+    stairs: Vec<Stair>,
 }
 
 impl TemporalJoin {
@@ -107,10 +122,10 @@ impl TemporalJoin {
         let rows = [0, 1].map(|side| Encoded::rows(&ready.batches[side]));
         let groups = self.columns[0].groups(&ready.batches[0]);
         self.versions.resize_with(self.keys.numbers().max(self.versions.len()), BTreeMap::new);
-        let (mut steps, mut pending) = (ready.steps.iter().peekable(), Vec::new());
+        let (mut steps, mut made) = (ready.steps.iter().peekable(), Made::default());
         for (place, &(side, row)) in ready.order.iter().enumerate() {
             while let Some((_, stair)) = steps.next_if(|step| step.0 <= place) {
-                self.advance(*stair, &mut pending, ready.upto, out)?;
+                self.advance(*stair, &mut made, out)?;
             }
             let (side, row) = (usize::from(side), row as usize);
             let (id, bytes) = (ids[side][row], rows[side].get(row));
@@ -120,9 +135,9 @@ impl TemporalJoin {
             }
         }
         for (_, stair) in steps {
-            self.advance(*stair, &mut pending, ready.upto, out)?;
+            self.advance(*stair, &mut made, out)?;
         }
-        out.end(&self.output, pending, ready.upto);
+        out.batches.push(self.rows(made, ready.upto));
         self.sweep();
         Ok(())
     }
@@ -156,7 +171,9 @@ impl TemporalJoin {
             return;
         }
         self.arrivals += 1;
-        self.waiting.insert((time, seq, self.arrivals), Waiting { id, group, row: bytes.into() });
+        let arrival = self.arrivals;
+        let waiting = Waiting { id, group, time, seq, arrival, row: bytes.into() };
+        self.waiting.entry(time).or_default().push(waiting);
         out.note(|| What::JoinBuffer { side: 0, seq, event_time: time, frees_at: time });
     }
 
@@ -177,99 +194,67 @@ impl TemporalJoin {
     }
 
     /// Moves the watermark: joins the rows whose time it has reached, then passes the step on.
-    fn advance(
-        &mut self,
-        stair: Stair,
-        pending: &mut Vec<Stair>,
-        upto: Seq,
-        out: &mut Output,
-    ) -> Result<()> {
+    fn advance(&mut self, stair: Stair, made: &mut Made, out: &mut Output) -> Result<()> {
         if stair.watermark <= self.watermark {
             // Time alone makes nothing known: what windows or micro-batches wait for joins no row.
-            pending.push(Stair { row: 0, ..stair });
+            made.stairs.push(Stair { row: made.seqs.len() as u32, ..stair });
             return Ok(());
         }
         self.watermark = stair.watermark;
         let reached = |time: i64| time <= stair.watermark.0;
         let mut rows = Vec::new();
-        while let Some(entry) = self.waiting.first_entry().filter(|e| reached(e.key().0)) {
-            rows.push(entry.remove_entry());
+        while let Some(entry) = self.waiting.first_entry().filter(|e| reached(*e.key())) {
+            rows.extend(entry.remove());
         }
         // By key group, then as they came: the order that does not depend on how many subtasks there are.
-        rows.sort_by_key(|((_, seq, n), row)| (row.group, *seq, *n));
-        let made = self.made(&rows, stair.seq, out)?;
+        rows.sort_by_key(|row| (row.group, row.seq, row.arrival));
+        self.meet(rows, stair.seq, made, out)?;
         self.forget(stair.watermark, out);
-        let mut stairs = std::mem::take(pending);
-        let count = made.as_ref().map_or(0, |batch| batch.rows as u32);
-        stairs.push(Stair { row: count, ..stair });
-        match made {
-            Some(batch) => {
-                let upto = upto.min(stair.seq.saturating_sub(1));
-                out.batches.push(Batch { stairs, upto, ..batch });
+        made.stairs.push(Stair { row: made.seqs.len() as u32, ..stair });
+        Ok(())
+    }
+
+    /// Joins rows with their versions.
+    fn meet(&self, rows: Vec<Waiting>, seq: Seq, made: &mut Made, out: &mut Output) -> Result<()> {
+        let version = |row: &Waiting| {
+            let versions = self.versions.get(row.id as usize)?;
+            let (_, version) = versions.range(..=self.last_valid(row.time)).next_back()?;
+            Some((version.row.clone()?, version.seq))
+        };
+        let mut met: Vec<Met> = rows
+            .into_iter()
+            .map(|row| {
+                let version = version(&row);
+                (row, version)
+            })
+            .collect();
+        self.drop_unfit(&mut met, out)?;
+        if out.traced() {
+            tell(&met, out);
+        }
+        for (row, version) in met {
+            if self.outer || version.is_some() {
+                made.left.push(row.row);
+                made.right.push(version.map(|version| version.0));
+                made.seqs.push(seq);
             }
-            None => *pending = stairs,
         }
         Ok(())
     }
 
-    /// The rows with their versions.
-    fn made(
-        &self,
-        rows: &[((i64, Seq, u64), Waiting)],
-        seq: Seq,
-        out: &mut Output,
-    ) -> Result<Option<Batch>> {
-        let blank = encode(&vec![Value::Null; self.types[1].len()]);
-        let version = |((time, ..), row): &((i64, Seq, u64), Waiting)| {
-            let versions = self.versions.get(row.id as usize)?;
-            let (_, version) = versions.range(..=self.last_valid(*time)).next_back()?;
-            Some((version.row.as_deref()?, version.seq))
-        };
-        let mut found: Vec<Option<(&[u8], Seq)>> = rows.iter().map(version).collect();
-        self.drop_unfit(rows, &mut found, out)?;
-        for (((_, seq, _), _), version) in rows.iter().zip(&found) {
-            let matched: Vec<Seq> = version.iter().map(|version| version.1).collect();
-            let (seq, candidates) = (*seq, matched.len() as u32);
-            out.note(|| What::JoinMatch { side: 0, seq, candidates, matched });
-        }
-        if out.traced() && !rows.is_empty() {
-            let mut seqs: Vec<Seq> = rows.iter().map(|((_, seq, _), _)| *seq).collect();
-            seqs.sort();
-            out.note(|| What::JoinExpire { side: 0, seqs });
-        }
-        let kept = rows.iter().zip(&found).filter(|(_, found)| self.outer || found.is_some());
-        let (mut left, mut right) = (Vec::new(), Vec::new());
-        for ((_, row), found) in kept {
-            left.push(&*row.row);
-            right.push(found.map_or(&*blank, |version| version.0));
-        }
-        if left.is_empty() {
-            return Ok(None);
-        }
-        let seqs = crate::numbers::Numbers::same(seq, left.len());
-        let mut columns = decode_columns(left, &self.types[0]);
-        columns.extend(decode_columns(right, &self.types[1]));
-        Ok(Some(Batch::new(self.output.clone(), columns, seqs)))
-    }
-
     /// Takes versions out that do not fulfil the condition.
-    fn drop_unfit(
-        &self,
-        rows: &[((i64, Seq, u64), Waiting)],
-        found: &mut [Option<(&[u8], Seq)>],
-        out: &mut Output,
-    ) -> Result<()> {
-        let pairs: Vec<usize> = (0..rows.len()).filter(|&i| found[i].is_some()).collect();
+    fn drop_unfit(&self, met: &mut [Met], out: &mut Output) -> Result<()> {
+        let pairs: Vec<usize> = (0..met.len()).filter(|&i| met[i].1.is_some()).collect();
         let columns = || {
-            let left = pairs.iter().map(|&i| &*rows[i].1.row).collect();
-            let right = pairs.iter().filter_map(|&i| found[i].map(|version| version.0)).collect();
+            let left = pairs.iter().map(|&i| &*met[i].0.row).collect();
+            let right = pairs.iter().filter_map(|&i| met[i].1.as_ref());
             let mut columns = decode_columns(left, &self.types[0]);
-            columns.extend(decode_columns(right, &self.types[1]));
-            (columns, pairs.iter().map(|&i| rows[i].0.1).collect())
+            columns.extend(decode_columns(right.map(|v| &*v.0).collect(), &self.types[1]));
+            (columns, pairs.iter().map(|&i| met[i].0.seq).collect())
         };
         let fits = self.condition.fits(pairs.len(), columns, out)?;
         for (i, _) in pairs.into_iter().zip(fits).filter(|(_, fits)| !fits) {
-            found[i] = None;
+            met[i].1 = None;
         }
         Ok(())
     }
@@ -277,6 +262,20 @@ impl TemporalJoin {
     /// The last time from which on a version can be valid at `time`.
     fn last_valid(&self, time: i64) -> i64 {
         if self.strict { time.saturating_sub(1) } else { time }
+    }
+
+    /// The joined rows among the steps of the watermark.
+    fn rows(&self, made: Made, upto: Seq) -> Batch {
+        let Made { left, right, seqs, stairs } = made;
+        if seqs.is_empty() {
+            return Batch::progress(self.output.clone(), stairs, upto);
+        }
+        let blank = encode(&vec![Value::Null; self.types[1].len()]);
+        let mut columns = decode_columns(left.iter().map(|row| &**row).collect(), &self.types[0]);
+        let right = right.iter().map(|row| row.as_deref().unwrap_or(&blank)).collect();
+        columns.extend(decode_columns(right, &self.types[1]));
+        let rows = Batch::new(self.output.clone(), columns, seqs.into());
+        Batch { stairs, upto, ..rows }
     }
 
     /// Forgets versions that a newer one has replaced at the watermark.
@@ -307,10 +306,24 @@ impl TemporalJoin {
             for (live, versions) in live.iter_mut().zip(versions) {
                 *live |= !versions.is_empty();
             }
-            for row in waiting.values().filter(|row| row.id != NONE) {
+            for row in waiting.values().flatten().filter(|row| row.id != NONE) {
                 live[row.id as usize] = true;
             }
         });
+    }
+}
+
+/// Puts on the trace what rows were found to meet, and that they wait no longer.
+fn tell(met: &[Met], out: &mut Output) {
+    for (row, version) in met {
+        let matched: Vec<Seq> = version.iter().map(|version| version.1).collect();
+        let (seq, candidates) = (row.seq, matched.len() as u32);
+        out.note(|| What::JoinMatch { side: 0, seq, candidates, matched });
+    }
+    if !met.is_empty() {
+        let mut seqs: Vec<Seq> = met.iter().map(|(row, _)| row.seq).collect();
+        seqs.sort();
+        out.note(|| What::JoinExpire { side: 0, seqs });
     }
 }
 
@@ -335,7 +348,8 @@ impl Operator for TemporalJoin {
     }
 
     fn contents(&mut self) -> Option<Vec<Contents>> {
-        let waiting: Vec<&[u8]> = self.waiting.values().map(|waiting| &*waiting.row).collect();
+        let waiting: Vec<&[u8]> =
+            self.waiting.values().flatten().map(|waiting| &*waiting.row).collect();
         let versions = self.versions.iter().flat_map(BTreeMap::values);
         let versions: Vec<&[u8]> = versions.filter_map(|v| v.row.as_deref()).collect();
         let part = |side: usize, part, rows: Vec<&[u8]>| {

@@ -51,9 +51,9 @@ pub struct OverAggregate {
     pub(super) table: KeyTable,
     pub(super) partitions: Vec<Partition>,
     pub(super) aggregates: AggregateSet,
-    /// Rows that wait, and where they belong by time and number.
+    /// Rows that wait, and where they belong by time, those of one time as they came.
     pub(super) waiting: WaitingRows,
-    pub(super) due: BTreeMap<(i64, u64), Due>,
+    pub(super) due: BTreeMap<i64, Vec<Due>>,
     /// What aggregates read of the rows in frames.
     pub(super) framed: WaitingRows,
     pub(super) lags: Lags,
@@ -65,6 +65,9 @@ pub struct OverAggregate {
 /// Where a row that waits belongs.
 #[derive(Clone, Copy)]
 pub(super) struct Due {
+    pub(super) time: i64,
+    /// Its number among those that wait.
+    pub(super) number: u64,
     pub(super) id: u32,
     /// The key group: what rows of one moment are ordered by, so that subtasks do not matter.
     pub(super) group: u32,
@@ -176,8 +179,8 @@ impl OverAggregate {
                 });
                 continue;
             }
-            let due = Due { id, group: groups[row], seq };
-            self.wait((event_time, first + kept.len() as u64), due);
+            let number = first + kept.len() as u64;
+            self.wait(Due { time: event_time, number, id, group: groups[row], seq });
             out.note(|| What::JoinBuffer { side: 0, seq, event_time, frees_at: event_time });
             kept.push(row as u32);
         }
@@ -186,9 +189,9 @@ impl OverAggregate {
     }
 
     /// Enters a row that waits.
-    pub(super) fn wait(&mut self, place: (i64, u64), due: Due) {
+    pub(super) fn wait(&mut self, due: Due) {
         self.partitions[due.id as usize].waiting += 1;
-        self.due.insert(place, due);
+        self.due.entry(due.time).or_default().push(due);
     }
 
     /// Moves the watermark: the rows whose time it has reached leave before the step.
@@ -196,18 +199,17 @@ impl OverAggregate {
         if stair.watermark > self.watermark {
             self.watermark = stair.watermark;
             let mut due = Vec::new();
-            while let Some(entry) =
-                self.due.first_entry().filter(|e| e.key().0 <= stair.watermark.0)
+            while let Some(entry) = self.due.first_entry().filter(|e| *e.key() <= stair.watermark.0)
             {
-                due.push(entry.remove_entry());
+                due.extend(entry.remove());
             }
-            due.sort_by_key(|((time, number), due)| (due.group, *time, *number));
-            let together = |row: &((i64, u64), Due)| (row.1.group, row.0.0);
+            due.sort_by_key(|due| (due.group, due.time, due.number));
+            let together = |due: &Due| (due.group, due.time);
             for rows in due.chunk_by(|a, b| together(a) == together(b)) {
                 self.say(rows, stair.seq, step);
             }
             if out.traced() && !due.is_empty() {
-                let mut seqs: Vec<Seq> = due.iter().map(|(_, due)| due.seq).collect();
+                let mut seqs: Vec<Seq> = due.iter().map(|due| due.seq).collect();
                 seqs.sort();
                 out.note(|| What::JoinExpire { side: 0, seqs });
             }
@@ -217,9 +219,9 @@ impl OverAggregate {
     }
 
     /// Rows of one time leave.
-    fn say(&mut self, rows: &[((i64, u64), Due)], seq: Seq, step: &mut Step) {
+    fn say(&mut self, rows: &[Due], seq: Seq, step: &mut Step) {
         let (first, mut left) = (step.rows.len(), Vec::new());
-        for &((time, number), Due { id, .. }) in rows {
+        for &Due { time, number, id, .. } in rows {
             let partition = &mut self.partitions[id as usize];
             partition.waiting -= 1;
             let framed = self.framed.next() + step.rows.len() as u64;
@@ -232,7 +234,7 @@ impl OverAggregate {
         if matches!(self.frame, Frame::Range(_)) && rows.len() > 1 {
             // The last one of a partition knows all of them.
             let results = &mut step.results[first..];
-            let ids = || rows.iter().map(|(_, due)| due.id);
+            let ids = || rows.iter().map(|due| due.id);
             let last: BTreeMap<u32, u32> = ids().zip(results.iter().copied()).collect();
             results.iter_mut().zip(ids()).for_each(|(result, id)| *result = last[&id]);
         }

@@ -114,8 +114,8 @@ impl OverAggregate {
         self.grow();
         let groups = self.kept_keys.groups(&waiting);
         for (row, &time) in millis(&waiting.columns[self.kept_time]).iter().enumerate() {
-            let due = Due { id: self.ids[row], group: groups[row], seq: waiting.seqs.at(row) };
-            self.wait((time, row as u64), due);
+            let (id, group, seq) = (self.ids[row], groups[row], waiting.seqs.at(row));
+            self.wait(Due { time, number: row as u64, id, group, seq });
         }
         self.waiting.push(waiting);
         Ok(true)

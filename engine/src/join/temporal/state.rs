@@ -17,7 +17,7 @@ impl TemporalJoin {
         for (held, versions) in held.iter_mut().zip(&self.versions) {
             *held = !versions.is_empty();
         }
-        let waiting = self.waiting.values().filter(|row| row.id != NONE);
+        let waiting = self.waiting.values().flatten().filter(|row| row.id != NONE);
         waiting.for_each(|row| held[row.id as usize] = true);
         let ids = self.keys.in_order().iter().copied();
         let ids: Vec<u32> = ids.filter(|&id| held[id as usize]).collect();
@@ -38,12 +38,12 @@ impl TemporalJoin {
                 put_bytes(&mut out, version.row.as_deref().unwrap_or_default());
             }
         }
-        put(&mut out, self.waiting.len() as u64);
-        let mut waiting: Vec<_> = self.waiting.iter().collect();
-        waiting.sort_by_key(|((.., n), _)| *n);
-        for ((time, seq, _), row) in waiting {
-            put_signed(&mut out, *time);
-            put(&mut out, *seq);
+        let mut waiting: Vec<_> = self.waiting.values().flatten().collect();
+        waiting.sort_by_key(|row| row.arrival);
+        put(&mut out, waiting.len() as u64);
+        for row in waiting {
+            put_signed(&mut out, row.time);
+            put(&mut out, row.seq);
             put(&mut out, if row.id == NONE { u64::MAX } else { place[row.id as usize] });
             put_bytes(&mut out, &row.row);
         }
@@ -104,8 +104,9 @@ impl TemporalJoin {
             }
             let all = crate::key::decode(row, &self.types[0]);
             let key: Vec<Value> = self.columns[0].columns.iter().map(|&c| all[c].clone()).collect();
-            let waiting = Waiting { id, group: group_of(&key), row: row.into() };
-            self.waiting.insert((time, seq, self.arrivals), waiting);
+            let (group, arrival) = (group_of(&key), self.arrivals);
+            let waiting = Waiting { id, group, time, seq, arrival, row: row.into() };
+            self.waiting.entry(time).or_default().push(waiting);
         }
         Ok(true)
     }
