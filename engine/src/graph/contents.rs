@@ -5,7 +5,7 @@ use crate::batch::Batch;
 use crate::error::{Diagnostic, Result};
 use crate::operator::Contents;
 use crate::plan::{NodeId, Op};
-use crate::task::Task;
+use crate::task::{Route, Task};
 
 impl Graph {
     /// The operators that hold rows, by the names `EXPLAIN` gives them.
@@ -46,7 +46,12 @@ impl Graph {
             });
         };
         let mut all: Vec<Contents> = Vec::new();
-        for (task, &(stage, _)) in tasks.iter_mut().zip(&self.tasks) {
+        for (task, &(stage, subtask)) in tasks.iter_mut().zip(&self.tasks) {
+            // Of what is broadcast every subtask holds all.
+            let same = self.stages[stage].routes.iter().any(|r| matches!(r, Route::Broadcast));
+            if same && subtask > 0 {
+                continue;
+            }
             let nodes = &self.stages[stage].nodes;
             let Some(at) = nodes.iter().position(|&n| n == node) else { continue };
             // Sources and sinks are no operators of a chain.

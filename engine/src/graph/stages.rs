@@ -98,6 +98,10 @@ pub(super) fn stages(plan: &Plan, parallelism: u32, threaded: bool) -> Vec<Stage
             Op::IntervalJoin { keys, .. } => ("join", vec![keyed(0, &keys[0]), keyed(1, &keys[1])]),
             Op::Rank(spec) => ("rank", vec![keyed(0, &spec.keys)]),
             Op::Over(spec) => ("over", vec![keyed(0, &spec.keys)]),
+            // Without a key any subtask can look any row up, once it has all there is to find.
+            Op::LookupJoin { keys, .. } if keys[0].is_empty() => {
+                ("join", vec![Route::Deal, Route::Broadcast])
+            }
             Op::RegularJoin { keys, .. }
             | Op::WindowJoin { keys, .. }
             | Op::OuterIntervalJoin { keys, .. }
@@ -147,7 +151,7 @@ pub(super) fn stages(plan: &Plan, parallelism: u32, threaded: bool) -> Vec<Stage
             "map" => stages[upstream[0]].parallelism,
             // What leaves these is about as much as what comes in: routing it costs what is won.
             "aggregate" | "window" if threaded => 1,
-            _ if routes.iter().any(|r| matches!(r, Route::Key(_))) => parallelism,
+            _ if routes.iter().any(|r| matches!(r, Route::Key(_) | Route::Deal)) => parallelism,
             _ => 1,
         };
         stage_of.push(stages.len());

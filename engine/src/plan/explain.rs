@@ -203,7 +203,8 @@ fn describe_join(node: &Node, inputs: [&Schema; 2]) -> String {
         Op::LookupJoin { outer, keys, replaces, condition } => {
             let kind = if *outer { "left" } else { "inner" };
             let latest = if *replaces { ", latest" } else { "" };
-            format!("LookupJoin({kind}, {}{latest}{})", by(keys), when(condition))
+            let by = if keys[0].is_empty() { "broadcast".to_owned() } else { by(keys) };
+            format!("LookupJoin({kind}, {by}{latest}{})", when(condition))
         }
         Op::RegularJoin { kind, keys, condition } => {
             format!("RegularJoin({}, {}{})", kind.name(), by(keys), when(condition))

@@ -1,4 +1,5 @@
-//! Where a task's rows go: along every edge, all to one subtask, dealt out by key, or block by block.
+//! Where a task's rows go: along every edge, all to one subtask, dealt out by key, by place or block by block,
+//! or to every subtask.
 
 use super::{Effects, Element};
 use crate::batch::{Batch, Stair};
@@ -24,6 +25,10 @@ pub enum Route {
     Only,
     /// By the key group of these columns.
     Key(KeyColumns),
+    /// By their place in the stream, for subtasks of which each can do any row.
+    Deal,
+    /// Each row to every subtask: what is small and looked up by all.
+    Broadcast,
     /// Batch by batch in turns, for subtasks that share windows.
     Blocks(Blocks),
 }
@@ -97,38 +102,50 @@ pub(super) fn send(edges: &mut [Edge], batch: Batch, newest: Option<i64>, fx: &m
         }
         match &mut edge.route {
             Route::Key(keys) if edge.channels.len() > 1 => {
-                let parts = split(keys, &batch, edge.channels.len());
-                for (channel, part) in edge.channels.iter().zip(parts) {
-                    if part.rows > 0 || !part.stairs.is_empty() || edge.progress {
-                        fx.sends.push((*channel, Element::Batch(part)));
-                    }
-                }
+                let owners = keys.subtasks(&batch, edge.channels.len() as u32);
+                parted(&owners, &batch, edge, fx);
+            }
+            Route::Deal if edge.channels.len() > 1 => {
+                let subtasks = edge.channels.len() as u64;
+                let owners: Vec<u8> = batch.seqs.iter().map(|seq| (seq % subtasks) as u8).collect();
+                parted(&owners, &batch, edge, fx);
             }
             Route::Blocks(blocks) => blocks.send(&edge.channels, batch.clone(), newest, fx),
-            Route::Only | Route::Key(_) => {
-                fx.sends.push((edge.channels[0], Element::Batch(batch.clone())));
+            // Without a choice there is one channel.
+            Route::Only | Route::Key(_) | Route::Deal | Route::Broadcast => {
+                let all = edge.channels.iter();
+                fx.sends.extend(all.map(|channel| (*channel, Element::Batch(batch.clone()))));
             }
         }
     }
 }
 
-/// The rows of each subtask, every step of the watermark in its place among them.
-fn split(keys: &KeyColumns, batch: &Batch, subtasks: usize) -> Vec<Batch> {
+/// Sends each subtask its rows.
+fn parted(owners: &[u8], batch: &Batch, edge: &Edge, fx: &mut Effects) {
+    for (channel, part) in edge.channels.iter().zip(split(owners, batch, edge.channels.len())) {
+        if part.rows > 0 || !part.stairs.is_empty() || edge.progress {
+            fx.sends.push((*channel, Element::Batch(part)));
+        }
+    }
+}
+
+/// The rows of each subtask, every step of the watermark in its place among them; `owners`: the subtask of
+/// each row.
+fn split(owners: &[u8], batch: &Batch, subtasks: usize) -> Vec<Batch> {
     let room = batch.rows;
-    let owners = keys.subtasks(batch, subtasks as u32);
     let mut lists = vec![0; room * subtasks];
     let mut ends = [0; crate::key::KEY_GROUPS as usize];
     (0..subtasks).for_each(|k| ends[k] = k * room);
     let mut stairs = vec![Vec::with_capacity(batch.stairs.len()); subtasks];
     let mut from = 0;
     for stair in &batch.stairs {
-        highwater_kernels::deal(&owners, (from, stair.row as usize), &mut lists, &mut ends);
+        highwater_kernels::deal(owners, (from, stair.row as usize), &mut lists, &mut ends);
         from = stair.row as usize;
         for (k, stairs) in stairs.iter_mut().enumerate() {
             stairs.push(Stair { row: (ends[k] - k * room) as u32, ..*stair });
         }
     }
-    highwater_kernels::deal(&owners, (from, room), &mut lists, &mut ends);
+    highwater_kernels::deal(owners, (from, room), &mut lists, &mut ends);
     let part = |(k, stairs): (usize, Vec<Stair>)| {
         let rows = &lists[k * room..ends[k]];
         if rows.len() == batch.rows {
@@ -169,7 +186,8 @@ mod tests {
             let batch = Batch { stairs, ..Batch::new(schema, vec![column], Numbers::run(8, 200)) };
             let groups = keys.groups(&batch);
             for subtasks in [2_u32, 3, 128] {
-                let parts = split(&keys, &batch, subtasks as usize);
+                let owners = keys.subtasks(&batch, subtasks);
+                let parts = split(&owners, &batch, subtasks as usize);
                 assert_eq!(parts.len(), subtasks as usize);
                 for (k, part) in parts.iter().enumerate() {
                     let own = |i: usize| subtask_of(groups[i], subtasks) as usize == k;

@@ -143,7 +143,8 @@ pub fn tables(text: &str, options: &Options) -> (Vec<Rows>, u64) {
     (tables, report.late)
 }
 
-fn open(text: &str, options: &Options) -> Session {
+/// A session over a scenario.
+pub fn open(text: &str, options: &Options) -> Session {
     Session::open("t.md", text, &Files::default(), Interpreter::shared(), options)
         .expect("the scenario opens")
 }

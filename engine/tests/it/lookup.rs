@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::changelog::{applied, sorted};
-use crate::drivers::{agree, options, survives, tables};
+use crate::drivers::{agree, open, options, survives, tables};
 use crate::joins::name;
 use crate::stream::{Record, or_null, records, scenario, time};
 
@@ -100,6 +100,40 @@ fn a_row_meets_all_rows_of_a_table_without_a_key() {
     assert!(rows.iter().any(|(_, met)| met.len() > 5));
     let all_pairs = rows.iter().flat_map(|(row, met)| met.iter().map(move |o| line(row, Some(o))));
     assert_eq!(found(&with_other(&all, ("", true), INNER)), sorted(all_pairs));
+}
+
+const BROADCAST: &str = "SELECT t.k, t.v, r.v AS w, t.ts FROM t \
+    LEFT JOIN r FOR SYSTEM_TIME AS OF PROCTIME() ON t.v < r.v AND r.k = 'b';";
+
+/// Without an equality every subtask has all rows of the table, and each row is looked up by one of them.
+#[test]
+fn a_table_without_an_equality_is_broadcast() {
+    let all = stream();
+    let mut expected = Vec::new();
+    for row in all.iter().filter(|r| !is_other(r)) {
+        let there = all.iter().filter(|o| is_other(o) && o.at < row.at && o.k == Some('b'));
+        let met: Vec<&Record> =
+            there.filter(|o| row.v.zip(o.v).is_some_and(|(v, w)| v < w)).collect();
+        expected.extend(met.iter().map(|o| line(row, Some(o))));
+        if met.is_empty() {
+            expected.push(line(row, None));
+        }
+    }
+    assert!(expected.iter().filter(|l| !l.contains(r#""w":null"#)).count() > 100);
+    let text = with_other(&all, ("", true), BROADCAST);
+    assert_eq!(found(&text), sorted(expected.into_iter()));
+    for subtasks in [1, 3] {
+        let mut session = open(&text, &options(subtasks, 7));
+        session.finish();
+        let tasks = session.header().tasks.iter();
+        let joins = tasks.filter(|task| task.name.starts_with("join")).count();
+        assert_eq!(joins, subtasks as usize);
+        // Asked for its state, the join says each row once.
+        let kept = session.state("join", None).expect("it is there");
+        let right = kept.iter().find(|k| k.part == "right").expect("it has that part");
+        let held = all.iter().filter(|r| is_other(r)).count();
+        assert_eq!(right.rows.len(), held);
+    }
 }
 
 /// A table whose records do not say when they arrive is there before the first record.
@@ -210,7 +244,11 @@ fn an_asof_join_finds_the_last_row_before_each() {
 fn drivers_agree_on_lookups() {
     let all = stream();
     for (declared, timed) in [(KEY, true), (KEY, false), ("", true)] {
-        for script in [INNER, LEFT, WINDOWED] {
+        for script in [INNER, LEFT, WINDOWED, BROADCAST] {
+            if script == BROADCAST && !declared.is_empty() {
+                // A table with a key is looked up by it.
+                continue;
+            }
             let text = with_other(&all, (declared, timed), script);
             agree("lookup join", &text);
             survives("lookup join", &text);

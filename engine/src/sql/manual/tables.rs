@@ -188,7 +188,8 @@ const JOINS: &[Item] = &[
         "lookup join",
         "a JOIN b FOR SYSTEM_TIME AS OF PROCTIME() [AS b] ON a.k = b.k",
         "Each row, when it arrives, with what b holds then; also LEFT. A table whose records do not say when they \
-         arrive is there from the first record on; with a primary key a row takes the place of the one with its key.",
+         arrive is there from the first record on; with a primary key a row takes the place of the one with its key. \
+         Where ON asks for no equality, b is broadcast: every subtask holds all of it.",
         "SELECT r.gauge, r.level, l.highest FROM readings AS r\n\
          JOIN limits FOR SYSTEM_TIME AS OF PROCTIME() AS l ON r.gauge = l.gauge;",
     ),
