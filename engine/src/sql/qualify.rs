@@ -1,4 +1,4 @@
-//! QUALIFY: the condition on ROW_NUMBER beside the query whose rows it numbers.
+//! QUALIFY: a condition on ROW_NUMBER, or on what OVER computes, beside the query over whose rows it is.
 //!
 //! It is the same as that query inside another one whose WHERE has the condition, and is planned as that.
 
@@ -29,34 +29,36 @@ struct Parts<'a> {
 }
 
 impl Planner<'_> {
-    /// A SELECT whose rows are kept by their numbers.
+    /// A SELECT whose rows are kept by their numbers, or by what OVER computes of them.
     pub(super) fn qualified(&mut self, select: &Select, condition: &Ast) -> Result<Relation> {
         let parts = sorted(select, condition)?;
-        let Some(number) = parts.number else {
-            return Err(Diagnostic::new("sql.rank", "QUALIFY needs a condition on ROW_NUMBER() OVER (…)")
+        if parts.number.is_none() && !over_rows(condition, select) {
+            return Err(Diagnostic::new("sql.rank", "QUALIFY needs a condition on what OVER (…) computes")
                 .hint("QUALIFY ROW_NUMBER() OVER (PARTITION BY a ORDER BY b) <= 3; other conditions stand in WHERE and HAVING")
                 .located(condition));
-        };
+        }
         let mut inner = Select { qualify: None, distinct: None, ..select.clone() };
-        let text = number.to_string();
-        let named = select.projection.iter().position(|item| named_as(item, &text).is_some());
         // What is computed for the conditions alone stands behind what is selected.
         let others = parts.others.iter().map(|&ast| SelectItem::UnnamedExpr(ast.clone()));
         inner.projection.extend(others);
-        if named.is_none() {
+        let text = parts.number.map(ToString::to_string).unwrap_or_default();
+        let named = select.projection.iter().position(|item| named_as(item, &text).is_some());
+        if let Some(number) = parts.number.filter(|_| named.is_none()) {
             inner.projection.push(SelectItem::UnnamedExpr(number.clone()));
         }
         let hidden = inner.projection.len() - select.projection.len();
         let rows = self.selected(&inner)?;
         let visible = rows.columns.len() - hidden;
-        let place = match named {
-            Some(item) => place_of(&inner.projection, item, rows.columns.len())?,
-            None => rows.columns.len() - 1,
-        };
-        let name = rows.columns[place].field.name.clone();
-        let name = Ident { value: name, quote_style: None, span: number.span() };
-        let ranks: Vec<Ast> =
-            parts.ranks.iter().map(|ast| with_name(ast, &text, &name, select)).collect();
+        let mut ranks = Vec::new();
+        if let Some(number) = parts.number {
+            let place = match named {
+                Some(item) => place_of(&inner.projection, item, rows.columns.len())?,
+                None => rows.columns.len() - 1,
+            };
+            let name = rows.columns[place].field.name.clone();
+            let name = Ident { value: name, quote_style: None, span: number.span() };
+            ranks.extend(parts.ranks.iter().map(|ast| with_name(ast, &text, &name, select)));
+        }
         let all: Vec<&Ast> = ranks.iter().chain(parts.named).collect();
         let (mut kept, rest) = match self.ranked(&rows, &all)? {
             Some(ranked) => ranked,
@@ -71,6 +73,25 @@ impl Planner<'_> {
         let columns = kept.columns[..visible].to_vec();
         let exprs = columns.iter().enumerate().map(|(i, c)| Expr::column(i, &c.field)).collect();
         Ok(self.builder.project(&kept, exprs, columns, span(select.select_token.0.span)))
+    }
+}
+
+/// Whether a condition is on what OVER computes, there or where SELECT names it.
+fn over_rows(condition: &Ast, select: &Select) -> bool {
+    let calls = |ast: &Ast| matches!(ast, Ast::Function(call) if call.over.is_some());
+    walk::any(condition, &mut |ast| {
+        calls(ast)
+            || matches!(ast, Ast::Identifier(name) if select.projection.iter().any(|item| {
+                named_expr(item, name).is_some_and(|expr| walk::any(expr, &mut |ast| calls(ast)))
+            }))
+    })
+}
+
+/// What an item of SELECT calls by that name.
+fn named_expr<'a>(item: &'a SelectItem, name: &Ident) -> Option<&'a Ast> {
+    match item {
+        SelectItem::ExprWithAlias { expr, alias } if alias.value == name.value => Some(expr),
+        _ => None,
     }
 }
 
@@ -124,9 +145,7 @@ fn sorted<'a>(select: &'a Select, condition: &'a Ast) -> Result<Parts<'a>> {
         }
         let is_named = |ast: &Ast| {
             let Ast::Identifier(name) = ast else { return false };
-            select.projection.iter().any(|item| {
-                matches!(item, SelectItem::ExprWithAlias { alias, .. } if alias.value == name.value)
-            })
+            select.projection.iter().any(|item| named_expr(item, name).is_some())
         };
         match walk::any(ast, &mut |inner| is_named(inner)) {
             true => parts.named.push(ast),
@@ -159,12 +178,7 @@ fn numbered<'a>(ast: &'a Ast, select: &'a Select) -> Result<Option<&'a Ast>> {
     match ast {
         Ast::Nested(inner) if matches!(**inner, Ast::Function(_)) => numbered(inner, select),
         Ast::Identifier(name) => {
-            let named = select.projection.iter().find_map(|item| match item {
-                SelectItem::ExprWithAlias { expr, alias } if alias.value == name.value => {
-                    Some(expr)
-                }
-                _ => None,
-            });
+            let named = select.projection.iter().find_map(|item| named_expr(item, name));
             let is_number = |ast: &&Ast| matches!(numbering(ast), Ok(Some(_)));
             Ok(named.filter(is_number))
         }

@@ -6,7 +6,7 @@ use crate::stream::{Record, or_null, records, scenario};
 use crate::windows::name;
 
 /// With QUALIFY, and as a query inside another one.
-const PAIRS: [(&str, &str); 7] = [
+const PAIRS: [(&str, &str); 9] = [
     (
         "SELECT k, v FROM t QUALIFY ROW_NUMBER() OVER (PARTITION BY g ORDER BY v DESC, k) <= 3;",
         "SELECT k, v FROM (SELECT k, v, ROW_NUMBER() OVER (PARTITION BY g ORDER BY v DESC, k) AS n \
@@ -44,6 +44,19 @@ const PAIRS: [(&str, &str); 7] = [
          (PARTITION BY window_start, window_end ORDER BY COUNT(*) DESC, k) AS rn \
          FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECONDS)) \
          GROUP BY window_start, window_end, k) WHERE rn <= 2;",
+    ),
+    (
+        "SELECT k, v FROM t QUALIFY COUNT(*) OVER (PARTITION BY k ORDER BY ts) > 3 OR v > 8;",
+        "SELECT k, v FROM (SELECT k, v, COUNT(*) OVER (PARTITION BY k ORDER BY ts) AS n FROM t) \
+         WHERE n > 3 OR v > 8;",
+    ),
+    (
+        "SELECT k, SUM(v) OVER w AS s FROM t WHERE v > 1 \
+         WINDOW w AS (PARTITION BY k ORDER BY ts ROWS BETWEEN 2 PRECEDING AND CURRENT ROW) \
+         QUALIFY s > 12 AND MAX(v) OVER w < 9;",
+        "SELECT k, s FROM (SELECT k, SUM(v) OVER w AS s, MAX(v) OVER w AS m FROM t WHERE v > 1 \
+         WINDOW w AS (PARTITION BY k ORDER BY ts ROWS BETWEEN 2 PRECEDING AND CURRENT ROW)) \
+         WHERE s > 12 AND m < 9;",
     ),
     (
         "SELECT DISTINCT g, v FROM t QUALIFY ROW_NUMBER() OVER (PARTITION BY k ORDER BY v DESC) <= 2;",

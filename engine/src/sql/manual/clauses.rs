@@ -122,7 +122,7 @@ const RANKS: &[Item] = &[
     item(
         "QUALIFY",
         "SELECT … FROM t QUALIFY ROW_NUMBER() OVER (PARTITION BY a ORDER BY b) <= 3",
-        "The same in one query.",
+        "The same in one query; also conditions on what other calls compute with OVER.",
         "SELECT river, gauge, level FROM readings\n\
          QUALIFY ROW_NUMBER() OVER (PARTITION BY river ORDER BY level DESC) <= 2;",
     ),
