@@ -97,16 +97,16 @@ impl Builder {
 
     /// The nodes that sinks need, with unique names.
     pub(super) fn finish(mut self) -> Vec<Node> {
-        super::prune::prune(&mut self.nodes);
         let mut needed = vec![false; self.nodes.len()];
-        for (i, node) in self.nodes.iter().enumerate().rev() {
-            if matches!(node.op, Op::Sink(_)) {
-                needed[i] = true;
-            }
-            if needed[i] {
-                node.inputs.iter().for_each(|input| needed[*input] = true);
+        for (i, node) in self.nodes.iter_mut().enumerate().rev() {
+            needed[i] |= matches!(node.op, Op::Sink(_));
+            match needed[i] {
+                true => node.inputs.iter().for_each(|input| needed[*input] = true),
+                // It keeps nobody from leaving out what it alone would read.
+                false => node.inputs.clear(),
             }
         }
+        super::prune::prune(&mut self.nodes);
         let mut position = vec![0; self.nodes.len()];
         let mut names = BTreeSet::new();
         let mut kept = Vec::new();
