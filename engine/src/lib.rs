@@ -26,6 +26,7 @@ pub mod group;
 pub mod union;
 pub mod rank;
 pub mod over;
+pub mod suppress;
 pub mod plan;
 pub mod sql;
 pub mod source;

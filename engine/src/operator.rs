@@ -116,7 +116,7 @@ pub struct Run {
 /// Rows that an operator holds, as those see them who ask for its state.
 #[derive(Clone, Debug)]
 pub struct Contents {
-    /// What they are: `groups`, `left`, `right`, `versions`, `ranks`, `open`.
+    /// What they are: `groups`, `left`, `right`, `versions`, `ranks`, `held`, `open`.
     pub part: &'static str,
     /// The rows. Their places in the stream mean nothing.
     pub rows: Batch,

@@ -13,6 +13,7 @@ pub use crate::over::OverSpec;
 use crate::rank::Emit;
 pub use crate::rank::RankSpec;
 use crate::schema::{DataType, Field, Schema, SchemaRef};
+pub use crate::suppress::SuppressSpec;
 pub use crate::watermark::{Clock, Pace, Said};
 pub use crate::window::{Emission, PaneColumn, Panes, Trigger, WindowBound, WindowSpec};
 
@@ -237,6 +238,9 @@ pub enum Op {
         /// What a pair must fulfil, too: over the columns of left and right side by side.
         condition: Option<Expr>,
     },
+    /// Holds the changes of an updating input back, key by key, and says what they come to. Output: the columns
+    /// of the input.
+    Suppress(SuppressSpec),
     /// The rows of all inputs, whose columns are of the types of its own.
     Union,
     /// Writes rows to a table, or collects them for a final `SELECT`.

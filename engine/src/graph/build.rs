@@ -18,6 +18,7 @@ use crate::rank::{ChangingRank, ClosingRank, Emit};
 use crate::rowwise::{AssignAligned, AssignCumulating, Filter, Project};
 use crate::sink::Sink;
 use crate::source::ingest::Ingest;
+use crate::suppress::Suppress;
 use crate::task::{Edge, Gate, Head, LooseGate, Task};
 use crate::udf::{Guests, Sandbox};
 use crate::union::Union;
@@ -376,6 +377,7 @@ impl Graph {
                 }
             }
             Op::Over(spec) => Box::new(OverAggregate::new(name, spec, (input(0), &node.schema))),
+            Op::Suppress(spec) => Box::new(Suppress::new(name, spec, &node.schema)),
             Op::Union => Box::new(Union::new(name, &node.schema)),
             Op::GuestWindow { guest: call, time, keys } => {
                 let columns = call.columns[0].clone();

@@ -102,6 +102,8 @@ pub(super) fn stages(plan: &Plan, parallelism: u32, threaded: bool) -> Vec<Stage
             Op::LookupJoin { keys, .. } if keys[0].is_empty() => {
                 ("join", vec![Route::Deal, Route::Broadcast])
             }
+            // How many keys are held, and which has been for longest, only one subtask can say.
+            Op::Suppress(_) => ("suppress", vec![Route::Only]),
             Op::RegularJoin { keys, .. }
             | Op::WindowJoin { keys, .. }
             | Op::OuterIntervalJoin { keys, .. }

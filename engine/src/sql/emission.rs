@@ -69,7 +69,7 @@ pub(super) fn batched(settings: &Settings) -> bool {
 }
 
 /// A setting that is a length of time, in milliseconds.
-fn millis(settings: &Settings, key: &str) -> Option<i64> {
+pub(super) fn millis(settings: &Settings, key: &str) -> Option<i64> {
     let micros = value(settings, key).and_then(parse_duration_micros)?;
     i64::try_from(micros / 1000).ok()
 }

@@ -35,7 +35,8 @@ impl Planner<'_> {
         };
         let schema = relation.schema();
         let at = span(query.span());
-        self.builder.add(RESULT, Op::Sink(spec), vec![relation.node], schema, at);
+        let rows = self.held_back(relation.node, at)?;
+        self.builder.add(RESULT, Op::Sink(spec), vec![rows], schema, at);
         Ok(())
     }
 
@@ -57,7 +58,8 @@ impl Planner<'_> {
         }
         let fitted = self.fit(table, &targets, relation, &schema, query)?;
         let at = span(table.span);
-        self.builder.add(&table.value, Op::Sink(spec), vec![fitted.node], schema, at);
+        let rows = self.held_back(fitted.node, at)?;
+        self.builder.add(&table.value, Op::Sink(spec), vec![rows], schema, at);
         Ok(())
     }
 

@@ -45,6 +45,7 @@ mod select;
 mod sets;
 pub mod settings;
 mod statement;
+mod suppress;
 mod temporal;
 #[cfg(test)]
 mod tests;

@@ -68,6 +68,7 @@ fn readers(nodes: &[Node], node: NodeId) -> Option<(Vec<NodeId>, BTreeSet<usize>
         last = reader;
         match &nodes[reader].op {
             Op::Filter { predicate } => columns_of(predicate, &mut used),
+            Op::Suppress(spec) => used.extend(&spec.keys),
             Op::Project { exprs } => {
                 exprs.iter().for_each(|e| columns_of(e, &mut used));
                 return Some((behind, used));
@@ -140,6 +141,10 @@ fn move_columns(nodes: &mut [Node], node: NodeId, behind: &[NodeId], kept: &[usi
         match &mut nodes[node].op {
             Op::Filter { predicate } => {
                 renumber(predicate, &position);
+                nodes[node].schema = schema.clone();
+            }
+            Op::Suppress(spec) => {
+                spec.keys.iter_mut().for_each(|key| *key = position(*key));
                 nodes[node].schema = schema.clone();
             }
             Op::Project { exprs } => exprs.iter_mut().for_each(|e| renumber(e, &position)),

@@ -4,7 +4,7 @@ use sqlparser::tokenizer::Span as TokenSpan;
 
 use super::connector::OptionValue;
 use super::diagnose::{Locate, nearest};
-use super::{emission, profiles};
+use super::{emission, profiles, suppress};
 use crate::error::{Diagnostic, Result};
 use crate::plan::{Panes, Settings};
 
@@ -86,6 +86,17 @@ pub const SETTINGS: &[Setting] = &[
         "highwater.emit.on-time",
         OptionValue::OneOf(&["always", "non-empty"]),
         "Whether a window fires at its end even when nothing has come since it fired before.",
+    ),
+    setting(
+        suppress::TIME,
+        OptionValue::Duration,
+        "How long changes of a key are held back, only the last being said, by the watermark from the first on; 0 is \
+         not at all.",
+    ),
+    setting(
+        suppress::ROWS,
+        OptionValue::Positive,
+        "Of how many keys changes are held back at most; those held longest are said to make room.",
     ),
     setting(
         "table.exec.state.ttl",

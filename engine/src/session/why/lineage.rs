@@ -282,7 +282,7 @@ impl Why<'_> {
     /// Whether a task's rows are made of several.
     fn keeps(&self, task: u16) -> bool {
         let kind = self.run.header().tasks[usize::from(task)].kind.as_str();
-        !matches!(kind, "source" | "map" | "union" | "sink")
+        !matches!(kind, "source" | "map" | "union" | "suppress" | "sink")
     }
 
     /// All tasks whose rows reach a task.

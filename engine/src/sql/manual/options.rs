@@ -84,6 +84,7 @@ const SESSIONS: &str = "\
 SELECT window_start, window_end, COUNT(*) AS n
 FROM TABLE(SESSION(TABLE readings, DESCRIPTOR(ts), INTERVAL '3' SECONDS))
 GROUP BY window_start, window_end;";
+const GROUPS: &str = "SELECT gauge, COUNT(*) AS n FROM readings GROUP BY gauge;";
 const READ: &str = "\
 CREATE TABLE levels (gauge STRING, site INT, level INT, ts TIMESTAMP(3))
   WITH ('connector' = 'filesystem', 'path' = 'levels.jsonl', 'format' = 'json');
@@ -105,6 +106,8 @@ pub(super) const SETTERS: &[Setter] = &[
     ("highwater.emit.trigger", "after_watermark(early => after_count(2))", &[], COUNTS),
     ("highwater.emit.panes", "discarding", &[TRIGGER], COUNTS),
     ("highwater.emit.on-time", "non-empty", &[TRIGGER], COUNTS),
+    ("highwater.emit.suppress.time", "10 s", &[], GROUPS),
+    ("highwater.emit.suppress.rows", "2", &[], GROUPS),
     ("table.exec.state.ttl", "1 h", &[], COUNTS),
     ("table.exec.mini-batch.enabled", "true", &[("table.exec.mini-batch.allow-latency", "5 s")], COUNTS),
     ("table.exec.mini-batch.allow-latency", "5 s", &[BATCHED], COUNTS),

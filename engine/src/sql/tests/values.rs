@@ -36,6 +36,26 @@ fn a_value_is_joined_with_every_row() {
 }
 
 #[test]
+fn changes_are_held_back_below_what_is_computed_of_them() {
+    check(
+        "SET 'highwater.emit.suppress.rows' = '9'; SET 'highwater.emit.suppress.time' = '2 s'; \
+         SELECT mag FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY net ORDER BY mag DESC) AS n FROM quakes) \
+         WHERE n = 1 AND mag > 3",
+        &[
+            "result: Sink(collect, [mag DECIMAL(4, 2)]), changes=[I,U,D]",
+            "project: Project(mag), changes=[I,U,D]",
+            "filter: Filter(mag > 3), changes=[I,U,D]",
+            "suppress: Suppress(keys=[net], time 2 s, rows 9), changes=[I,U,D]",
+            "rank: Rank(keys=[net], order=[mag DESC], ranks=[1], columns=[net, mag]), changes=[I,U,D]",
+            QUAKES,
+        ],
+    );
+    let append_only =
+        lines("SET 'highwater.emit.suppress.rows' = '9'; SELECT DISTINCT s FROM plain");
+    assert!(!append_only.iter().any(|line| line.contains("Suppress")), "{append_only:#?}");
+}
+
+#[test]
 fn a_file_that_only_a_value_reads_is_needed() {
     let table = |name: &str| {
         format!(

@@ -201,6 +201,25 @@ const EMISSION: &[(&str, &str, &str)] = &[
     ("sql.trigger", "SET 'highwater.emit.trigger' = ¿'at once'", "after_watermark("),
     ("sql.trigger", "SET 'highwater.emit.trigger' = ¿'soon()'", "there are after_watermark"),
     ("sql.trigger", "SET 'highwater.emit.trigger' = ¿'after_processing_time(3)'", "('1 min')"),
+    ("sql.setting", "SET 'highwater.emit.suppress.time' = ¿'soon'", "a duration"),
+    ("sql.setting", "SET 'highwater.emit.suppress.rows' = ¿'0'", "a whole number from 1"),
+    (
+        "sql.setting",
+        "SET 'highwater.emit.suppress.time' = '1 s'; ¿SELECT s, COUNT(*) AS n FROM plain GROUP BY s",
+        "declare WATERMARK FOR",
+    ),
+    (
+        "sql.setting",
+        "SET 'highwater.emit.suppress.rows' = '9'; ¿SELECT s, COUNT(*) AS n FROM plain GROUP BY s \
+         UNION ALL SELECT s, b FROM plain",
+        "rows have one where they are grouped",
+    ),
+    (
+        "sql.setting",
+        "SET 'highwater.emit.suppress.rows' = '9'; INSERT INTO ¿out2 SELECT p.s, g.n FROM plain p \
+         JOIN (SELECT s, COUNT(*) AS n FROM plain GROUP BY s) g ON p.s = g.s",
+        "joined with each other",
+    ),
     (
         "sql.option-value",
         "CREATE TABLE t (a INT) WITH ('connector' = 'datagen', 'scan.watermark.advance' = ¿'never')",
