@@ -21,6 +21,7 @@ mod schedule;
 mod sessions;
 mod state;
 mod stream;
+mod suppress;
 mod temporal;
 mod tidy;
 mod ttl;

@@ -24,17 +24,19 @@ fn stream() -> Vec<Record> {
 }
 
 /// A session after its first `count` records have arrived, in the middle of whatever is under way.
-fn after(text: &str, count: usize, options: &Options) -> Session {
+pub fn after(text: &str, count: usize, options: &Options) -> Session {
     let mut session =
         Session::open("state.md", text, &Files::default(), Interpreter::shared(), options)
             .expect("it opens");
-    let arrived = |session: &Session| {
-        session.events().iter().filter(|e| matches!(e.what, What::Arrive { .. })).count()
-    };
     while arrived(&session) < count {
         session.step(1);
     }
     session
+}
+
+/// How many records have arrived.
+pub fn arrived(session: &Session) -> usize {
+    session.events().iter().filter(|e| matches!(e.what, What::Arrive { .. })).count()
 }
 
 fn lines(kept: &[Kept], part: &str) -> Vec<String> {
