@@ -5,7 +5,7 @@ use super::planner::Planner;
 use super::profiles::value;
 use crate::error::{Diagnostic, Error, Result, Span};
 use crate::expr::ExprKind;
-use crate::plan::{Node, NodeId, Op, RankSpec, SuppressSpec, WindowBound};
+use crate::plan::{JoinKind, Node, NodeId, Op, RankSpec, SuppressSpec, WindowBound};
 
 /// For how long.
 pub(super) const TIME: &str = "highwater.emit.suppress.time";
@@ -78,12 +78,20 @@ fn key_of(nodes: &[Node], node: NodeId) -> Option<Vec<usize>> {
             key_of(nodes, inputs[0])?.into_iter().map(is).collect()
         }
         Op::RegularJoin { kind, .. } => {
-            let mut keys = key_of(nodes, inputs[0])?;
-            if !kind.one_sided() {
-                let left = nodes[inputs[0]].schema.fields.len();
-                keys.extend(key_of(nodes, inputs[1])?.into_iter().map(|key| left + key));
+            let left = key_of(nodes, inputs[0])?;
+            if kind.one_sided() {
+                return Some(left);
             }
-            Some(keys)
+            let right = key_of(nodes, inputs[1])?;
+            let some = |side: usize, keys: &[usize]| {
+                keys.iter().any(|&key| !nodes[inputs[side]].schema.fields[key].nullable)
+            };
+            // Where both keys may be NULL, a row without a partner on the left looks like one on the right.
+            if *kind == JoinKind::Full && !some(0, &left) && !some(1, &right) {
+                return None;
+            }
+            let width = nodes[inputs[0]].schema.fields.len();
+            Some(left.into_iter().chain(right.into_iter().map(|key| width + key)).collect())
         }
         _ => None,
     }

@@ -221,6 +221,13 @@ const EMISSION: &[(&str, &str, &str)] = &[
         "joined with each other",
     ),
     (
+        "sql.setting",
+        "SET 'highwater.emit.suppress.rows' = '9'; ¿SELECT x.s, y.n FROM \
+         (SELECT s, COUNT(*) AS n FROM plain GROUP BY s) x FULL JOIN \
+         (SELECT s, COUNT(*) AS n FROM plain GROUP BY s) y ON x.s = y.s",
+        "the rows of `join` have none",
+    ),
+    (
         "sql.option-value",
         "CREATE TABLE t (a INT) WITH ('connector' = 'datagen', 'scan.watermark.advance' = ¿'never')",
         "with-records or with-time",
