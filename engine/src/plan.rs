@@ -1,6 +1,7 @@
 //! The plan: a validated graph of operators, what SQL becomes and what the drivers run.
 
 mod explain;
+mod guarantee;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,7 @@ pub use crate::watermark::{Clock, Pace, Said};
 pub use crate::window::{Emission, PaneColumn, Panes, Trigger, WindowBound, WindowSpec};
 
 pub use explain::explain;
+pub use guarantee::Guarantee;
 
 /// The position of a node in [`Plan::nodes`].
 pub type NodeId = usize;

@@ -115,13 +115,14 @@ pub enum What {
     Snapshot { checkpoint: u64, bytes: u64 },
     /// The snapshot is stored and verified: the commit point.
     CheckpointComplete { checkpoint: u64, bytes: u64, hash: u64 },
-    /// The sink made the rows staged up to the checkpoint visible.
+    /// The sink made the rows staged up to the checkpoint visible; `checkpoint` 0: those that have just reached
+    /// it, since it waits for none.
     Commit { checkpoint: u64, rows: u64 },
     /// A fault was injected.
     Fault { fault: String },
     /// A task died. What was in flight and in memory is gone; staged, uncommitted rows too.
     Crash { lost_messages: u64, lost_rows: u64 },
-    /// The job is being started again. `checkpoint` 0: from the beginning.
+    /// The job is being started again. `checkpoint` 0: from none, its tasks know nothing.
     Restore { checkpoint: u64 },
     /// A source went back to an earlier place. Records up to `until` are read again.
     Replay { partition: u16, offset: u64, from: u64, until: u64 },

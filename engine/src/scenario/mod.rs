@@ -62,17 +62,21 @@ pub enum ExpectKind {
     Trace,
     /// The late records.
     Late,
+    /// How many rows are lost, duplicated, reordered or wrong, against a run without the faults; the argument is
+    /// a guarantee, if another than the script's is to be tried.
+    Delivery,
     /// The hash of the trace.
     Hash,
 }
 
 impl ExpectKind {
     /// All kinds with their names in a fence.
-    pub const ALL: [(&str, ExpectKind); 5] = [
+    pub const ALL: [(&str, ExpectKind); 6] = [
         ("rows", ExpectKind::Rows),
         ("table", ExpectKind::Table),
         ("trace", ExpectKind::Trace),
         ("late", ExpectKind::Late),
+        ("delivery", ExpectKind::Delivery),
         ("hash", ExpectKind::Hash),
     ];
 }
@@ -278,7 +282,7 @@ impl Scenario {
             .at(fence.span()));
         };
         let most = match kind {
-            ExpectKind::Rows | ExpectKind::Table => 1,
+            ExpectKind::Rows | ExpectKind::Table | ExpectKind::Delivery => 1,
             ExpectKind::Trace => usize::MAX,
             ExpectKind::Late | ExpectKind::Hash => 0,
         };

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::prepare::{Many, read};
-use super::{Files, Options, Rows, Session};
+use super::{Delivery, Files, Guarantee, Options, Rows, Session};
 use crate::error::Diagnostic;
 use crate::scenario::{self, Expect, ExpectKind};
 use crate::time::EventTime;
@@ -92,6 +92,7 @@ fn actual(
     Ok(match expect.kind {
         ExpectKind::Hash => format!("{hash}\n"),
         ExpectKind::Late => late(session),
+        ExpectKind::Delivery => Delivery::text(&deliveries(expect, session)?),
         ExpectKind::Trace => {
             let wanted: Vec<&str> = expect.argument.split_whitespace().collect();
             let events = session.events().iter();
@@ -111,6 +112,23 @@ fn actual(
             if expect.kind == ExpectKind::Table { table.left() } else { table.text() }
         }
     })
+}
+
+/// What the sinks show at the end, under the guarantee that the block names.
+fn deliveries(expect: &Expect, session: &Session) -> crate::error::Result<Vec<Delivery>> {
+    let name = expect.argument.as_str();
+    if name.is_empty() {
+        return Ok(session.delivery());
+    }
+    let Some(guarantee) = Guarantee::named(name) else {
+        let error = Diagnostic::new("scenario.expect", format!("there is no guarantee `{name}`"));
+        return Err(error.hint(format!("the guarantees are {}", Guarantee::NAMES.join(", "))));
+    };
+    let mut other = session.promising(guarantee);
+    match other.finish().failed {
+        Some(failed) => Err(Box::new(failed)),
+        None => Ok(other.delivery()),
+    }
 }
 
 /// The drop ledger: every late record with the reason, once, though a crash makes the job drop it again.

@@ -123,6 +123,10 @@ impl Ledger {
             }
             What::Commit { checkpoint, rows } => {
                 self.accounts[task].commit(*rows);
+                // What waits for no checkpoint has never been staged in one.
+                if *checkpoint == 0 {
+                    return;
+                }
                 let later = (event.task, *checkpoint)..=(event.task, u64::MAX);
                 self.kept.range_mut(later).for_each(|(_, account)| account.commit(*rows));
             }

@@ -1,12 +1,14 @@
 //! A session: one job opened from a file's text, stepped, sought, forked, crashed, looked at.
 
 mod check;
+mod delivery;
 mod ledger;
 mod live;
 mod prepare;
 mod running;
 mod state;
 mod table;
+mod torture;
 pub mod why;
 
 use std::rc::Rc;
@@ -14,6 +16,7 @@ use std::sync::Arc;
 
 use crate::error::{Diagnostic, Result};
 use crate::graph::Graph;
+pub use crate::plan::Guarantee;
 pub use crate::runner::Progress;
 use crate::runner::{Report, Runner};
 use crate::sim::fault::Fault;
@@ -27,11 +30,13 @@ use crate::udf::Sandbox;
 pub use crate::source::Files;
 pub use crate::sql::{Need, NeedKind};
 pub use check::{Block, CheckReport, check};
+pub use delivery::Delivery;
 pub use ledger::{Account, Ledger};
 pub use live::{Live, Port};
 pub use running::Running;
 pub use state::Kept;
 pub use table::{Rows, jsonl_row, text_table};
+pub use torture::{Torture, Violation};
 
 use prepare::{Many, Prepared, duration, prepare};
 
@@ -153,6 +158,7 @@ impl Session {
         prepared.fed()?;
         let inlet = prepared.inlet(true)?;
         let checkpoint_interval = duration(&prepared.settings, "execution.checkpointing.interval");
+        let guarantee = prepared.settings.get("highwater.guarantee").and_then(Guarantee::named);
         let restart_delay = duration(&prepared.settings, "restart-strategy.fixed-delay.delay");
         let job = Job {
             graph: prepared.graph,
@@ -164,6 +170,7 @@ impl Session {
             batch_rows: prepared.batch_rows.unwrap_or(1),
         };
         let sim = Sim::new(Rc::new(job), inlet, &prepared.faults)?;
+        let sim = sim.promising(guarantee.unwrap_or_default());
         let mut session = Session {
             name: name.to_owned(),
             sim,

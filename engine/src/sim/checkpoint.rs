@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Sim, State, Upcoming};
 use crate::archive;
+use crate::batch::Batch;
 use crate::error::Result;
 use crate::snapshot::bytes::Pieces;
 use crate::snapshot::{INLET, PLAN, Snapshot};
@@ -42,13 +43,17 @@ impl Coordinator {
 }
 
 impl Sim {
-    /// The timer, or the end of the input, asks for a checkpoint.
+    /// The timer, or the end of the input, asks for a checkpoint. The last one closes the job, whatever it
+    /// guarantees; others are made only where a recovery would go back to them.
     pub(super) fn checkpoint_due(&mut self, trace: &mut Vec<Event>) -> Result<()> {
         if self.inputs_done {
             if self.coordinator.under_way.is_none() && self.coordinator.closing.is_none() {
                 self.coordinator.closing = Some(self.coordinator.last + 1);
                 return self.begin_checkpoint(trace);
             }
+            return Ok(());
+        }
+        if !self.guarantee().replays() {
             return Ok(());
         }
         if let Some(interval) = self.job.checkpoint_interval {
@@ -122,6 +127,19 @@ impl Sim {
         self.store.push((checkpoint, bytes.into()));
         let delay = 100 + self.chance(900);
         self.plan(self.now.after(delay).0, Upcoming::Notify(checkpoint));
+    }
+
+    /// A sink that waits for no checkpoint makes the rows visible that have reached it.
+    pub(super) fn show(&mut self, task: u16, trace: &mut Vec<Event>) {
+        let place = self.job.graph.sink_tasks().into_iter().position(|sink| sink == task);
+        let sink = place.zip(self.tasks[usize::from(task)].sink());
+        let Some((place, batches)) = sink.map(|(place, sink)| (place, sink.drain())) else { return };
+        let batches: Vec<Batch> = batches.into_iter().filter(|batch| batch.rows > 0).collect();
+        if !batches.is_empty() {
+            let rows = batches.iter().map(|batch| batch.rows as u64).sum();
+            self.tables[place].batches.extend(batches);
+            self.note(trace, task, What::Commit { checkpoint: 0, rows });
+        }
     }
 
     /// The sinks make the checkpoint's rows visible, once.

@@ -13,6 +13,7 @@ use crate::batch::{Batch, RowKind, Seq};
 use crate::error::{Diagnostic, Result};
 use crate::graph::Graph;
 use crate::key::hash_u64;
+use crate::plan::Guarantee;
 use crate::source::arrivals::Arrivals;
 use crate::source::inlet::Inlet;
 use crate::task::{Effects, Element, Task};
@@ -118,6 +119,10 @@ pub struct Sim {
     fuel: u64,
     /// The last place in the stream that is taken in, if the run is to stand still there.
     until: Option<Seq>,
+    /// Nobody looks at what the tasks do.
+    quiet: bool,
+    /// What a recovery keeps and reads again.
+    guarantee: Guarantee,
 }
 
 impl Sim {
@@ -144,6 +149,8 @@ impl Sim {
             furthest: 0,
             fuel: 0,
             until: None,
+            quiet: false,
+            guarantee: Guarantee::default(),
             job,
         };
         for fault in faults {
@@ -151,6 +158,28 @@ impl Sim {
         }
         sim.start_sources();
         Ok(sim)
+    }
+
+    /// The same run, its tasks saying nothing of what they do.
+    #[must_use]
+    pub fn quiet(self) -> Sim {
+        Sim { quiet: true, ..self }
+    }
+
+    /// The same run with another guarantee, before its first step.
+    #[must_use]
+    pub fn promising(self, guarantee: Guarantee) -> Sim {
+        Sim { guarantee, ..self }
+    }
+
+    /// What a recovery keeps and reads again.
+    pub fn guarantee(&self) -> Guarantee {
+        self.guarantee
+    }
+
+    /// Lets none of the faults strike that are to come.
+    pub fn spare(&mut self) {
+        self.upcoming.retain(|_, u| !matches!(u, Upcoming::Fault(_)));
     }
 
     /// The job.
@@ -322,13 +351,16 @@ impl Sim {
         trace: &mut Vec<Event>,
         work: impl FnOnce(&mut Task, &mut Effects) -> Result<()>,
     ) -> Result<()> {
-        let mut fx = Effects { trace: Some(Vec::new()), ..Effects::default() };
+        let mut fx = Effects { trace: (!self.quiet).then(Vec::new), ..Effects::default() };
         let result = work(&mut self.tasks[usize::from(task)], &mut fx);
         self.fuel += fx.fuel;
         for what in fx.trace.take().into_iter().flatten() {
             self.note(trace, task, what);
         }
         result?;
+        if !self.guarantee.stages() {
+            self.show(task, trace);
+        }
         for (channel, element) in fx.sends {
             let delay = 100 + self.chance(1_900);
             let slot = &mut self.last_delivery[usize::from(channel)];

@@ -2,10 +2,13 @@
 
 use super::fault::{Fault, What as FaultKind};
 use super::{Sim, State, Upcoming};
+use crate::batch::{Batch, NO_CLOCK, Stair};
 use crate::error::Result;
 use crate::operator::wrong_state;
 use crate::snapshot::{INLET, Opened, PLAN};
 use crate::source::inlet::Position;
+use crate::source::ingest::Ingest;
+use crate::time::EventTime;
 use crate::trace::{COORDINATOR, Event, What};
 use crate::unarchive;
 
@@ -19,6 +22,11 @@ impl Sim {
     pub(super) fn strike(&mut self, fault: &Fault, trace: &mut Vec<Event>) {
         let FaultKind::Crash { task } = fault.what;
         self.note(trace, COORDINATOR, What::Fault { fault: fault.to_string() });
+        self.crash(task, trace);
+    }
+
+    /// A task dies, and with it the job: everything in memory is gone until the restart.
+    pub fn crash(&mut self, task: u16, trace: &mut Vec<Event>) {
         let under_way = self.upcoming.values().filter(|u| matches!(u, Upcoming::Deliver(..)));
         let lost_messages =
             under_way.count() as u64 + self.tasks.iter().map(|t| t.waiting() as u64).sum::<u64>();
@@ -31,8 +39,12 @@ impl Sim {
         self.plan(self.now.after(delay).0, Upcoming::Restart);
     }
 
-    /// Starts the job again from the newest checkpoint.
+    /// Starts the job again from the newest checkpoint, or with nothing and from the place that was reached.
     pub(super) fn restart(&mut self, trace: &mut Vec<Event>) -> Result<()> {
+        if !self.guarantee().replays() {
+            self.note(trace, COORDINATOR, What::Restore { checkpoint: 0 });
+            return self.go_on(trace);
+        }
         let newest = self.store.last().cloned();
         let checkpoint = newest.as_ref().map_or(0, |(id, _)| *id);
         self.note(trace, COORDINATOR, What::Restore { checkpoint });
@@ -52,12 +64,48 @@ impl Sim {
         self.resume(Some(bytes), trace)
     }
 
-    fn resume(&mut self, bytes: Option<&[u8]>, trace: &mut Vec<Event>) -> Result<()> {
-        let job = self.job.clone();
+    /// Starts with nothing but what the sources know: the place that was reached, and the watermark there, so
+    /// that no window can be opened a second time.
+    fn go_on(&mut self, trace: &mut Vec<Event>) -> Result<()> {
+        let sources = self.job.graph.source_tasks();
+        let task = |task: u16| usize::from(task);
+        let heads: Vec<Option<Vec<u8>>> =
+            sources.iter().map(|&t| self.tasks[task(t)].source().map(Ingest::snapshot)).collect();
+        self.anew()?;
+        for (&t, head) in sources.iter().zip(heads) {
+            self.tasks[task(t)].resume(&head.unwrap_or_default())?;
+        }
+        let seq = self.inlet.position().seq;
+        let schemas: Vec<_> = self.job.graph.sources().iter().map(|(_, s)| (*s).clone()).collect();
+        for (&t, schema) in sources.iter().zip(schemas) {
+            let watermark = self.tasks[task(t)].watermark();
+            let stair = Stair { row: 0, watermark, seq, idle: false, clock: NO_CLOCK };
+            let stairs = if watermark == EventTime::MIN { vec![] } else { vec![stair] };
+            let batch = Batch::progress(schema, stairs, seq);
+            self.with_task(t, trace, |task, fx| task.progress(batch, fx))?;
+        }
+        self.start_sources();
+        Ok(())
+    }
+
+    /// Whether all that was read before a crash has been read again.
+    pub fn has_caught_up(&self) -> bool {
+        self.state != State::Down && self.inlet.position().seq >= self.furthest
+    }
+
+    /// Tasks that know nothing, and empty channels between them.
+    fn anew(&mut self) -> Result<()> {
+        let job = &self.job;
         self.tasks = job.graph.build(&job.partitions, &job.guests, &job.sandbox)?;
         self.last_delivery.fill(0);
         self.inputs_done = false;
         self.state = State::Running;
+        Ok(())
+    }
+
+    fn resume(&mut self, bytes: Option<&[u8]>, trace: &mut Vec<Event>) -> Result<()> {
+        let job = self.job.clone();
+        self.anew()?;
         let mut position = self.inlet.beginning();
         if let Some(bytes) = bytes {
             let snapshot = Opened::read(bytes)?;

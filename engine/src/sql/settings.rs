@@ -6,7 +6,7 @@ use super::connector::OptionValue;
 use super::diagnose::{Locate, nearest};
 use super::{emission, profiles, suppress};
 use crate::error::{Diagnostic, Result};
-use crate::plan::{Panes, Settings};
+use crate::plan::{Guarantee, Panes, Settings};
 
 /// A setting of a script.
 #[derive(Debug)]
@@ -29,6 +29,13 @@ pub const SETTINGS: &[Setting] = &[
         "execution.checkpointing.interval",
         OptionValue::Duration,
         "How often a checkpoint starts.",
+    ),
+    setting(
+        "highwater.guarantee",
+        OptionValue::OneOf(Guarantee::NAMES),
+        "What holds of each record when a job has crashed: exactly-once (the default; rows are visible once a \
+         checkpoint holds what they came from), at-least-once (rows are visible at once, and again after a replay) \
+         or at-most-once (nothing is kept, nothing replayed).",
     ),
     setting(
         "table.exec.source.idle-timeout",

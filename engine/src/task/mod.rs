@@ -331,6 +331,15 @@ impl Task {
         }
     }
 
+    /// Takes back what the source at the head knew, as [`Ingest::snapshot`] wrote it.
+    ///
+    /// # Errors
+    /// When the bytes are damaged or another source's.
+    pub fn resume(&mut self, head: &[u8]) -> Result<()> {
+        let Head::Source(ingest) = &mut self.head else { unreachable!("only sources go on") };
+        ingest.restore(head)
+    }
+
     /// Takes the state of a snapshot's section back.
     ///
     /// # Errors

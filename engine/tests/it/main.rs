@@ -5,6 +5,7 @@ mod drivers;
 mod emission;
 mod paces;
 mod grouping;
+mod guarantees;
 mod joins;
 mod ledger;
 mod live;

@@ -15,6 +15,7 @@ mod progress;
 mod run;
 mod sinks;
 mod state;
+mod torture;
 mod trace;
 mod why;
 
@@ -48,6 +49,8 @@ enum Command {
     Why(why::WhyArgs),
     /// Print what an operator holds, after a record or as of a checkpoint
     State(state::StateArgs),
+    /// Crash a job at every step, and again at every step of the recovery, and compare its rows
+    Torture(torture::TortureArgs),
     /// Measure the engine beside hand-written loops, its readers beside bare libraries
     Bench(bench::BenchArgs),
     /// Print help: of a command, or on a topic (`help sql`)
@@ -129,6 +132,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Explain(args) => explain::explain(&args, &mut console),
         Command::Why(args) => why::why(&args, &mut console),
         Command::State(args) => state::state(&args, &mut console),
+        Command::Torture(args) => torture::torture(&args, &mut console),
         Command::Bench(args) => bench::bench(&args, &mut console),
         Command::Help(args) => help::help(&args, &mut console),
     };

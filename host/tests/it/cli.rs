@@ -332,6 +332,27 @@ fn state_is_printed_after_a_record_and_by_condition() {
 }
 
 #[test]
+fn torture_counts_what_each_guarantee_costs() {
+    let folder = folder(&format!("{TABLE}{QUERY}"));
+    let ask = |args: &[&str]| highwater(folder.path(), &[&["torture", "job.sql"], args].concat());
+    let all = out(&ask(&["--guarantee", "all", "--json"]));
+    let lines = all.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+    let found: Vec<serde_json::Value> = lines.collect();
+    assert_eq!(found.len(), 3, "{all}");
+    for (one, guarantee) in found.iter().zip(["at-most-once", "at-least-once", "exactly-once"]) {
+        let count = |name: &str| one[name].as_u64().expect("a number");
+        assert_eq!((one["guarantee"].as_str(), count("violated")), (Some(guarantee), 0), "{one}");
+        assert!(count("single") > 10 && count("double") > 10, "{one}");
+        let (lost, twice) = (count("lost"), count("duplicated"));
+        assert_eq!((lost > 0, twice > 0), (guarantee == "at-most-once", guarantee == "at-least-once"));
+    }
+    let text = out(&ask(&["--once"]));
+    assert!(text.contains("exactly-once holds in all of them"), "{text}");
+    let wrong = ask(&["--guarantee", "twice"]);
+    assert_eq!(wrong.status.code(), Some(2));
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_error() {
     let folder = folder(
         "CREATE TABLE g (n BIGINT) WITH ('connector' = 'datagen', 'number-of-rows' = '200000',

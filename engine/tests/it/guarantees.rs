@@ -1,0 +1,174 @@
+//! Delivery guarantees: what a crash at any step costs under each of them, counted from the trace.
+
+use std::collections::BTreeSet;
+
+use highwater_engine::session::{Delivery, Guarantee, Session};
+use highwater_engine::trace::What;
+
+use crate::drivers::{open, options};
+use crate::stream::{records, scenario};
+
+const ROWS: &str = "SELECT k, g, v, ts FROM t WHERE g < 2;";
+const WINDOWS: &str = "SELECT k, window_end, COUNT(*) AS n, LISTAGG(CAST(ts AS STRING)) AS who \
+    FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECONDS)) \
+    GROUP BY k, window_start, window_end;";
+const GROUPS: &str = "SELECT k, COUNT(*) AS n FROM t GROUP BY k;";
+const JOIN: &str = "SELECT a.k, a.ts, b.ts AS other FROM t AS a JOIN t AS b \
+    ON a.k = b.k AND a.g < b.g AND a.ts BETWEEN b.ts - INTERVAL '5' SECOND AND b.ts;";
+
+fn session(script: &str, guarantee: Guarantee, (parallelism, batch): (u32, u32)) -> Session {
+    let set = format!("SET 'highwater.guarantee' = '{}';\n{script}", guarantee.name());
+    open(&scenario(&records(60, 2), &set), &options(parallelism, batch))
+}
+
+fn one(delivery: &[Delivery]) -> &Delivery {
+    assert_eq!(delivery.len(), 1, "{delivery:?}");
+    &delivery[0]
+}
+
+/// Rows that a run has made visible, by the place of their record.
+fn visible(session: &Session) -> Vec<u64> {
+    session.tables()[0].rows.iter().map(|row| row.1).collect()
+}
+
+/// A row a record: what is lost, and what comes twice, is told by what had been read and was visible.
+#[test]
+fn a_crash_costs_what_had_been_read_or_shown() {
+    let (mut lost, mut again) = (0, 0);
+    for (parallelism, batch) in [(1, 1), (3, 5)] {
+        let steps = session(ROWS, Guarantee::ExactlyOnce, (parallelism, batch)).finish().step;
+        for guarantee in Guarantee::ALL {
+            for step in 0..steps {
+                let mut run = session(ROWS, guarantee, (parallelism, batch));
+                run.step(step);
+                let read = run.events().iter().filter_map(|e| match e.what {
+                    What::Arrive { seq, .. } => Some(seq),
+                    _ => None,
+                });
+                let (read, shown) = (read.collect::<BTreeSet<u64>>(), visible(&run));
+                run.inject("at now crash sink/0").expect("it is a fault");
+                let status = run.finish();
+                assert!(status.finished, "{:?}", status.failed);
+                let from = run.events().iter().find_map(|e| match e.what {
+                    What::Replay { from, .. } => Some(from),
+                    _ => None,
+                });
+                let found = run.delivery();
+                let found = one(&found);
+                let (missing, twice) = match guarantee {
+                    Guarantee::AtMostOnce => (read.len() - shown.len(), 0),
+                    Guarantee::AtLeastOnce => {
+                        (0, shown.iter().filter(|seq| from.is_some_and(|f| **seq >= f)).count())
+                    }
+                    Guarantee::ExactlyOnce => (0, 0),
+                };
+                let place = format!("{} after step {step}", guarantee.name());
+                assert_eq!((found.lost, found.duplicated), (missing as u64, twice as u64), "{place}");
+                assert_eq!((found.reordered, found.wrong), (0, 0), "{place}");
+                assert_eq!(found.expected, 60);
+                lost += missing;
+                again += twice;
+            }
+        }
+    }
+    assert!(lost > 50 && again > 50, "{lost} {again}");
+}
+
+/// Whatever the pipeline, a crash at every step keeps the guarantee; and each of the weaker ones is seen to cost
+/// something.
+#[test]
+fn torture_finds_what_each_guarantee_allows_and_no_more() {
+    for script in [ROWS, WINDOWS, GROUPS, JOIN] {
+        for guarantee in Guarantee::ALL {
+            let job = session(script, guarantee, (2, 4));
+            let torture = job.torture(false, &mut |_, _| {}).expect("the job runs");
+            assert_eq!(torture.violations, [], "{script}");
+            assert_eq!((torture.single, torture.double), (torture.steps + 1, 0), "{script}");
+            let total = &torture.total;
+            match guarantee {
+                Guarantee::AtMostOnce => assert!(total.lost > 0 && total.duplicated == 0),
+                Guarantee::AtLeastOnce => assert!(total.lost == 0 && total.duplicated > 0),
+                Guarantee::ExactlyOnce => {
+                    assert_eq!(total.expected, total.delivered);
+                    assert_eq!(total.lost + total.duplicated + total.reordered + total.wrong, 0);
+                }
+            }
+        }
+    }
+}
+
+/// A record counts at most once, and only where it would have counted: no window opens a second time.
+#[test]
+fn what_is_lost_at_most_once_counts_nowhere_else() {
+    let whole = session(WINDOWS, Guarantee::AtMostOnce, (2, 4));
+    let members = |session: &Session| -> Vec<(String, String)> {
+        let tables = session.tables();
+        let rows = tables[0].rows.iter();
+        rows.flat_map(|(_, _, row)| {
+            let (key, end) = (row[0].to_text(), row[1].to_text());
+            let list = row[3].to_text();
+            list.split(',').map(|who| (format!("{key} {end}"), who.to_owned())).collect::<Vec<_>>()
+        })
+        .collect()
+    };
+    let mut calm = whole.fork();
+    let steps = calm.finish().step;
+    let all = members(&calm);
+    let mut fewer = 0;
+    for step in 0..steps {
+        let mut run = whole.fork();
+        run.step(step);
+        run.inject("at now crash window/0").expect("it is a fault");
+        assert!(run.finish().finished);
+        let mut left = all.clone();
+        for member in members(&run) {
+            let place = left.iter().position(|m| *m == member);
+            let place = place.unwrap_or_else(|| panic!("{member:?} after step {step}"));
+            left.swap_remove(place);
+        }
+        let windows: BTreeSet<String> = members(&run).into_iter().map(|m| m.0).collect();
+        assert_eq!(windows.len(), run.tables()[0].rows.len(), "a window twice after step {step}");
+        fewer += left.len();
+    }
+    assert!(fewer > 50, "{fewer}");
+}
+
+/// A second crash, behind every step of the recovery from the first.
+#[test]
+fn a_crash_in_a_recovery_keeps_the_guarantee() {
+    let records = records(14, 1);
+    for guarantee in Guarantee::ALL {
+        let set = format!("SET 'highwater.guarantee' = '{}';\n{WINDOWS}", guarantee.name());
+        let job = open(&scenario(&records, &set), &options(2, 3));
+        let torture = job.torture(true, &mut |_, _| {}).expect("the job runs");
+        assert_eq!(torture.violations, []);
+        assert!(torture.double > torture.single, "{torture:?}");
+    }
+}
+
+/// The checker itself, over rows changed by hand.
+#[test]
+fn deliveries_are_counted() {
+    let mut job = session(ROWS, Guarantee::ExactlyOnce, (1, 1));
+    job.finish();
+    let expected = &job.tables()[0];
+    let counted = |change: &dyn Fn(&mut Vec<usize>)| {
+        let mut places: Vec<usize> = (0..expected.rows.len()).collect();
+        change(&mut places);
+        let mut delivered = expected.clone();
+        delivered.rows = places.iter().map(|&place| expected.rows[place].clone()).collect();
+        let found = Delivery::of(expected, &delivered);
+        assert_eq!((found.expected, found.delivered), (60, places.len() as u64));
+        (found.lost, found.duplicated, found.reordered, found.wrong)
+    };
+    assert_eq!(counted(&|_| {}), (0, 0, 0, 0));
+    assert_eq!(counted(&|rows| rows.truncate(57)), (3, 0, 0, 0));
+    assert_eq!(counted(&|rows| rows.insert(9, 5)), (0, 1, 0, 0));
+    assert_eq!(counted(&|rows| rows.swap(20, 21)), (0, 0, 1, 0));
+    assert_eq!(counted(&|rows| rows[30] = 2), (1, 1, 0, 0));
+    let mut other = expected.clone();
+    other.rows[7].2[3] = highwater_engine::value::Value::Null;
+    let found = Delivery::of(expected, &other);
+    assert_eq!((found.lost, found.wrong), (1, 1));
+    assert!(found.keeps(Guarantee::AtMostOnce) && !found.keeps(Guarantee::AtLeastOnce));
+}

@@ -1,0 +1,123 @@
+//! `highwater torture`: a job crashed at every step, and again at every step of its recovery.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use highwater::escape::visible_lines;
+use highwater::sandbox::WasmtimeSandbox;
+use highwater_engine::session::{Delivery, Guarantee, Options, Session, Torture, ends};
+use serde_json::json;
+
+use super::console::Console;
+use super::input::read;
+use super::{Done, Failure};
+
+#[derive(Args)]
+pub(super) struct TortureArgs {
+    /// A scenario (.md) or a script (.sql)
+    file: PathBuf,
+    /// What the job promises (default: the script's)
+    #[arg(long, value_enum)]
+    guarantee: Option<Promise>,
+    /// Crash once a run, not a second time in the recovery
+    #[arg(long)]
+    once: bool,
+    /// Print a JSON object instead of text
+    #[arg(long)]
+    json: bool,
+    /// The seed of the schedule and of generators (default: the script's)
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Into how many subtasks keyed operators are split (default: the script's)
+    #[arg(long, value_name = "N")]
+    parallelism: Option<u32>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Promise {
+    AtMostOnce,
+    AtLeastOnce,
+    ExactlyOnce,
+    /// One after the other
+    All,
+}
+
+impl Promise {
+    fn guarantees(self) -> Vec<Guarantee> {
+        match self {
+            Promise::AtMostOnce => vec![Guarantee::AtMostOnce],
+            Promise::AtLeastOnce => vec![Guarantee::AtLeastOnce],
+            Promise::ExactlyOnce => vec![Guarantee::ExactlyOnce],
+            Promise::All => Guarantee::ALL.to_vec(),
+        }
+    }
+}
+
+pub(super) fn torture(args: &TortureArgs, console: &mut Console) -> Done {
+    let input = read(&args.file, console)?;
+    let files = input.files(console)?;
+    let options = Options { seed: args.seed, parallelism: args.parallelism, batch_rows: None };
+    let (name, text) = (input.script.short_name(), &input.script.text);
+    let sandbox = Arc::new(WasmtimeSandbox::default());
+    let session = ends(name, text)
+        .and_then(|()| Session::open(name, text, &files, sandbox, &options))
+        .map_err(|e| console.errors(&e, &input.sources))?;
+    let jobs: Vec<Session> = match args.guarantee {
+        None => vec![session],
+        Some(promise) => {
+            promise.guarantees().into_iter().map(|one| session.promising(one)).collect()
+        }
+    };
+    let mut kept = true;
+    for job in jobs {
+        let found = job.torture(!args.once, &mut |_, _| {});
+        let found = found.map_err(|e| console.errors(&[*e], &input.sources))?;
+        kept &= found.violated == 0;
+        let told = if args.json { line(&found) } else { report(&found) };
+        console.print(&visible_lines(&told))?;
+    }
+    if kept { Ok(()) } else { Err(Failure::Check) }
+}
+
+fn report(found: &Torture) -> String {
+    let name = found.guarantee.name();
+    let total = Delivery { table: "all runs".to_owned(), ..found.total.clone() };
+    let mut text = format!(
+        "{name}: {} steps, {} runs with a crash, {} with a second one in the recovery\n{}",
+        found.steps,
+        found.single,
+        found.double,
+        Delivery::text(&[total])
+    );
+    if found.violated == 0 {
+        text += &format!("{name} holds in all of them\n");
+    } else {
+        text += &format!("{name} does not hold in {} of them, for example\n", found.violated);
+    }
+    for violation in &found.violations {
+        let steps: Vec<String> = violation.crashes.iter().map(u64::to_string).collect();
+        text += &format!("  crashed after step {}: {}\n", steps.join(", then "), violation.what);
+    }
+    text
+}
+
+fn line(found: &Torture) -> String {
+    let total = &found.total;
+    let violations = found.violations.iter().map(|v| json!({"crashes": v.crashes, "what": v.what}));
+    let object = json!({
+        "guarantee": found.guarantee.name(),
+        "steps": found.steps,
+        "single": found.single,
+        "double": found.double,
+        "expected": total.expected,
+        "delivered": total.delivered,
+        "lost": total.lost,
+        "duplicated": total.duplicated,
+        "reordered": total.reordered,
+        "wrong": total.wrong,
+        "violated": found.violated,
+        "violations": violations.collect::<Vec<_>>(),
+    });
+    format!("{object}\n")
+}
