@@ -316,7 +316,7 @@ fn announce(m: &mut Model) {
             words::count(*lost_rows, "staged row")
         )),
         What::Restore { checkpoint: 0 } => {
-            Some("The job starts again from the beginning.".to_owned())
+            Some("The job starts again without a checkpoint.".to_owned())
         }
         What::Restore { checkpoint } => {
             Some(format!("The job comes back from checkpoint {checkpoint}."))

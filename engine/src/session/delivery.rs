@@ -81,11 +81,9 @@ impl Delivery {
 
     /// Several as a table, a line a sink: what `expect delivery` blocks hold.
     pub fn text(all: &[Delivery]) -> String {
-        let names =
-            ["table", "expected", "delivered", "lost", "duplicated", "reordered", "wrong"];
+        let names = ["table", "expected", "delivered", "lost", "duplicated", "reordered", "wrong"];
         let row = |d: &Delivery| {
-            let numbers =
-                [d.expected, d.delivered, d.lost, d.duplicated, d.reordered, d.wrong];
+            let numbers = [d.expected, d.delivered, d.lost, d.duplicated, d.reordered, d.wrong];
             let numbers = numbers.map(|n| n.to_string());
             [vec![d.table.clone()], numbers.to_vec()].concat()
         };

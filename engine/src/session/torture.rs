@@ -108,8 +108,7 @@ impl Torture {
         }
         for (expected, table) in expected.iter().zip(run.tables()) {
             let rows = table.rows().collect();
-            let delivered =
-                Rows::new(&expected.spec, &expected.schema, expected.updating, rows);
+            let delivered = Rows::new(&expected.spec, &expected.schema, expected.updating, rows);
             let delivery = Delivery::of(expected, &delivered);
             self.total.add(&delivery);
             if !delivery.keeps(self.guarantee) {

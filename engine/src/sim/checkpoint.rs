@@ -133,7 +133,9 @@ impl Sim {
     pub(super) fn show(&mut self, task: u16, trace: &mut Vec<Event>) {
         let place = self.job.graph.sink_tasks().into_iter().position(|sink| sink == task);
         let sink = place.zip(self.tasks[usize::from(task)].sink());
-        let Some((place, batches)) = sink.map(|(place, sink)| (place, sink.drain())) else { return };
+        let Some((place, batches)) = sink.map(|(place, sink)| (place, sink.drain())) else {
+            return;
+        };
         let batches: Vec<Batch> = batches.into_iter().filter(|batch| batch.rows > 0).collect();
         if !batches.is_empty() {
             let rows = batches.iter().map(|batch| batch.rows as u64).sum();

@@ -63,7 +63,11 @@ fn a_crash_costs_what_had_been_read_or_shown() {
                     Guarantee::ExactlyOnce => (0, 0),
                 };
                 let place = format!("{} after step {step}", guarantee.name());
-                assert_eq!((found.lost, found.duplicated), (missing as u64, twice as u64), "{place}");
+                assert_eq!(
+                    (found.lost, found.duplicated),
+                    (missing as u64, twice as u64),
+                    "{place}"
+                );
                 assert_eq!((found.reordered, found.wrong), (0, 0), "{place}");
                 assert_eq!(found.expected, 60);
                 lost += missing;

@@ -344,7 +344,10 @@ fn torture_counts_what_each_guarantee_costs() {
         assert_eq!((one["guarantee"].as_str(), count("violated")), (Some(guarantee), 0), "{one}");
         assert!(count("single") > 10 && count("double") > 10, "{one}");
         let (lost, twice) = (count("lost"), count("duplicated"));
-        assert_eq!((lost > 0, twice > 0), (guarantee == "at-most-once", guarantee == "at-least-once"));
+        assert_eq!(
+            (lost > 0, twice > 0),
+            (guarantee == "at-most-once", guarantee == "at-least-once")
+        );
     }
     let text = out(&ask(&["--once"]));
     assert!(text.contains("exactly-once holds in all of them"), "{text}");

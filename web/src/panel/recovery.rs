@@ -41,9 +41,7 @@ pub fn build(m: &Model, limit: usize) -> RecoveryView {
     entries.truncate(limit);
     let complete = r.checkpoints.iter().filter(|c| c.complete.is_some()).count() as u64;
     let summary = match (complete, r.crashes.len() as u64) {
-        (0, 0) => {
-            "No checkpoint is complete yet: a crash now starts from the beginning.".to_owned()
-        }
+        (0, 0) => "No checkpoint is complete yet: a crash now loses all state.".to_owned(),
         (n, 0) => format!("{} complete, no crash.", words::count(n, "checkpoint")),
         (n, 1) => format!("{} complete, 1 crash.", words::count(n, "checkpoint")),
         (n, k) => format!("{} complete, {k} crashes.", words::count(n, "checkpoint")),
@@ -99,7 +97,7 @@ fn crash(m: &Model, c: &Crash) -> Entry {
         Some((_, at, from)) => {
             let down = words::span(at.saturating_sub(c.at) as i64 / 1000);
             lines.push(match from {
-                0 => format!("Came back after {down} from the beginning: there was no snapshot."),
+                0 => format!("Came back after {down} without a checkpoint."),
                 n => format!("Came back after {down} from checkpoint {n}."),
             });
             if !c.replays.is_empty() {

@@ -68,7 +68,7 @@ pub struct Crash {
     pub lost_messages: u64,
     /// Staged rows that are gone.
     pub lost_rows: u64,
-    /// The start after it: event, virtual microseconds, checkpoint (0: from the beginning).
+    /// The start after it: event, virtual microseconds, checkpoint (0: none).
     pub restore: Option<(Pos, u64, u64)>,
     /// The sources that went back.
     pub replays: Vec<Replay>,
