@@ -1,5 +1,6 @@
 //! The benchmark: workloads over one stream, the engine beside a hand-written loop in the same run.
 
+mod answer;
 pub mod checkpoint;
 mod clock;
 pub mod flights;
@@ -7,7 +8,10 @@ pub mod ground;
 pub mod growth;
 pub mod guests;
 pub mod module;
+mod parquet;
+pub mod peer;
 pub mod readers;
+pub mod rows;
 pub mod state;
 
 use std::path::Path;
@@ -15,6 +19,7 @@ use std::path::Path;
 use highwater_engine::error::{Diagnostic, Result};
 use serde_json::{Value as Json, json};
 
+pub use answer::Answer;
 use clock::{Began, Clock, peak_memory};
 use ground::{Columns, Totals, Workload, loops, native};
 use module::Module;

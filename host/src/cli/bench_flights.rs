@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use highwater::bench::flights::{
-    Answer, Peer, Question, Rows, batch, engine, peers, plain, prepare,
-};
+use highwater::bench::Answer;
+use highwater::bench::flights::{PEERS, Question, batch, engine, plain, prepare};
+use highwater::bench::peer::{Peer, peers};
+use highwater::bench::rows::Rows;
 use highwater_engine::error::{Diagnostic, Result};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use super::Done;
+use super::bench_line::Measured;
 use super::bench_turns::failure;
 use super::console::Console;
 
@@ -62,7 +64,7 @@ struct Runs {
 }
 
 pub(super) fn flights(args: &FlightsArgs, console: &mut Console) -> Done {
-    let peers = peers(&args.python);
+    let peers = peers(&args.python, &PEERS);
     if peers.is_empty() {
         console.say("note: no peer: `pip install duckdb` (or polars) adds one");
     }
@@ -118,7 +120,7 @@ fn measure(
                 expected = Some((rows, run.late));
                 continue;
             };
-            rows.check(run.subject.name(), wanted)?;
+            rows.check(run.subject.name(), ("the loop", wanted))?;
             if run.late.is_some() && run.late != *late {
                 let told = format!(
                     "{} counts {:?} late records, the loop {late:?}",
@@ -133,29 +135,17 @@ fn measure(
     Ok((runs, rows))
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut sorted: Vec<f64> = values.collect();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
 fn line(question: Question, runs: &Runs, baseline: &Runs, records: u64, rows: usize) -> Json {
-    let wall = |runs: &Runs| median(runs.seconds.iter().map(|s| s.0));
-    let cpu = |runs: &Runs| median(runs.seconds.iter().map(|s| s.1));
-    json!({
-        "workload": format!("flights-{}", question.name()),
-        "engine": runs.subject.name(),
-        "threads": runs.subject.threads(),
-        "records": records,
-        "seconds": wall(runs),
-        "cpu_seconds": cpu(runs),
-        "records_per_s": records as f64 / wall(runs),
-        "baseline": records as f64 / wall(baseline),
-        "ratio": cpu(baseline) / cpu(runs),
-        "ratio_wall": wall(baseline) / wall(runs),
-        "rows": rows,
-        "late": runs.late,
-    })
+    let measured = Measured {
+        workload: &format!("flights-{}", question.name()),
+        engine: runs.subject.name(),
+        threads: runs.subject.threads(),
+        records,
+        rows,
+        late: runs.late,
+        seconds: &runs.seconds,
+    };
+    measured.line(Some(&baseline.seconds))
 }
 
 fn table(question: Question, lines: &[Json]) -> String {

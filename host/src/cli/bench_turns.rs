@@ -54,11 +54,19 @@ pub(super) fn in_turns(
 
 /// Measures in a process of its own: peak memory is a process's.
 fn child(turn: &Turn, repeats: u32, console: &mut Console) -> Done<Measured> {
-    let run = || {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.args(&turn.arguments).args(["--repeats", &repeats.to_string()]);
-        command.output()
-    };
+    let mut arguments = turn.arguments.clone();
+    arguments.extend(["--repeats".into(), repeats.to_string().into()]);
+    let unread = Diagnostic::new("bench.failed", "the measuring process died");
+    let told = told(&arguments, console)?;
+    Ok(told.and_then(|json| Measurement::from_json(&json).ok_or(*unread)))
+}
+
+/// What a process of this command prints, one JSON value; else what is wrong, as it says.
+pub(super) fn told(
+    arguments: &[OsString],
+    console: &mut Console,
+) -> Done<std::result::Result<Json, Diagnostic>> {
+    let run = || Command::new(std::env::current_exe()?).args(arguments).output();
     let output = match run() {
         Ok(output) => output,
         Err(error) => {
@@ -67,8 +75,8 @@ fn child(turn: &Turn, repeats: u32, console: &mut Console) -> Done<Measured> {
         }
     };
     let json: Json = serde_json::from_slice(&output.stdout).unwrap_or_default();
-    if let Some(measured) = Measurement::from_json(&json) {
-        return Ok(Ok(measured));
+    if output.status.success() {
+        return Ok(Ok(json));
     }
     console.say(String::from_utf8_lossy(&output.stderr).trim_end());
     let message = json["message"].as_str().unwrap_or("the measuring process died");

@@ -8,8 +8,9 @@ use arrow_array::{Array, RecordBatch};
 use highwater_engine::error::Result;
 use rustc_hash::FxHashMap;
 
-use super::rows::{Rows, letters, unfit};
-use super::{Question, prepare};
+use super::Question;
+use super::rows::{Row, letters, unfit};
+use crate::bench::parquet::whole;
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -27,7 +28,7 @@ struct Flights {
 }
 
 fn read(path: &Path) -> Result<Flights> {
-    let batch = prepare::whole(path)?;
+    let batch = whole(path)?;
     let number = |name: &str| -> Result<Vec<i64>> {
         let column = find(&batch, name)?.as_primitive_opt::<Int64Type>();
         column.map(|c| c.values().to_vec()).ok_or_else(|| unfit(format!("`{name}` is no int64")))
@@ -57,7 +58,7 @@ fn find<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a arrow_array::Array
 }
 
 /// The rows, and how many records were late.
-pub(super) fn run(question: Question, path: &Path) -> Result<(Rows, u64)> {
+pub(super) fn run(question: Question, path: &Path) -> Result<(Vec<Row>, u64)> {
     let flights = read(path)?;
     Ok(match question {
         Question::Hourly => hourly(&flights),
@@ -65,7 +66,7 @@ pub(super) fn run(question: Question, path: &Path) -> Result<(Rows, u64)> {
     })
 }
 
-fn hourly(flights: &Flights) -> (Rows, u64) {
+fn hourly(flights: &Flights) -> (Vec<Row>, u64) {
     let mut hours: FxHashMap<(i64, i64), (i64, i64)> = FxHashMap::default();
     let (mut late, mut newest) = (0, i64::MIN);
     for row in 0..flights.date.len() {
@@ -81,7 +82,7 @@ fn hourly(flights: &Flights) -> (Rows, u64) {
         }
         newest = newest.max(date);
     }
-    let mut rows = Rows::default();
+    let mut rows = Vec::new();
     for ((origin, hour), (count, minutes)) in hours {
         let mean = minutes as f64 / count as f64;
         rows.push([origin, hour * HOUR, count, mean.to_bits() as i64, 0]);
@@ -89,14 +90,14 @@ fn hourly(flights: &Flights) -> (Rows, u64) {
     (rows, late)
 }
 
-fn connections(flights: &Flights) -> Rows {
+fn connections(flights: &Flights) -> Vec<Row> {
     let left = |row: usize| flights.date[row] + flights.delay[row] * MINUTE;
     // In the order in which they left, as the file is.
     let mut departures: FxHashMap<i64, Vec<(i64, i64)>> = FxHashMap::default();
     for row in 0..flights.date.len() {
         departures.entry(flights.origin[row]).or_default().push((left(row), flights.delay[row]));
     }
-    let mut rows = Rows::default();
+    let mut rows = Vec::new();
     for row in (0..flights.date.len()).filter(|row| flights.delay[*row] >= 30) {
         let landed = left(row) + (30 + flights.distance[row] / 8) * MINUTE;
         let airport = flights.destination[row];

@@ -5,28 +5,30 @@
 //! date + delay first, once, before anything is measured; everybody reads that file.
 
 mod loops;
-mod peer;
 mod prepare;
 mod rows;
 #[cfg(test)]
 mod tests;
 
+use std::ffi::OsString;
 use std::path::Path;
-use std::time::Instant;
 
-use highwater_engine::batch::Batch;
 use highwater_engine::error::{Diagnostic, Error, Result};
 use highwater_engine::session::{Fast, Options};
+use serde_json::Value as Json;
 
-use super::clock::{Clock, process_seconds};
+use super::answer::{Answer, timed};
+use super::peer::Peer;
 use crate::files::Script;
 use crate::job;
 use crate::read_ahead::ReadAhead;
 use crate::sandbox::WasmtimeSandbox;
 
-pub use peer::{Peer, peers};
 pub use prepare::prepare;
-pub use rows::Rows;
+
+/// The batch engines that know the questions.
+pub const PEERS: [&str; 2] = ["polars", "duckdb"];
+const SCRIPT: &str = include_str!("peer.py");
 
 /// What the scripts call the file.
 pub const FILE: &str = "flights.parquet";
@@ -71,49 +73,6 @@ impl Question {
     }
 }
 
-/// An answer: what it took, what it was.
-pub struct Answer {
-    /// Seconds of wall-clock time and of processor time, over all threads of the process.
-    pub seconds: (f64, f64),
-    /// Records left out as late; `None` where nobody counts them.
-    pub late: Option<u64>,
-    /// The rows, not yet brought into one form.
-    rows: Raw,
-}
-
-enum Raw {
-    Batches(Vec<Batch>),
-    Rows(Rows),
-}
-
-impl Answer {
-    /// The rows in an order of their own, so that equal answers are equal.
-    ///
-    /// # Errors
-    /// When there are columns of other types than the questions have.
-    pub fn rows(self) -> Result<Rows> {
-        let mut rows = match self.rows {
-            Raw::Rows(rows) => rows,
-            Raw::Batches(batches) => {
-                let mut rows = Rows::default();
-                batches.iter().try_for_each(|batch| rows.extend(&batch.columns))?;
-                rows
-            }
-        };
-        rows.sort();
-        Ok(rows)
-    }
-}
-
-/// Measures what a closure does.
-fn timed<T>(run: impl FnOnce() -> Result<T>) -> Result<(T, Clock)> {
-    let (began, began_cpu) = (Instant::now(), process_seconds());
-    let done = run()?;
-    let wall = began.elapsed().as_secs_f64();
-    let cpu = process_seconds().zip(began_cpu).map_or(wall, |(now, then)| now - then);
-    Ok((done, Clock { wall, cpu }))
-}
-
 /// The engine's answer, the file in `folder` read in a thread of its own or in the engine's.
 ///
 /// # Errors
@@ -142,8 +101,7 @@ pub fn engine(question: Question, folder: &Path, ahead: bool) -> Result<Answer> 
         )?;
         Ok((batches, report.late))
     })?;
-    let seconds = (clock.wall, clock.cpu);
-    Ok(Answer { seconds, late: Some(late), rows: Raw::Batches(batches) })
+    Ok(Answer::of_engine(clock, late, batches))
 }
 
 /// The plain loop's answer.
@@ -153,8 +111,8 @@ pub fn engine(question: Question, folder: &Path, ahead: bool) -> Result<Answer> 
 pub fn plain(question: Question, folder: &Path) -> Result<Answer> {
     let path = folder.join(FILE);
     let ((rows, late), clock) = timed(|| loops::run(question, &path))?;
-    let seconds = (clock.wall, clock.cpu);
-    Ok(Answer { seconds, late: Some(late), rows: Raw::Rows(rows) })
+    let told = move || Ok(rows::told(question, &rows));
+    Ok(Answer::new((clock.wall, clock.cpu), Some(late), told))
 }
 
 /// The answer of a batch engine in a process of its own, which measures itself.
@@ -162,8 +120,15 @@ pub fn plain(question: Question, folder: &Path) -> Result<Answer> {
 /// # Errors
 /// When it fails, with what it said.
 pub fn batch(question: Question, folder: &Path, peer: &Peer, threads: u32) -> Result<Answer> {
-    let (rows, seconds) = peer::run(question, folder, peer, threads)?;
-    Ok(Answer { seconds, late: None, rows: Raw::Rows(rows) })
+    let out = folder.join(format!("{}-{}.parquet", peer.name, question.name()));
+    let threads = threads.to_string();
+    let mut arguments = [peer.name, question.name(), &threads].map(OsString::from).to_vec();
+    arguments.extend([folder.join(FILE).into(), out.clone().into()]);
+    let told = peer.run(SCRIPT, &arguments)?;
+    let number = |field: &str| peer.told(&told, field, Json::as_f64);
+    let seconds = (number("seconds")?, number("cpu_seconds")?);
+    let rows = peer.rows(&out)?;
+    Ok(Answer::new(seconds, None, move || Ok(rows)))
 }
 
 fn first(mut errors: Vec<Diagnostic>) -> Error {

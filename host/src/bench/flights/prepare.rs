@@ -1,36 +1,23 @@
 //! The flights in the order in which they are known: date + delay, those of the timetable's order where equal.
 
-use std::fs::File;
 use std::path::Path;
-use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array as _, RecordBatch, UInt32Array};
+use arrow_array::{Array as _, UInt32Array};
 use highwater_engine::error::{Error, Result};
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
 use super::FILE;
 use super::rows::unfit;
+use crate::bench::parquet::{whole, write};
 
 /// Rows of a row group: what a reader decodes stays small.
 const ROW_GROUP: usize = 262_144;
 
 fn text(error: impl std::fmt::Display) -> Error {
     unfit(format!("the flights: {error}"))
-}
-
-/// All rows of a Parquet file in one batch.
-pub(super) fn whole(path: &Path) -> Result<RecordBatch> {
-    let file = File::open(path).map_err(text)?;
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(text)?;
-    let schema = Arc::clone(reader.schema());
-    let batches = reader.with_batch_size(65_536).build().map_err(text)?;
-    let batches: Vec<RecordBatch> = batches.collect::<std::result::Result<_, _>>().map_err(text)?;
-    arrow_select::concat::concat_batches(&schema, &batches).map_err(text)
 }
 
 /// Writes the flights of `file` to `folder` in the order of their arrival; how many.
@@ -62,9 +49,6 @@ pub fn prepare(file: &Path, folder: &Path) -> Result<u64> {
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_max_row_group_row_count(Some(ROW_GROUP))
         .build();
-    let out = File::create(folder.join(FILE)).map_err(text)?;
-    let mut writer = ArrowWriter::try_new(out, sorted.schema(), Some(properties)).map_err(text)?;
-    writer.write(&sorted).map_err(text)?;
-    writer.close().map_err(text)?;
+    write(&folder.join(FILE), &sorted, Some(properties))?;
     Ok(sorted.num_rows() as u64)
 }

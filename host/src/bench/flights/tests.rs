@@ -6,8 +6,10 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use parquet::arrow::ArrowWriter;
 
-use super::rows::{Rows, letters};
-use super::{Answer, Question, batch, engine, peers, plain, prepare};
+use super::rows::{letters, told};
+use super::{Answer, PEERS, Question, batch, engine, plain, prepare};
+use crate::bench::peer::peers;
+use crate::bench::rows::Rows;
 
 /// Minutes since 2001, delay, distance, origin, destination.
 type Flight = (i64, i64, i64, &'static str, &'static str);
@@ -65,17 +67,17 @@ fn a_few_flights_by_hand() {
     let at = |minutes: i64| NEW_YEAR + minutes * 60_000;
     let [a, b, c] = ["AAA", "BBB", "CCC"].map(|name| letters(name).expect("short"));
     let mean = |value: f64| value.to_bits() as i64;
-    let mut hourly = Rows::default();
-    hourly.push([a, at(0), 2, mean(15.0), 0]);
-    hourly.push([c, at(300), 1, mean(0.0), 0]);
-    hourly.push([b, at(120), 2, mean(0.0), 0]);
-    hourly.sort();
+    let hourly = [
+        [a, at(0), 2, mean(15.0), 0],
+        [c, at(300), 1, mean(0.0), 0],
+        [b, at(120), 2, mean(0.0), 0],
+    ];
     // The second flight leaves at 80, 30 late, and lands at 80 + 30 + 10 = 120: of the two from BBB one waits.
-    let mut connections = Rows::default();
-    connections.push([b, at(120), 30, at(150), 0]);
-    connections.sort();
+    let connections = [[b, at(120), 30, at(150), 0]];
     let late = |question| u64::from(question == Question::Hourly);
-    for (question, expected) in [(Question::Hourly, hourly), (Question::Connections, connections)] {
+    let expected = [(Question::Hourly, &hourly[..]), (Question::Connections, &connections)];
+    for (question, expected) in expected {
+        let expected = told(question, expected);
         for answer in [plain(question, folder.path()), engine(question, folder.path(), true)] {
             let found = rows(answer.expect("answers"));
             assert_eq!(found, (expected.clone(), Some(late(question))), "{}", question.name());
@@ -108,23 +110,23 @@ fn many(count: i64) -> Vec<Flight> {
 #[test]
 fn the_engine_gives_every_row_of_the_loop_and_so_do_the_peers_that_are_there() {
     let folder = folder(&many(20_000));
-    let peers = peers("python3");
+    let peers = peers("python3", &PEERS);
     for question in Question::ALL {
         let (expected, late) = rows(plain(question, folder.path()).expect("answers"));
         assert!(expected.len() > 500, "{}", expected.len());
         assert_eq!(question == Question::Hourly, late > Some(0));
         for ahead in [false, true] {
             let found = rows(engine(question, folder.path(), ahead).expect("answers"));
-            found.0.check("the engine", &expected).expect("equal rows");
+            found.0.check("the engine", ("the loop", &expected)).expect("equal rows");
             assert_eq!(found.1, late);
         }
         for peer in &peers {
             let found = rows(batch(question, folder.path(), peer, 1).expect("answers"));
-            found.0.check(peer.name, &expected).expect("equal rows");
+            found.0.check(peer.name, ("the loop", &expected)).expect("equal rows");
         }
         let short = Rows::default();
         assert_eq!(
-            short.check("nothing", &expected).expect_err("differs").code,
+            short.check("nothing", ("the loop", &expected)).expect_err("differs").code,
             "bench.wrong-totals"
         );
     }
