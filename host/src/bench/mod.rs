@@ -8,6 +8,7 @@ pub mod ground;
 pub mod growth;
 pub mod guests;
 pub mod module;
+pub mod nexmark;
 mod parquet;
 pub mod peer;
 pub mod readers;

@@ -10,6 +10,7 @@ use serde_json::{Value as Json, json};
 
 use super::bench_flights::{FlightsArgs, flights};
 use super::bench_growth::{GrowthArgs, growth};
+use super::bench_nexmark::{NexmarkArgs, nexmark};
 use super::bench_readers::{ReadersArgs, readers};
 use super::bench_turns::{Measured, Turn, answer, in_turns};
 use super::console::Console;
@@ -56,6 +57,8 @@ pub(super) struct BenchArgs {
 enum Other {
     /// Two questions about a file of flights, beside a loop and, where Python has them, Polars and DuckDB
     Flights(FlightsArgs),
+    /// Nexmark's queries over generated events, beside DuckDB where Python has it
+    Nexmark(NexmarkArgs),
     /// The readers of files beside the bare libraries
     Readers(ReadersArgs),
     /// How the cost of an event grows: with records, keys, batches, disorder and overlapping windows
@@ -103,7 +106,7 @@ pub(super) fn subject(name: &str) -> Result<Subject, String> {
     Subject::named(name).ok_or_else(|| format!("what can be measured: {}", names()))
 }
 
-fn batch_rows(text: &str) -> Result<usize, String> {
+pub(super) fn batch_rows(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "a whole number from 1".to_owned())
 }
 
@@ -114,6 +117,7 @@ const ROUNDS: u32 = 2;
 pub(super) fn bench(args: &BenchArgs, console: &mut Console) -> Done {
     match &args.other {
         Some(Other::Flights(args)) => return flights(args, console),
+        Some(Other::Nexmark(args)) => return nexmark(args, console),
         Some(Other::Readers(args)) => return readers(args, console),
         Some(Other::Growth(args)) => return growth(args, console),
         Some(Other::State(bench)) => return bench_state::bench(bench, console),

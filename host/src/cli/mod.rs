@@ -4,6 +4,7 @@ mod bench;
 mod bench_flights;
 mod bench_growth;
 mod bench_line;
+mod bench_nexmark;
 mod bench_readers;
 mod bench_state;
 mod bench_turns;

@@ -3,6 +3,7 @@
 mod bad_input;
 mod bench;
 mod bench_growth;
+mod bench_nexmark;
 mod checkpoint;
 mod cli;
 mod columns;

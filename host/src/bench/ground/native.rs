@@ -10,7 +10,7 @@ use highwater_engine::error::{Diagnostic, Result};
 use highwater_engine::expr::{self, Expr};
 use highwater_engine::graph::Graph;
 use highwater_engine::numbers::Numbers;
-use highwater_engine::plan::{Op, Plan};
+use highwater_engine::plan::{Op, Plan, SourceSpec};
 use highwater_engine::runner::Runner;
 use highwater_engine::schema::{DataType, Field, Schema};
 use highwater_engine::source::inlet::Inlet;
@@ -130,20 +130,28 @@ fn plan(sql: &str, host: &Host) -> Result<Plan> {
     sql::plan(sql, host).map_err(|mut errors| Box::new(errors.swap_remove(0)))
 }
 
-/// A job over what such readers read, cut for so many threads.
-fn job(
+/// A job over such an input for each place that reads a table, cut for so many threads.
+///
+/// # Errors
+/// When the engine refuses the job, or there is no such input.
+pub fn job(
     sql: &str,
-    reader: &dyn Fn() -> Box<dyn Reader>,
+    input: &dyn Fn(&SourceSpec) -> Result<Input>,
     threads: u32,
     host: &Host,
 ) -> Result<(Graph, Inlet, Vec<Task>)> {
     let graph = Graph::threaded(plan(sql, host)?, threads, 1)?;
-    let sources = graph.sources().len();
-    // A table may be read in several places.
-    let input = || Input { partition: 0, name: "events".into(), reader: reader(), first: false };
-    let inlet = Inlet::new((0..sources).map(|_| vec![input()]).collect(), false)?;
+    let inputs = graph.sources().into_iter().map(|(spec, _)| Ok(vec![input(spec)?]));
+    let inputs: Vec<Vec<Input>> = inputs.collect::<Result<_>>()?;
+    let sources = inputs.len();
+    let inlet = Inlet::new(inputs, false)?;
     let tasks = graph.build(&vec![vec![0]; sources], &host.guests, &host.sandbox)?;
     Ok((graph, inlet, tasks))
+}
+
+/// The only partition of a table.
+fn only(reader: Box<dyn Reader>) -> Result<Input> {
+    Ok(Input { partition: 0, name: "events".into(), reader, first: false })
 }
 
 /// Runs a workload in the engine compiled in, `batch_rows` records at a time, on so many threads.
@@ -171,7 +179,7 @@ pub fn run_with(
     (batch_rows, threads): (usize, u32),
     host: &Host,
 ) -> Result<Totals> {
-    let (graph, inlet, tasks) = job(sql, &|| Box::new(memory(columns, 1)), threads, host)?;
+    let (graph, inlet, tasks) = job(sql, &|_| only(Box::new(memory(columns, 1))), threads, host)?;
     let mut totals = Totals::default();
     let report = threads::run(
         &graph,
@@ -203,7 +211,7 @@ pub fn runner(sql: &str, columns: &Columns, rounds: u32, host: &Host) -> Result<
 /// # Errors
 /// When the engine refuses the job.
 pub fn runner_over(sql: &str, reader: &dyn Fn() -> Box<dyn Reader>, host: &Host) -> Result<Runner> {
-    let (graph, inlet, tasks) = job(sql, reader, 1, host)?;
+    let (graph, inlet, tasks) = job(sql, &|_| only(reader()), 1, host)?;
     Ok(Runner::new(&graph, inlet, tasks))
 }
 
