@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use highwater_engine::session::{Delivery, Guarantee, Session};
-use highwater_engine::trace::What;
+use highwater_engine::trace::{Event, What};
 
 use crate::drivers::{open, options};
 use crate::stream::{records, scenario};
@@ -41,12 +41,15 @@ fn a_crash_costs_what_had_been_read_or_shown() {
             for step in 0..steps {
                 let mut run = session(ROWS, guarantee, (parallelism, batch));
                 run.step(step);
+                run.inject("at now crash result/0").expect("it is a fault");
+                // What happens at the same moment comes first, be it the end.
+                let crashed = |e: &Event| matches!(e.what, What::Crash { .. });
+                while !run.events().iter().any(crashed) && !run.step(1).finished {}
                 let read = run.events().iter().filter_map(|e| match e.what {
                     What::Arrive { seq, .. } => Some(seq),
                     _ => None,
                 });
                 let (read, shown) = (read.collect::<BTreeSet<u64>>(), visible(&run));
-                run.inject("at now crash sink/0").expect("it is a fault");
                 let status = run.finish();
                 assert!(status.finished, "{:?}", status.failed);
                 let from = run.events().iter().find_map(|e| match e.what {
@@ -87,10 +90,13 @@ fn torture_finds_what_each_guarantee_allows_and_no_more() {
             let job = session(script, guarantee, (2, 4));
             let torture = job.torture(false, &mut |_, _| {}).expect("the job runs");
             assert_eq!(torture.violations, [], "{script}");
-            assert_eq!((torture.single, torture.double), (torture.steps + 1, 0), "{script}");
+            assert_eq!((torture.single, torture.double), (torture.steps, 0), "{script}");
             let total = &torture.total;
             match guarantee {
-                Guarantee::AtMostOnce => assert!(total.lost > 0 && total.duplicated == 0),
+                // A changelog that begins anew says the same again.
+                Guarantee::AtMostOnce => {
+                    assert!(total.lost > 0 && (total.duplicated == 0) == (script != GROUPS));
+                }
                 Guarantee::AtLeastOnce => assert!(total.lost == 0 && total.duplicated > 0),
                 Guarantee::ExactlyOnce => {
                     assert_eq!(total.expected, total.delivered);
@@ -146,7 +152,9 @@ fn a_crash_in_a_recovery_keeps_the_guarantee() {
         let job = open(&scenario(&records, &set), &options(2, 3));
         let torture = job.torture(true, &mut |_, _| {}).expect("the job runs");
         assert_eq!(torture.violations, []);
-        assert!(torture.double > torture.single, "{torture:?}");
+        // Without a replay the restart is all there is of a recovery.
+        let steps = if guarantee.replays() { torture.single + 1 } else { torture.single };
+        assert!(torture.double >= steps, "{torture:?}");
     }
 }
 

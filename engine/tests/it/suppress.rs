@@ -77,8 +77,8 @@ fn counted_by_value(all: &[Record]) -> Vec<Vec<Change>> {
                 Change::of(&key, counts(&before, v), counts(&after, v))
             })
             .collect();
-        // What one record changes stands by key group.
-        own.sort_by_key(|change| change.group);
+        // What one record changes stands by key group, of one group as it comes: the row that goes first.
+        own.sort_by_key(|change| (change.group, change.after > change.before));
         changes.push(own);
         before = after;
     }
