@@ -100,7 +100,7 @@ impl Session {
     /// The same job from its beginning, in a world without faults.
     #[must_use]
     pub fn faultless(&self) -> Session {
-        self.from_beginning(|mut sim| {
+        self.begun_again(|mut sim| {
             sim.spare();
             sim
         })
@@ -109,10 +109,10 @@ impl Session {
     /// The same job from its beginning, with another guarantee.
     #[must_use]
     pub fn promising(&self, guarantee: Guarantee) -> Session {
-        self.from_beginning(|sim| sim.promising(guarantee))
+        self.begun_again(|sim| sim.promising(guarantee))
     }
 
-    fn from_beginning(&self, change: impl FnOnce(Sim) -> Sim) -> Session {
+    fn begun_again(&self, change: impl FnOnce(Sim) -> Sim) -> Session {
         let beginning = self.keyframes.first().expect("the beginning is always kept");
         let mut session = Session {
             sim: change(beginning.sim.clone()),

@@ -132,7 +132,8 @@ mod tests {
             let expected = ["-U k=b, n=1", "+U k=b, n=5", "+I k=a, n=1"];
             // Keys of one place leave by their groups.
             let mut sorted = (found.clone(), expected.map(str::to_owned).to_vec());
-            (sorted.0.sort(), sorted.1.sort());
+            sorted.0.sort();
+            sorted.1.sort();
             assert_eq!(sorted.0, sorted.1);
             assert_eq!(said(suppress, batch(4, &[], 13)), ["-D k=c, n=9"]);
         }
