@@ -36,7 +36,7 @@ pub use live::{Live, Port};
 pub use running::Running;
 pub use state::Kept;
 pub use table::{Rows, jsonl_row, text_table};
-pub use torture::{Torture, Violation};
+pub use torture::{Every, Torture, Violation};
 
 use prepare::{Many, Prepared, duration, prepare};
 

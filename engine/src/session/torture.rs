@@ -24,6 +24,15 @@ pub struct Torture {
     pub violated: u64,
 }
 
+/// Behind which steps a job is crashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Every {
+    /// Every so many steps of the run without a fault.
+    pub step: u64,
+    /// And again every so many steps of each recovery; `None`: once a run.
+    pub again: Option<u64>,
+}
+
 /// A run in which the guarantee does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
@@ -37,15 +46,15 @@ pub struct Violation {
 const KEPT: usize = 10;
 
 impl Session {
-    /// Crashes the job behind every step of its run, and where `twice` again behind every step until what had
-    /// been read is read again; each time it runs on to its end, and the rows of its sinks are compared with
-    /// those of the run without a fault. Faults of the file strike in none of these runs.
+    /// Crashes the job behind every step of its run, and again behind every step until what had been read is read
+    /// again; each time it runs on to its end, and the rows of its sinks are compared with those of the run
+    /// without a fault. Faults of the file strike in none of these runs.
     ///
-    /// `progress` hears how many of the steps are done.
+    /// `progress` hears how many runs there have been, and behind which step the last was crashed.
     ///
     /// # Errors
     /// When the job fails without any fault.
-    pub fn torture(&self, twice: bool, progress: &mut dyn FnMut(u64, u64)) -> Result<Torture> {
+    pub fn torture(&self, every: Every, progress: &mut dyn FnMut(u64, u64)) -> Result<Torture> {
         let mut calm = self.faultless();
         let beginning = calm.sim.clone().quiet();
         let status = calm.finish();
@@ -64,15 +73,17 @@ impl Session {
         };
         let mut run = beginning;
         loop {
-            let mut first = run.clone();
-            let before = first.step_count();
-            first.crash(0, &mut Vec::new());
-            if twice {
-                torture.again(&first, before, &expected);
+            let before = run.step_count();
+            if before.is_multiple_of(every.step.max(1)) {
+                let mut first = run.clone();
+                first.crash(0, &mut Vec::new());
+                if let Some(step) = every.again {
+                    torture.again(&first, before, step.max(1), &expected);
+                }
+                torture.single += 1;
+                torture.judge(first, vec![before], &expected);
+                progress(torture.single + torture.double, before);
             }
-            torture.single += 1;
-            torture.judge(first, vec![before], &expected);
-            progress(before, torture.steps);
             if !run.step(&mut Vec::new()) || *run.state() == State::Finished {
                 return Ok(torture);
             }
@@ -81,15 +92,17 @@ impl Session {
 }
 
 impl Torture {
-    /// Crashes a run that has crashed behind every step of its recovery.
-    fn again(&mut self, crashed: &Sim, before: u64, expected: &[Rows]) {
+    /// Crashes a run that has crashed behind every so many steps of its recovery.
+    fn again(&mut self, crashed: &Sim, before: u64, every: u64, expected: &[Rows]) {
         let mut recovering = crashed.clone();
         loop {
-            let mut second = recovering.clone();
-            let at = second.step_count();
-            second.crash(0, &mut Vec::new());
-            self.double += 1;
-            self.judge(second, vec![before, at], expected);
+            let at = recovering.step_count();
+            if (at - before).is_multiple_of(every) {
+                let mut second = recovering.clone();
+                second.crash(0, &mut Vec::new());
+                self.double += 1;
+                self.judge(second, vec![before, at], expected);
+            }
             let goes_on = recovering.step(&mut Vec::new());
             if !goes_on || recovering.has_caught_up() {
                 return;

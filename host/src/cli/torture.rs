@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use highwater::escape::visible_lines;
+use highwater::job::Progress as Far;
 use highwater::sandbox::WasmtimeSandbox;
-use highwater_engine::session::{Delivery, Guarantee, Options, Session, Torture, ends};
+use highwater_engine::session::{Delivery, Every, Guarantee, Options, Session, Torture, ends};
 use serde_json::json;
 
 use super::console::Console;
 use super::input::read;
+use super::progress::Progress;
 use super::{Done, Failure};
 
 #[derive(Args)]
@@ -20,8 +22,14 @@ pub(super) struct TortureArgs {
     /// What the job promises (default: the script's)
     #[arg(long, value_enum)]
     guarantee: Option<Promise>,
+    /// Crash behind every so many steps only
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    every: u64,
+    /// Crash a second time behind every so many steps of the recovery only
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    again: u64,
     /// Crash once a run, not a second time in the recovery
-    #[arg(long)]
+    #[arg(long, conflicts_with = "again")]
     once: bool,
     /// Print a JSON object instead of text
     #[arg(long)]
@@ -71,7 +79,13 @@ pub(super) fn torture(args: &TortureArgs, console: &mut Console) -> Done {
     };
     let mut kept = true;
     for job in jobs {
-        let found = job.torture(!args.once, &mut |_, _| {});
+        let every = Every { step: args.every, again: (!args.once).then_some(args.again) };
+        let mut progress = Progress::new("runs", None);
+        let steps = job.faultless().finish().step;
+        let found = job.torture(every, &mut |runs, step| {
+            progress.at(Far { records: runs, ..Far::default() }, Some(step as f64 / steps as f64));
+        });
+        drop(progress);
         let found = found.map_err(|e| console.errors(&[*e], &input.sources))?;
         kept &= found.violated == 0;
         let told = if args.json { line(&found) } else { report(&found) };
