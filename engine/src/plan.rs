@@ -229,7 +229,8 @@ pub enum Op {
         condition: Option<Expr>,
     },
     /// Joins each row of the left, when it arrives, with the rows of the right that are there then; without
-    /// keys the right is broadcast to all subtasks. Inputs: left, right. Output: all columns of the left, all columns of the right; never updating.
+    /// keys the right is broadcast to all subtasks. Inputs: left, right. Output: all columns of the left, all
+    /// columns of the right; never updating.
     LookupJoin {
         /// Whether rows of the left without a partner are kept.
         outer: bool,
