@@ -99,6 +99,7 @@ else:
     version = duckdb.__version__
     base = duckdb.connect()
     base.execute(f"SET threads = {int(threads)}")
+    base.execute("SET enable_progress_bar = false")
     sql = (HOURLY if question == "hourly" else CONNECTIONS).format(file=file.replace("'", "''"))
     _, seconds, cpu = measure(lambda: base.execute(f"CREATE TEMP TABLE answer AS {sql}"))
     count = base.execute("SELECT count(*) FROM answer").fetchone()[0]

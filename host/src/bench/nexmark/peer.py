@@ -22,6 +22,8 @@ def quoted(path):
 
 base = duckdb.connect()
 base.execute(f"SET threads = {int(threads)}")
+# It would be drawn where the answer is printed.
+base.execute("SET enable_progress_bar = false")
 for table, file in tables.items():
     base.execute(f"CREATE TABLE {table} AS SELECT * FROM read_parquet({quoted(file)})")
 seconds, cpu_seconds = [], []
