@@ -53,7 +53,7 @@ impl Sim {
             }
             return Ok(());
         }
-        if !self.guarantee().replays() {
+        if !self.guarantee.replays() {
             return Ok(());
         }
         if let Some(interval) = self.job.checkpoint_interval {
@@ -131,17 +131,26 @@ impl Sim {
 
     /// A sink that waits for no checkpoint makes the rows visible that have reached it.
     pub(super) fn show(&mut self, task: u16, trace: &mut Vec<Event>) {
-        let place = self.job.graph.sink_tasks().into_iter().position(|sink| sink == task);
-        let sink = place.zip(self.tasks[usize::from(task)].sink());
-        let Some((place, batches)) = sink.map(|(place, sink)| (place, sink.drain())) else {
-            return;
-        };
-        let batches: Vec<Batch> = batches.into_iter().filter(|batch| batch.rows > 0).collect();
-        if !batches.is_empty() {
-            let rows = batches.iter().map(|batch| batch.rows as u64).sum();
-            self.tables[place].batches.extend(batches);
-            self.note(trace, task, What::Commit { checkpoint: 0, rows });
+        let Some(sink) = self.tasks[usize::from(task)].sink() else { return };
+        let batches = sink.drain();
+        if batches.iter().any(|batch| batch.rows > 0) {
+            let sinks = self.job.graph.sink_tasks();
+            let table = sinks.iter().position(|sink| *sink == task).expect("a sink has a table");
+            self.reveal((table, task), 0, batches, trace);
         }
+    }
+
+    /// Puts rows into a sink's table.
+    fn reveal(
+        &mut self,
+        (table, task): (usize, u16),
+        checkpoint: u64,
+        batches: Vec<Batch>,
+        trace: &mut Vec<Event>,
+    ) {
+        let rows = batches.iter().map(|batch| batch.rows as u64).sum();
+        self.tables[table].batches.extend(batches.into_iter().filter(|batch| batch.rows > 0));
+        self.note(trace, task, What::Commit { checkpoint, rows });
     }
 
     /// The sinks make the checkpoint's rows visible, once.
@@ -151,9 +160,7 @@ impl Sim {
             let batches = sink.commit(checkpoint);
             if self.tables[s].committed < checkpoint {
                 self.tables[s].committed = checkpoint;
-                let rows = batches.iter().map(|b| b.rows as u64).sum();
-                self.tables[s].batches.extend(batches.into_iter().filter(|b| b.rows > 0));
-                self.note(trace, task, What::Commit { checkpoint, rows });
+                self.reveal((s, task), checkpoint, batches, trace);
             }
         }
         if self.coordinator.closing == Some(checkpoint) {

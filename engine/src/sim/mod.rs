@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::batch::{Batch, RowKind, Seq};
+use crate::batch::{Batch, RowKind, Seq, Stair};
 use crate::error::{Diagnostic, Result};
 use crate::graph::Graph;
 use crate::key::hash_u64;
@@ -326,14 +326,26 @@ impl Sim {
         if tasks.len() == 1 && except.is_some() {
             return Ok(());
         }
-        let schemas: Vec<_> = self.job.graph.sources().iter().map(|(_, s)| (*s).clone()).collect();
-        for (source, schema) in schemas.into_iter().enumerate() {
-            if Some(source) != except {
-                let batch = Batch::progress(schema, Vec::new(), upto);
-                self.with_task(tasks[source], trace, |task, fx| task.progress(batch, fx))?;
-            }
+        for source in (0..tasks.len()).filter(|source| Some(*source) != except) {
+            self.tell(source, Vec::new(), upto, trace)?;
         }
         Ok(())
+    }
+
+    /// Tells a source how far the whole input has come, and steps of its watermark.
+    fn tell(
+        &mut self,
+        source: usize,
+        stairs: Vec<Stair>,
+        upto: Seq,
+        trace: &mut Vec<Event>,
+    ) -> Result<()> {
+        let (task, schema) = {
+            let graph = &self.job.graph;
+            (graph.source_tasks()[source], graph.sources()[source].1.clone())
+        };
+        let batch = Batch::progress(schema, stairs, upto);
+        self.with_task(task, trace, |task, fx| task.progress(batch, fx))
     }
 
     fn receive(&mut self, channel: u16, element: Element, trace: &mut Vec<Event>) -> Result<()> {

@@ -2,11 +2,10 @@
 
 use super::fault::{Fault, What as FaultKind};
 use super::{Sim, State, Upcoming};
-use crate::batch::{Batch, NO_CLOCK, Stair};
+use crate::batch::{NO_CLOCK, Stair};
 use crate::error::Result;
 use crate::operator::wrong_state;
 use crate::snapshot::{INLET, Opened, PLAN};
-use crate::source::ingest::Ingest;
 use crate::source::inlet::Position;
 use crate::time::EventTime;
 use crate::trace::{COORDINATOR, Event, What};
@@ -41,7 +40,7 @@ impl Sim {
 
     /// Starts the job again from the newest checkpoint, or with nothing and from the place that was reached.
     pub(super) fn restart(&mut self, trace: &mut Vec<Event>) -> Result<()> {
-        if !self.guarantee().replays() {
+        if !self.guarantee.replays() {
             self.note(trace, COORDINATOR, What::Restore { checkpoint: 0 });
             return self.go_on(trace);
         }
@@ -67,22 +66,18 @@ impl Sim {
     /// Starts with nothing but what the sources know: the place that was reached, and the watermark there, so
     /// that no window can be opened a second time.
     fn go_on(&mut self, trace: &mut Vec<Event>) -> Result<()> {
-        let sources = self.job.graph.source_tasks();
-        let task = |task: u16| usize::from(task);
-        let heads: Vec<Option<Vec<u8>>> =
-            sources.iter().map(|&t| self.tasks[task(t)].source().map(Ingest::snapshot)).collect();
+        let tasks = self.job.graph.source_tasks();
+        let known: Vec<_> =
+            tasks.iter().map(|&t| self.tasks[usize::from(t)].source().cloned()).collect();
         self.anew()?;
-        for (&t, head) in sources.iter().zip(heads) {
-            self.tasks[task(t)].resume(&head.unwrap_or_default())?;
-        }
         let seq = self.inlet.position().seq;
-        let schemas: Vec<_> = self.job.graph.sources().iter().map(|(_, s)| (*s).clone()).collect();
-        for (&t, schema) in sources.iter().zip(schemas) {
-            let watermark = self.tasks[task(t)].watermark();
+        for (source, (task, known)) in tasks.into_iter().zip(known).enumerate() {
+            let Some(known) = known else { continue };
+            let watermark = known.watermark();
+            self.tasks[usize::from(task)].go_on_from(known);
             let stair = Stair { row: 0, watermark, seq, idle: false, clock: NO_CLOCK };
             let stairs = if watermark == EventTime::MIN { vec![] } else { vec![stair] };
-            let batch = Batch::progress(schema, stairs, seq);
-            self.with_task(t, trace, |task, fx| task.progress(batch, fx))?;
+            self.tell(source, stairs, seq, trace)?;
         }
         self.start_sources();
         Ok(())

@@ -331,13 +331,10 @@ impl Task {
         }
     }
 
-    /// Takes back what the source at the head knew, as [`Ingest::snapshot`] wrote it.
-    ///
-    /// # Errors
-    /// When the bytes are damaged or another source's.
-    pub fn resume(&mut self, head: &[u8]) -> Result<()> {
-        let Head::Source(ingest) = &mut self.head else { unreachable!("only sources go on") };
-        ingest.restore(head)
+    /// Puts the source of a task like this one at the head, with all that it knows.
+    pub fn go_on_from(&mut self, source: Ingest) {
+        debug_assert!(self.source().is_some(), "only sources go on");
+        self.head = Head::Source(Box::new(source));
     }
 
     /// Takes the state of a snapshot's section back.
