@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::table::{Rows, text_table};
-use super::{Guarantee, Session};
+use super::{Guarantee, KEYFRAME, Session};
 use crate::batch::RowKind;
 use crate::key::encode;
 use crate::sim::Sim;
@@ -115,12 +115,15 @@ impl Session {
     fn begun_again(&self, change: impl FnOnce(Sim) -> Sim) -> Session {
         let beginning = self.keyframes.first().expect("the beginning is always kept");
         let mut session = Session {
+            name: self.name.clone(),
             sim: change(beginning.sim.clone()),
-            hash: beginning.hash.clone(),
             trace: self.trace[..beginning.events].to_vec(),
+            hash: beginning.hash.clone(),
             keyframes: Vec::new(),
+            spacing: KEYFRAME,
             horizon: beginning.sim.step_count(),
-            ..self.clone()
+            warnings: self.warnings.clone(),
+            explain_only: self.explain_only,
         };
         session.keep();
         session

@@ -50,11 +50,11 @@ impl Session {
     /// again; each time it runs on to its end, and the rows of its sinks are compared with those of the run
     /// without a fault. Faults of the file strike in none of these runs.
     ///
-    /// `progress` hears how many runs there have been, and behind which step the last was crashed.
+    /// `progress` hears how many runs there have been, and how far that is, from 0 to 1.
     ///
     /// # Errors
     /// When the job fails without any fault.
-    pub fn torture(&self, every: Every, progress: &mut dyn FnMut(u64, u64)) -> Result<Torture> {
+    pub fn torture(&self, every: Every, progress: &mut dyn FnMut(u64, f64)) -> Result<Torture> {
         let mut calm = self.faultless();
         let beginning = calm.sim.clone().quiet();
         let status = calm.finish();
@@ -82,7 +82,8 @@ impl Session {
                 }
                 torture.single += 1;
                 torture.judge(first, vec![before], &expected);
-                progress(torture.single + torture.double, before);
+                let share = before as f64 / torture.steps as f64;
+                progress(torture.single + torture.double, share);
             }
             if !run.step(&mut Vec::new()) || *run.state() == State::Finished {
                 return Ok(torture);

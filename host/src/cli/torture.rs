@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::PossibleValuesParser;
 use highwater::escape::visible_lines;
-use highwater::job::Progress as Far;
 use highwater::sandbox::WasmtimeSandbox;
 use highwater_engine::session::{Delivery, Every, Guarantee, Options, Session, Torture, ends};
 use serde_json::json;
@@ -20,8 +20,8 @@ pub(super) struct TortureArgs {
     /// A scenario (.md) or a script (.sql)
     file: PathBuf,
     /// What the job promises (default: the script's)
-    #[arg(long, value_enum)]
-    guarantee: Option<Promise>,
+    #[arg(long, value_parser = names())]
+    guarantee: Option<String>,
     /// Crash behind every so many steps only
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     every: u64,
@@ -42,24 +42,11 @@ pub(super) struct TortureArgs {
     parallelism: Option<u32>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Promise {
-    AtMostOnce,
-    AtLeastOnce,
-    ExactlyOnce,
-    /// One after the other
-    All,
-}
+/// Every guarantee, one after the other.
+const ALL: &str = "all";
 
-impl Promise {
-    fn guarantees(self) -> Vec<Guarantee> {
-        match self {
-            Promise::AtMostOnce => vec![Guarantee::AtMostOnce],
-            Promise::AtLeastOnce => vec![Guarantee::AtLeastOnce],
-            Promise::ExactlyOnce => vec![Guarantee::ExactlyOnce],
-            Promise::All => Guarantee::ALL.to_vec(),
-        }
-    }
+fn names() -> PossibleValuesParser {
+    Guarantee::NAMES.iter().copied().chain([ALL]).collect::<Vec<_>>().into()
 }
 
 pub(super) fn torture(args: &TortureArgs, console: &mut Console) -> Done {
@@ -71,20 +58,19 @@ pub(super) fn torture(args: &TortureArgs, console: &mut Console) -> Done {
     let session = ends(name, text)
         .and_then(|()| Session::open(name, text, &files, sandbox, &options))
         .map_err(|e| console.errors(&e, &input.sources))?;
-    let jobs: Vec<Session> = match args.guarantee {
+    let jobs: Vec<Session> = match &args.guarantee {
         None => vec![session],
-        Some(promise) => {
-            promise.guarantees().into_iter().map(|one| session.promising(one)).collect()
-        }
+        Some(name) => Guarantee::named(name)
+            .map_or_else(|| Guarantee::ALL.to_vec(), |one| vec![one])
+            .into_iter()
+            .map(|one| session.promising(one))
+            .collect(),
     };
     let mut kept = true;
     for job in jobs {
         let every = Every { step: args.every, again: (!args.once).then_some(args.again) };
         let mut progress = Progress::new("runs", None);
-        let steps = job.faultless().finish().step;
-        let found = job.torture(every, &mut |runs, step| {
-            progress.at(Far { records: runs, ..Far::default() }, Some(step as f64 / steps as f64));
-        });
+        let found = job.torture(every, &mut |runs, share| progress.at(runs.into(), Some(share)));
         drop(progress);
         let found = found.map_err(|e| console.errors(&[*e], &input.sources))?;
         kept &= found.violated == 0;
