@@ -18,6 +18,9 @@ pub struct Answer {
     rows: Box<dyn FnOnce() -> Result<Rows>>,
 }
 
+/// Takes a sink's rows as they come.
+type Emit<'a> = &'a mut dyn FnMut(usize, Batch) -> Result<()>;
+
 impl Answer {
     /// An answer whose rows are told later.
     pub(super) fn new(
@@ -28,10 +31,20 @@ impl Answer {
         Answer { seconds, late, rows: Box::new(rows) }
     }
 
-    /// The engine's.
-    pub(super) fn of_engine(clock: Clock, late: u64, batches: Vec<Batch>) -> Answer {
+    /// The engine's; `run` hands on what comes out, and says how many records were late.
+    ///
+    /// # Errors
+    /// What stops the run.
+    pub(super) fn of_engine(run: impl FnOnce(Emit<'_>) -> Result<u64>) -> Result<Answer> {
+        let mut batches = Vec::new();
+        let (late, clock) = timed(|| {
+            run(&mut |_, batch| {
+                batches.push(batch);
+                Ok(())
+            })
+        })?;
         let rows = move || Rows::of_changes(&batches);
-        Answer::new((clock.wall, clock.cpu), Some(late), rows)
+        Ok(Answer::new((clock.wall, clock.cpu), Some(late), rows))
     }
 
     /// The rows in an order of their own, so that equal answers are equal.

@@ -81,7 +81,7 @@ pub fn engine(question: Question, folder: &Path, ahead: bool) -> Result<Answer> 
     let name = format!("{}.sql", question.name());
     let path = folder.join(&name);
     let script = Script { path, name, text: question.sql().to_owned() };
-    let ((batches, late), clock) = timed(|| {
+    Answer::of_engine(|emit| {
         let files = job::files(&script).map_err(first)?;
         let sandbox = std::sync::Arc::new(WasmtimeSandbox::default());
         let options = Options::default();
@@ -91,17 +91,8 @@ pub fn engine(question: Question, folder: &Path, ahead: bool) -> Result<Answer> 
         if ahead {
             job.wrap_readers(&mut |reader| threads.wrap(reader));
         }
-        let mut batches = Vec::new();
-        let report = job.run(
-            &mut |_, batch| {
-                batches.push(batch);
-                Ok(())
-            },
-            &mut |_| {},
-        )?;
-        Ok((batches, report.late))
-    })?;
-    Ok(Answer::of_engine(clock, late, batches))
+        Ok(job.run(emit, &mut |_| {})?.late)
+    })
 }
 
 /// The plain loop's answer.

@@ -8,7 +8,7 @@ use highwater_engine::source::{Chunk, Detached, Input, Reader};
 use super::queries::Query;
 use super::stream::Stream;
 use super::tables::{Table, Tables};
-use crate::bench::answer::{Answer, timed};
+use crate::bench::answer::Answer;
 use crate::bench::ground::native::{self, Host, chunk};
 use crate::threads::{self, Threads};
 
@@ -60,22 +60,10 @@ pub fn answer(query: &Query, tables: &Tables, (batch_rows, count): (usize, u32))
         let reader = Box::new(Memory { table, stream: tables.stream, next: 0 });
         Ok(Input { partition: 0, name, reader, first })
     };
-    let ((batches, late), clock) = timed(|| {
+    Answer::of_engine(|emit| {
         let (graph, inlet, tasks) = native::job(&script, &input, count, &Host::default())?;
-        let mut batches = Vec::new();
-        let report = threads::run(
-            &graph,
-            inlet,
-            tasks,
-            batch_rows,
-            Threads { count, pinned: true },
-            &mut |_, batch| {
-                batches.push(batch);
-                Ok(())
-            },
-            &mut |_| {},
-        )?;
-        Ok((batches, report.late))
-    })?;
-    Ok(Answer::of_engine(clock, late, batches))
+        let how = Threads { count, pinned: true };
+        let report = threads::run(&graph, inlet, tasks, batch_rows, how, emit, &mut |_| {})?;
+        Ok(report.late)
+    })
 }

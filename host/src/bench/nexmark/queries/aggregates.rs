@@ -2,19 +2,22 @@
 
 use super::{Clock, Query};
 
-/// One group a day, three sets of bidders and of auctions besides all of them.
-pub const Q15: Query = Query {
-    name: "q15",
-    title: "bidding statistics of a day: counts, and distinct bidders and auctions by price",
-    reads: &["bid"],
-    clock: Clock::Event,
-    sql: "\
-SELECT
-  DATE_FORMAT(date_time, 'yyyy-MM-dd') AS `day`,
+/// The bids of a group, all and by price; both engines read it.
+macro_rules! bids {
+    () => {
+        "\
   COUNT(*) AS total_bids,
   COUNT(*) FILTER (WHERE price < 10000) AS rank1_bids,
   COUNT(*) FILTER (WHERE price >= 10000 AND price < 1000000) AS rank2_bids,
   COUNT(*) FILTER (WHERE price >= 1000000) AS rank3_bids,
+"
+    };
+}
+
+/// Its bidders and auctions, the same.
+macro_rules! bidders_and_auctions {
+    () => {
+        "\
   COUNT(DISTINCT bidder) AS total_bidders,
   COUNT(DISTINCT bidder) FILTER (WHERE price < 10000) AS rank1_bidders,
   COUNT(DISTINCT bidder) FILTER (WHERE price >= 10000 AND price < 1000000) AS rank2_bidders,
@@ -23,26 +26,39 @@ SELECT
   COUNT(DISTINCT auction) FILTER (WHERE price < 10000) AS rank1_auctions,
   COUNT(DISTINCT auction) FILTER (WHERE price >= 10000 AND price < 1000000) AS rank2_auctions,
   COUNT(DISTINCT auction) FILTER (WHERE price >= 1000000) AS rank3_auctions
+"
+    };
+}
+
+/// One group a day, three sets of bidders and of auctions besides all of them.
+pub const Q15: Query = Query {
+    name: "q15",
+    title: "bidding statistics of a day: counts, and distinct bidders and auctions by price",
+    reads: &["bid"],
+    clock: Clock::Event,
+    sql: concat!(
+        "\
+SELECT
+  DATE_FORMAT(date_time, 'yyyy-MM-dd') AS `day`,
+",
+        bids!(),
+        bidders_and_auctions!(),
+        "\
 FROM bid
 GROUP BY DATE_FORMAT(date_time, 'yyyy-MM-dd');
-",
-    duckdb: "\
+"
+    ),
+    duckdb: concat!(
+        "\
 SELECT
   strftime(date_time, '%Y-%m-%d') AS day,
-  count(*) AS total_bids,
-  count(*) FILTER (WHERE price < 10000) AS rank1_bids,
-  count(*) FILTER (WHERE price >= 10000 AND price < 1000000) AS rank2_bids,
-  count(*) FILTER (WHERE price >= 1000000) AS rank3_bids,
-  count(DISTINCT bidder) AS total_bidders,
-  count(DISTINCT bidder) FILTER (WHERE price < 10000) AS rank1_bidders,
-  count(DISTINCT bidder) FILTER (WHERE price >= 10000 AND price < 1000000) AS rank2_bidders,
-  count(DISTINCT bidder) FILTER (WHERE price >= 1000000) AS rank3_bidders,
-  count(DISTINCT auction) AS total_auctions,
-  count(DISTINCT auction) FILTER (WHERE price < 10000) AS rank1_auctions,
-  count(DISTINCT auction) FILTER (WHERE price >= 10000 AND price < 1000000) AS rank2_auctions,
-  count(DISTINCT auction) FILTER (WHERE price >= 1000000) AS rank3_auctions
+",
+        bids!(),
+        bidders_and_auctions!(),
+        "\
 FROM bid
-GROUP BY day",
+GROUP BY day"
+    ),
 };
 
 /// The same by channel, of which there are some ten thousand.
@@ -51,45 +67,33 @@ pub const Q16: Query = Query {
     title: "channel statistics of a day: as q15, and the last minute with a bid",
     reads: &["bid"],
     clock: Clock::Event,
-    sql: "\
+    sql: concat!(
+        "\
 SELECT
   channel,
   DATE_FORMAT(date_time, 'yyyy-MM-dd') AS `day`,
   MAX(DATE_FORMAT(date_time, 'HH:mm')) AS `minute`,
-  COUNT(*) AS total_bids,
-  COUNT(*) FILTER (WHERE price < 10000) AS rank1_bids,
-  COUNT(*) FILTER (WHERE price >= 10000 AND price < 1000000) AS rank2_bids,
-  COUNT(*) FILTER (WHERE price >= 1000000) AS rank3_bids,
-  COUNT(DISTINCT bidder) AS total_bidders,
-  COUNT(DISTINCT bidder) FILTER (WHERE price < 10000) AS rank1_bidders,
-  COUNT(DISTINCT bidder) FILTER (WHERE price >= 10000 AND price < 1000000) AS rank2_bidders,
-  COUNT(DISTINCT bidder) FILTER (WHERE price >= 1000000) AS rank3_bidders,
-  COUNT(DISTINCT auction) AS total_auctions,
-  COUNT(DISTINCT auction) FILTER (WHERE price < 10000) AS rank1_auctions,
-  COUNT(DISTINCT auction) FILTER (WHERE price >= 10000 AND price < 1000000) AS rank2_auctions,
-  COUNT(DISTINCT auction) FILTER (WHERE price >= 1000000) AS rank3_auctions
+",
+        bids!(),
+        bidders_and_auctions!(),
+        "\
 FROM bid
 GROUP BY channel, DATE_FORMAT(date_time, 'yyyy-MM-dd');
-",
-    duckdb: "\
+"
+    ),
+    duckdb: concat!(
+        "\
 SELECT
   channel,
   strftime(date_time, '%Y-%m-%d') AS day,
   max(strftime(date_time, '%H:%M')) AS minute,
-  count(*) AS total_bids,
-  count(*) FILTER (WHERE price < 10000) AS rank1_bids,
-  count(*) FILTER (WHERE price >= 10000 AND price < 1000000) AS rank2_bids,
-  count(*) FILTER (WHERE price >= 1000000) AS rank3_bids,
-  count(DISTINCT bidder) AS total_bidders,
-  count(DISTINCT bidder) FILTER (WHERE price < 10000) AS rank1_bidders,
-  count(DISTINCT bidder) FILTER (WHERE price >= 10000 AND price < 1000000) AS rank2_bidders,
-  count(DISTINCT bidder) FILTER (WHERE price >= 1000000) AS rank3_bidders,
-  count(DISTINCT auction) AS total_auctions,
-  count(DISTINCT auction) FILTER (WHERE price < 10000) AS rank1_auctions,
-  count(DISTINCT auction) FILTER (WHERE price >= 10000 AND price < 1000000) AS rank2_auctions,
-  count(DISTINCT auction) FILTER (WHERE price >= 1000000) AS rank3_auctions
+",
+        bids!(),
+        bidders_and_auctions!(),
+        "\
 FROM bid
-GROUP BY channel, day",
+GROUP BY channel, day"
+    ),
 };
 
 /// The average of whole numbers is cut to a whole number, as in Flink.
@@ -98,24 +102,26 @@ pub const Q17: Query = Query {
     title: "auction statistics of a day: counts by price, least, greatest, average and sum",
     reads: &["bid"],
     clock: Clock::Event,
-    sql: "\
+    sql: concat!(
+        "\
 SELECT auction, DATE_FORMAT(date_time, 'yyyy-MM-dd') AS `day`,
-  COUNT(*) AS total_bids,
-  COUNT(*) FILTER (WHERE price < 10000) AS rank1_bids,
-  COUNT(*) FILTER (WHERE price >= 10000 AND price < 1000000) AS rank2_bids,
-  COUNT(*) FILTER (WHERE price >= 1000000) AS rank3_bids,
+",
+        bids!(),
+        "\
   MIN(price) AS min_price, MAX(price) AS max_price, AVG(price) AS avg_price, SUM(price) AS sum_price
 FROM bid
 GROUP BY auction, DATE_FORMAT(date_time, 'yyyy-MM-dd');
-",
-    duckdb: "\
+"
+    ),
+    duckdb: concat!(
+        "\
 SELECT auction, strftime(date_time, '%Y-%m-%d') AS day,
-  count(*) AS total_bids,
-  count(*) FILTER (WHERE price < 10000) AS rank1_bids,
-  count(*) FILTER (WHERE price >= 10000 AND price < 1000000) AS rank2_bids,
-  count(*) FILTER (WHERE price >= 1000000) AS rank3_bids,
+",
+        bids!(),
+        "\
   min(price) AS min_price, max(price) AS max_price,
   (sum(price) // count(*))::BIGINT AS avg_price, sum(price)::BIGINT AS sum_price
 FROM bid
-GROUP BY auction, day",
+GROUP BY auction, day"
+    ),
 };

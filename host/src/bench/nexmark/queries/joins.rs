@@ -52,7 +52,7 @@ GROUP BY q.category",
 
 /// The side input is there before the first bid, 10,000 numbers and their texts.
 ///
-/// Below a tenth of DuckDB in a debug build: a second table makes the engine take bids in one at a time.
+/// About a tenth of DuckDB: a second table makes the engine take bids in one at a time.
 pub const Q13: Query = Query {
     name: "q13",
     title: "side input: each bid with the row of a table that is there from the start",
@@ -69,9 +69,7 @@ SELECT b.auction, b.bidder, b.price, b.date_time, s.value
 FROM bid AS b JOIN side_input AS s ON b.auction % 10000 = s.key",
 };
 
-/// Both sides are kept for ever.
-///
-/// Below a tenth of DuckDB in a debug build: all bids are kept whole, also those for auctions that are filtered out.
+/// Both sides are kept for ever: all bids are kept whole, also those for auctions that are filtered out.
 pub const Q20: Query = Query {
     name: "q20",
     title: "bids with all of their auction, of one category",
