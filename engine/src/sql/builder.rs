@@ -96,35 +96,32 @@ impl Builder {
     }
 
     /// The nodes that sinks need, with unique names.
-    pub(super) fn finish(mut self) -> Vec<Node> {
+    pub(super) fn finish(self) -> Vec<Node> {
         let mut needed = vec![false; self.nodes.len()];
-        for (i, node) in self.nodes.iter_mut().enumerate().rev() {
+        for (i, node) in self.nodes.iter().enumerate().rev() {
             needed[i] |= matches!(node.op, Op::Sink(_));
-            match needed[i] {
-                true => node.inputs.iter().for_each(|input| needed[*input] = true),
-                // It keeps nobody from leaving out what it alone would read.
-                false => node.inputs.clear(),
+            if needed[i] {
+                node.inputs.iter().for_each(|input| needed[*input] = true);
             }
         }
-        super::prune::prune(&mut self.nodes);
         let mut position = vec![0; self.nodes.len()];
-        let mut names = BTreeSet::new();
-        let mut kept = Vec::new();
-        for (i, mut node) in self.nodes.into_iter().enumerate() {
-            if !needed[i] {
-                continue;
-            }
-            position[i] = kept.len();
+        let mut nodes = Vec::new();
+        for (i, mut node) in self.nodes.into_iter().enumerate().filter(|(i, _)| needed[*i]) {
+            position[i] = nodes.len();
             node.inputs.iter_mut().for_each(|input| *input = position[*input]);
+            nodes.push(node);
+        }
+        super::prune::prune(&mut nodes);
+        let mut names = BTreeSet::new();
+        for node in &mut nodes {
             let base = node.name.clone();
             let mut count = 1_u32;
             while !names.insert(node.name.clone()) {
                 count += 1;
                 node.name = format!("{base}-{count}");
             }
-            kept.push(node);
         }
-        kept
+        nodes
     }
 }
 

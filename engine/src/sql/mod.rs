@@ -28,6 +28,7 @@ mod limit;
 mod literal;
 mod lookup;
 pub mod manual;
+mod narrow;
 mod needs;
 mod numbering;
 mod operator;

@@ -3,28 +3,45 @@
 use std::collections::BTreeSet;
 
 use super::builder::{columns_of, renumber};
+use super::narrow::{is_join, narrow};
 use crate::expr::{Expr, ExprKind};
-use crate::plan::{Node, NodeId, Op};
+use crate::plan::{Node, NodeId, Op, WindowSpec};
 use crate::schema::Schema;
 
-/// Joins, windows, ranks and OVER make their rows column by column: those columns that the projection behind does
-/// not read are left out.
-pub(super) fn prune(nodes: &mut [Node]) {
-    for node in 0..nodes.len() {
-        if matches!(
-            nodes[node].op,
-            Op::IntervalJoin { .. } | Op::WindowAggregate { .. } | Op::Rank(_) | Op::Over(_)
-        ) && let Some((behind, used)) = readers(nodes, node)
-        {
+/// Joins, windows, ranks and OVER make their rows column by column, and so do projections of joined rows: those
+/// columns that nothing behind reads are left out, and joins get no others either. The last come first: what one
+/// of them does not read those before it need not make.
+pub(super) fn prune(nodes: &mut Vec<Node>) {
+    for node in (0..nodes.len()).rev() {
+        let chooses = match nodes[node].op {
+            Op::IntervalJoin { .. } | Op::WindowAggregate { .. } | Op::Rank(_) | Op::Over(_) => {
+                true
+            }
+            // Elsewhere it costs nothing, and whoever is told of a late row sees all of it.
+            Op::Project { .. } => is_joined(nodes, node),
+            _ => false,
+        };
+        if chooses && let Some((behind, used)) = readers(nodes, node) {
             let retracted = nodes[nodes[node].inputs[0]].updating;
             let kept = hand_on(&mut nodes[node], used, retracted);
             move_columns(nodes, node, &behind, &kept);
         }
+        narrow(nodes, node);
+    }
+    for node in 0..nodes.len() {
         let upserts = matches!(nodes[node].op, Op::GroupAggregate { .. }) && upserts(nodes, node);
         if let Op::GroupAggregate { retracts, .. } = &mut nodes[node].op {
             *retracts = !upserts;
         }
     }
+}
+
+/// Whether a node hands on, a row at a time, what a join has made.
+fn is_joined(nodes: &[Node], mut node: NodeId) -> bool {
+    while let Op::Project { .. } | Op::Filter { .. } = nodes[node].op {
+        node = nodes[node].inputs[0];
+    }
+    is_join(&nodes[node].op)
 }
 
 /// Whether all that becomes of a changelog goes, by projections alone, to sinks that need no `-U`: those
@@ -58,29 +75,58 @@ fn upserts(nodes: &[Node], group: NodeId) -> bool {
     true
 }
 
-/// The nodes behind one up to its projection, and the columns they read; `None` when others read it, too.
-fn readers(nodes: &[Node], node: NodeId) -> Option<(Vec<NodeId>, BTreeSet<usize>)> {
+/// The nodes behind one up to the first that makes rows of its own, and the columns they read, at least one: a row
+/// without columns could not be counted. `None` when others read it, too, or whole rows are read.
+pub(super) fn readers(nodes: &mut [Node], node: NodeId) -> Option<(Vec<NodeId>, BTreeSet<usize>)> {
     let (mut behind, mut last, mut used) = (Vec::new(), node, BTreeSet::new());
     loop {
         let mut readers = (0..nodes.len()).filter(|&n| nodes[n].inputs.contains(&last));
         let (Some(reader), None) = (readers.next(), readers.next()) else { return None };
         behind.push(reader);
         last = reader;
-        match &nodes[reader].op {
+        match &mut nodes[reader].op {
             Op::Filter { predicate } => columns_of(predicate, &mut used),
             Op::Suppress(spec) => used.extend(&spec.keys),
             Op::Project { exprs } => {
                 exprs.iter().for_each(|e| columns_of(e, &mut used));
-                return Some((behind, used));
+                break;
             }
-            _ => return None,
+            op => {
+                used.extend(aggregated(op)?.into_iter().map(|column| *column));
+                break;
+            }
         }
     }
+    if used.is_empty() {
+        used.insert(0);
+    }
+    Some((behind, used))
+}
+
+/// The columns that an aggregation reads.
+fn aggregated(op: &mut Op) -> Option<Vec<&mut usize>> {
+    let (mut columns, aggregates): (Vec<&mut usize>, _) = match op {
+        Op::GroupAggregate { keys, aggregates, .. } => (keys.iter_mut().collect(), aggregates),
+        Op::WindowAggregate { window, time, keys, aggregates, .. } => {
+            let bounds = match window {
+                WindowSpec::Attached { bounds } => bounds.as_mut_slice(),
+                _ => &mut [],
+            };
+            (keys.iter_mut().chain([time]).chain(bounds).collect(), aggregates)
+        }
+        _ => return None,
+    };
+    columns.extend(aggregates.iter_mut().flat_map(|a| a.argument.iter_mut().chain(&mut a.filter)));
+    Some(columns)
 }
 
 /// Leaves out what is not used; the columns that stay. `retracted`: its input takes rows back.
 fn hand_on(node: &mut Node, mut used: BTreeSet<usize>, retracted: bool) -> Vec<usize> {
     match &mut node.op {
+        Op::Project { exprs } => {
+            *exprs = used.iter().map(|&c| exprs[c].clone()).collect();
+            used.into_iter().collect()
+        }
         Op::IntervalJoin { columns, .. } => {
             let left = columns[0].len();
             for (side, columns) in columns.iter_mut().enumerate() {
@@ -132,7 +178,7 @@ fn hand_on(node: &mut Node, mut used: BTreeSet<usize>, retracted: bool) -> Vec<u
 }
 
 /// Gives the columns that stay their new positions.
-fn move_columns(nodes: &mut [Node], node: NodeId, behind: &[NodeId], kept: &[usize]) {
+pub(super) fn move_columns(nodes: &mut [Node], node: NodeId, behind: &[NodeId], kept: &[usize]) {
     let position = |old: usize| kept.iter().position(|&k| k == old).unwrap_or(old);
     let fields = kept.iter().map(|&k| nodes[node].schema.fields[k].clone()).collect();
     let schema = Schema::new(fields);
@@ -148,7 +194,10 @@ fn move_columns(nodes: &mut [Node], node: NodeId, behind: &[NodeId], kept: &[usi
                 nodes[node].schema = schema.clone();
             }
             Op::Project { exprs } => exprs.iter_mut().for_each(|e| renumber(e, &position)),
-            _ => {}
+            op => {
+                let columns = aggregated(op).into_iter().flatten();
+                columns.for_each(|column| *column = position(*column));
+            }
         }
     }
 }

@@ -94,6 +94,7 @@ mod fuzz;
 mod joins;
 mod mistakes;
 mod moments;
+mod narrow;
 mod over_mistakes;
 mod overs;
 mod plans;

@@ -11,6 +11,7 @@ mod ledger;
 mod live;
 mod lookup;
 mod manual;
+mod narrow;
 mod ordered;
 mod over;
 mod qualify;

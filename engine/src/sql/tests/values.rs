@@ -9,9 +9,10 @@ fn a_value_is_joined_with_every_row() {
         "SELECT a FROM plain WHERE b > 1 AND a > (SELECT MAX(a) FROM plain)",
         &[
             "result: Sink(collect, [a INT]), changes=[I,U,D]",
-            "project-2: Project(a), changes=[I,U,D]",
+            "project-3: Project(a), changes=[I,U,D]",
             "filter-2: Filter(a > `(SELECT MAX(a) FROM plain)`), changes=[I,U,D]",
             "join: RegularJoin(left, keys=[ = ]), changes=[I,U,D]",
+            "project-2: Project(a)",
             "filter: Filter(b > 1)",
             PLAIN,
             "project: Project(max_0 AS EXPR$0), changes=[I,U,D]",
@@ -88,8 +89,9 @@ fn a_view_of_last_rows_has_versions() {
         ),
         &[
             "result: Sink(collect, [id STRING, m DECIMAL(4, 2)])",
-            "project-2: Project(id, m)",
+            "project-3: Project(id, m)",
             "join: TemporalJoin(left, times=[event_time, since], keys=[net = net], condition=[m > 3])",
+            "project-2: Project(id, net, event_time)",
             QUAKES,
             "project: Project(net, mag AS m, event_time AS since), changes=[I,U,D]",
             "rank: Rank(keys=[net], order=[event_time DESC], ranks=[1], columns=[net, mag, event_time], \

@@ -4,9 +4,8 @@
 //! streams, in Flink's dialect, and DuckDB is asked the same of all rows at once, from tables of its own, on as many
 //! threads. What the engine has said by the end of the input, its changes made, must be DuckDB's rows.
 //!
-//! Where a query reads two tables the engine merges them by their arrival, a row at a time, before anything else. Its
-//! operators keep and hand on whole rows, also the columns nobody asks for, which DuckDB leaves out: that
-//! shows most where bids are kept with their urls and fillings.
+//! Where a query reads two tables the engine merges them by their arrival, a row at a time, before anything else.
+//! Joins keep the columns that are read, and keep them for ever; filters in front of them look at whole rows.
 
 mod draws;
 mod engine;
