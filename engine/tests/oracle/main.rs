@@ -5,25 +5,18 @@
 //! `ORACLE_SEED=n` runs the case of one seed, `ORACLE_CASES=n` so many cases. Of a case that fails, the seed
 //! is printed, and what is left of it after it was cut down is written as a scenario.
 
-mod batch;
-mod generate;
-mod input;
-mod kinds;
 mod metamorphic;
-mod parts;
-mod pipeline;
 #[path = "../it/sandbox.rs"]
 mod sandbox;
 mod shrink;
-mod sound;
-mod sql;
-mod types;
 
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use kinds::{Counts, kinds};
-use metamorphic::{Case, Failure, Left};
+use highwater_oracle::Case;
+use highwater_oracle::kinds::{self, Counts, kinds};
+
+use crate::metamorphic::{Failure, Left, check};
 
 /// Cases of a run.
 const CASES: u64 = 5_000;
@@ -69,7 +62,7 @@ fn part(first: u64, end: u64) -> (Counts, Vec<String>) {
     for seed in (first..end).step_by(THREADS as usize) {
         let case = Case::new(seed);
         kinds(&case.node).into_iter().for_each(|kind| *counts.entry(kind).or_default() += 1);
-        if let Err(failure) = case.check() {
+        if let Err(failure) = check(&case) {
             failing.push(report(case, failure));
             if failing.len() == 3 {
                 break;

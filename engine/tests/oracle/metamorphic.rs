@@ -7,27 +7,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use highwater_engine::batch::RowKind;
 use highwater_engine::session::{Fast, Files, Options, Rows, Session};
 use highwater_engine::value::Value;
+use highwater_oracle::Case;
+use highwater_oracle::batch::{self, Cell};
+use highwater_oracle::input::{Dice, Input, Record};
+use highwater_oracle::parts::Read;
+use highwater_oracle::pipeline::Node;
+use highwater_oracle::types::FIRST_DAY;
 
-use crate::batch::{self, Cell};
-use crate::generate;
-use crate::input::{Dice, Input, Record};
-use crate::parts::Read;
-use crate::pipeline::Node;
 use crate::sandbox::Interpreter;
-use crate::sql;
-use crate::types::FIRST_DAY;
 
 /// A day: a whole number of every window's steps.
 const DAY: i64 = 86_400_000;
-
-/// A pipeline and its input.
-#[derive(Clone, Debug)]
-pub struct Case {
-    /// What the changes of the input are drawn from.
-    pub seed: u64,
-    pub node: Node,
-    pub input: Input,
-}
 
 /// What is wrong with a case.
 #[derive(Debug)]
@@ -47,145 +37,117 @@ pub type Left = (Vec<Vec<Cell>>, u64);
 
 type Outcome = Result<Left, String>;
 
-impl Case {
-    /// The case of a seed.
-    pub fn new(seed: u64) -> Case {
-        let mut dice = Dice(seed);
-        let node = generate::pipeline(&mut dice);
-        let tables = [0, 1].map(|table| node.reads(table));
-        // Two tables may be idle at different times; and silence is a time that windows wait for.
-        let waits = node
-            .steps()
-            .iter()
-            .any(|step| matches!(step, Node::Panes(.., emission) if emission.by_time()));
-        let may_idle = tables != [true, true] && !waits;
-        let input = Input::random(&mut dice, tables, may_idle);
-        Case { seed, node, input }
+/// The same where changes wait for the end of micro-batches; none where each pane is told apart, because
+/// there are fewer then.
+fn suppressed(case: &Case, dice: &mut Dice) -> Option<String> {
+    let panes =
+        |step: &&Node| matches!(step, Node::Panes(.., emission) if emission.read == Read::Each);
+    // What a trigger that has fired for the last time leaves out hangs on when it fires.
+    let ends = |step: &&Node| match step {
+        Node::Panes(.., emission) => emission.waits().is_some_and(|waits| waits[1].is_none()),
+        _ => false,
+    };
+    let steps = case.node.steps();
+    if steps.iter().any(|step| panes(step) || ends(step)) {
+        return None;
     }
+    let waits = |step: &&Node| matches!(step, Node::Panes(.., emission) if emission.by_time());
+    let by_time = steps.iter().any(waits) || dice.once_in(2);
+    let (key, value) = match by_time {
+        true => ("allow-latency", format!("{} ms", dice.of(&[1, 900, 4_000, 60_000]))),
+        false => ("size", dice.of(&[1, 3, 8, 1_000]).to_string()),
+    };
+    let script = format!(
+        "SET 'table.exec.mini-batch.enabled' = 'true';\n\
+         SET 'table.exec.mini-batch.{key}' = '{value}';\n{}",
+        case.script()
+    );
+    Some(case.input.scenario(&script))
+}
 
-    /// The scenario of some input.
-    pub fn scenario(&self, input: &Input) -> String {
-        input.scenario(&sql::script(&self.node))
+/// Checks everything.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn check(case: &Case) -> Result<(), Failure> {
+    let mut dice = Dice(!case.seed);
+    let expected = batch::result(&case.node, &case.input);
+    let whole = options(1, 1024);
+    gives(case, &case.input, &whole, "the oracle", &expected, 0)?;
+    let other = options(1 + dice.below(4) as u32, dice.of(&[1, 2, 7, 64]));
+    gives(case, &case.input, &other, "other batches and subtasks", &expected, 0)?;
+    let other = options(2, 7);
+    // Each pipeline has some of these.
+    if dice.once_in(2) {
+        let days = DAY * dice.of(&[1, -3, 400]);
+        gives(case, &shifted(&case.input, days), &other, "all times moved", &expected, days)?;
     }
+    if let Some(noisy) = noisy(&case.input, &mut dice).filter(|_| dice.once_in(2)) {
+        gives(case, &noisy, &other, "records that move no watermark", &expected, 0)?;
+    }
+    if case.input.partitions().len() == 1 && case.input.idle.is_none() && dice.once_in(2) {
+        let idle = Input { idle: Some(dice.of(&[100, 2_000])), ..case.input.clone() };
+        gives(case, &idle, &other, "idle marks", &expected, 0)?;
+    }
+    let permuted = permuted(&case.input, &mut dice).filter(|_| !case.node.hangs_on_arrival());
+    if let Some([timely, permuted]) = permuted {
+        let expected = batch::result(&case.node, &timely);
+        gives(case, &permuted, &other, "another order of arrival", &expected, 0)?;
+    }
+    if let Some(scenario) = suppressed(case, &mut dice) {
+        let found = caught(|| leaves(case, &scenario, &other));
+        compare("changes that wait for micro-batches", scenario, &expected, found)?;
+    }
+    if dice.once_in(16) {
+        let scenario = case.scenario(&case.input);
+        // Some rows are late twice then.
+        let found = caught(|| {
+            let rows = crashed(&scenario, &other, &mut dice)?;
+            Ok((applied(case, &rows)?, expected.1))
+        });
+        compare("a crash", scenario, &expected, found)?;
+    }
+    Ok(())
+}
 
-    /// The same where changes wait for the end of micro-batches; none where each pane is told apart, because
-    /// there are fewer then.
-    fn suppressed(&self, dice: &mut Dice) -> Option<String> {
-        let panes =
-            |step: &&Node| matches!(step, Node::Panes(.., emission) if emission.read == Read::Each);
-        // What a trigger that has fired for the last time leaves out hangs on when it fires.
-        let ends = |step: &&Node| match step {
-            Node::Panes(.., emission) => emission.waits().is_some_and(|waits| waits[1].is_none()),
-            _ => false,
-        };
-        let steps = self.node.steps();
-        if steps.iter().any(|step| panes(step) || ends(step)) {
-            return None;
-        }
-        let waits = |step: &&Node| matches!(step, Node::Panes(.., emission) if emission.by_time());
-        let by_time = steps.iter().any(waits) || dice.once_in(2);
-        let (key, value) = match by_time {
-            true => ("allow-latency", format!("{} ms", dice.of(&[1, 900, 4_000, 60_000]))),
-            false => ("size", dice.of(&[1, 3, 8, 1_000]).to_string()),
-        };
-        let script = format!(
-            "SET 'table.exec.mini-batch.enabled' = 'true';\n\
-             SET 'table.exec.mini-batch.{key}' = '{value}';\n{}",
-            sql::script(&self.node)
-        );
-        Some(self.input.scenario(&script))
-    }
+/// What the engine leaves of a case's scenario, sorted.
+fn leaves(case: &Case, scenario: &str, options: &Options) -> Outcome {
+    let (rows, late) = run(scenario, options)?;
+    Ok((applied(case, &rows)?, late))
+}
 
-    /// Checks everything.
-    ///
-    /// # Errors
-    /// The first thing that is wrong.
-    pub fn check(&self) -> Result<(), Failure> {
-        let mut dice = Dice(!self.seed);
-        let expected = batch::result(&self.node, &self.input);
-        let whole = options(1, 1024);
-        self.gives(&self.input, &whole, "the oracle", &expected, 0)?;
-        let other = options(1 + dice.below(4) as u32, dice.of(&[1, 2, 7, 64]));
-        self.gives(&self.input, &other, "other batches and subtasks", &expected, 0)?;
-        let other = options(2, 7);
-        // Each pipeline has some of these.
-        if dice.once_in(2) {
-            let days = DAY * dice.of(&[1, -3, 400]);
-            self.gives(&shifted(&self.input, days), &other, "all times moved", &expected, days)?;
+/// What rows leave. Where nothing is ever taken back there are inserts alone.
+fn applied(case: &Case, rows: &Rows) -> Result<Vec<Vec<Cell>>, String> {
+    match rows.rows.iter().find(|(kind, ..)| *kind != RowKind::Insert) {
+        Some((kind, seq, _)) if !case.node.changes() => {
+            Err(format!("{} at {seq}, of rows that do not change", kind.symbol()))
         }
-        if let Some(noisy) = noisy(&self.input, &mut dice).filter(|_| dice.once_in(2)) {
-            self.gives(&noisy, &other, "records that move no watermark", &expected, 0)?;
-        }
-        if self.input.partitions().len() == 1 && self.input.idle.is_none() && dice.once_in(2) {
-            let idle = Input { idle: Some(dice.of(&[100, 2_000])), ..self.input.clone() };
-            self.gives(&idle, &other, "idle marks", &expected, 0)?;
-        }
-        let permuted = permuted(&self.input, &mut dice).filter(|_| !self.node.hangs_on_arrival());
-        if let Some([timely, permuted]) = permuted {
-            let expected = batch::result(&self.node, &timely);
-            self.gives(&permuted, &other, "another order of arrival", &expected, 0)?;
-        }
-        if let Some(scenario) = self.suppressed(&mut dice) {
-            let found = caught(|| self.run(&scenario, &other));
-            self.compare("changes that wait for micro-batches", scenario, &expected, found)?;
-        }
-        if dice.once_in(16) {
-            let scenario = self.scenario(&self.input);
-            // Some rows are late twice then.
-            let found = caught(|| {
-                let rows = crashed(&scenario, &other, &mut dice)?;
-                Ok((self.applied(&rows)?, expected.1))
-            });
-            self.compare("a crash", scenario, &expected, found)?;
-        }
-        Ok(())
+        _ => left(rows),
     }
+}
 
-    /// What the engine leaves of a scenario, sorted.
-    fn run(&self, scenario: &str, options: &Options) -> Outcome {
-        let (rows, late) = run(scenario, options)?;
-        Ok((self.applied(&rows)?, late))
-    }
+fn gives(
+    case: &Case,
+    input: &Input,
+    options: &Options,
+    check: &str,
+    expected: &Left,
+    moved: i64,
+) -> Result<(), Failure> {
+    let scenario = case.scenario(input);
+    let found =
+        caught(|| leaves(case, &scenario, options)).map(|(rows, late)| (back(rows, moved), late));
+    let check = format!("{check} ({options:?}, times moved by {moved})");
+    compare(&check, scenario, expected, found)
+}
 
-    /// What rows leave. Where nothing is ever taken back there are inserts alone.
-    fn applied(&self, rows: &Rows) -> Result<Vec<Vec<Cell>>, String> {
-        match rows.rows.iter().find(|(kind, ..)| *kind != RowKind::Insert) {
-            Some((kind, seq, _)) if !self.node.changes() => {
-                Err(format!("{} at {seq}, of rows that do not change", kind.symbol()))
-            }
-            _ => left(rows),
-        }
+fn compare(check: &str, scenario: String, expected: &Left, found: Outcome) -> Result<(), Failure> {
+    if found.as_ref().is_ok_and(|found| found == expected) {
+        return Ok(());
     }
-
-    fn gives(
-        &self,
-        input: &Input,
-        options: &Options,
-        check: &str,
-        expected: &Left,
-        moved: i64,
-    ) -> Result<(), Failure> {
-        let scenario = self.scenario(input);
-        let found =
-            caught(|| self.run(&scenario, options)).map(|(rows, late)| (back(rows, moved), late));
-        let check = format!("{check} ({options:?}, times moved by {moved})");
-        self.compare(&check, scenario, expected, found)
-    }
-
-    fn compare(
-        &self,
-        check: &str,
-        scenario: String,
-        expected: &Left,
-        found: Outcome,
-    ) -> Result<(), Failure> {
-        if found.as_ref().is_ok_and(|found| found == expected) {
-            return Ok(());
-        }
-        let refused = found.as_ref().is_err_and(|e| e.starts_with("refused"));
-        let (check, expected) = (check.to_owned(), expected.clone());
-        Err(Failure { check, scenario, expected, found, refused })
-    }
+    let refused = found.as_ref().is_err_and(|e| e.starts_with("refused"));
+    let (check, expected) = (check.to_owned(), expected.clone());
+    Err(Failure { check, scenario, expected, found, refused })
 }
 
 fn options(parallelism: u32, batch_rows: u32) -> Options {

@@ -1,9 +1,11 @@
 //! Cuts a case that fails down to a small one that fails, too.
 
-use crate::metamorphic::{Case, Failure};
-use crate::parts::{Call, Emission, On, Rank};
-use crate::pipeline::Node;
-use crate::types::PLAIN;
+use highwater_oracle::Case;
+use highwater_oracle::parts::{Call, Emission, On, Rank};
+use highwater_oracle::pipeline::Node;
+use highwater_oracle::types::PLAIN;
+
+use crate::metamorphic::{Failure, check};
 
 /// The smallest case found, and what is wrong with it.
 pub fn shrink(case: Case, failure: Failure) -> (Case, Failure) {
@@ -26,7 +28,7 @@ fn fails(case: &Case) -> Option<Failure> {
     if !case.node.sound() || !(0..2).all(|t| read(t) || !case.node.reads(t)) {
         return None;
     }
-    case.check().err().filter(|failure| !failure.refused)
+    check(case).err().filter(|failure| !failure.refused)
 }
 
 /// Leaves out records: halves, then quarters, then single ones.

@@ -20,27 +20,30 @@ use crate::types::{Dress, Type};
 
 /// A row: its columns, its event time, the bounds of its window.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Row {
-    pub cells: Vec<Option<i64>>,
-    pub time: i64,
-    pub window: (i64, i64),
+pub(crate) struct Row {
+    pub(crate) cells: Vec<Option<i64>>,
+    pub(crate) time: i64,
+    pub(crate) window: (i64, i64),
 }
 
 /// A row, or the watermark's next value.
 #[derive(Clone, Debug)]
-pub enum Item {
+pub(crate) enum Item {
     Row(Row),
     Mark(i64),
 }
 
 /// Things with their places, in order; of one place rows come first.
-pub type Log = Vec<(u64, Item)>;
+pub(crate) type Log = Vec<(u64, Item)>;
 
 /// A cell of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cell {
+    /// NULL.
     Null,
+    /// A value of whichever type, as the number that it shows.
     Number(i64),
+    /// An event time, or a bound of a window; milliseconds.
     Time(i64),
 }
 

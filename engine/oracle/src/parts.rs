@@ -28,10 +28,15 @@ impl Windows {
 /// A comparison.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Compare {
+    /// `<`
     Less,
+    /// `<=`
     AtMost,
+    /// `=`
     Equal,
+    /// `<>`
     Unequal,
+    /// `>`
     More,
 }
 
@@ -67,36 +72,52 @@ impl Compare {
 /// A condition of one row: a column against a number, or `IS NULL`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Test {
+    /// Of the row.
     pub column: usize,
+    /// How it compares with which number; `None` is `IS NULL`.
     pub than: Option<(Compare, i64)>,
 }
 
 /// A condition of two rows: a column of the left against one of the right and a number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Residual {
+    /// The column of the left row.
     pub left: usize,
+    /// How it compares with the sum.
     pub compare: Compare,
+    /// The column of the right row.
     pub right: usize,
+    /// What is added to that.
     pub plus: i64,
 }
 
 /// When two rows are partners.
 #[derive(Clone, Debug, PartialEq)]
 pub struct On {
+    /// Columns of the left and the right that must be equal.
     pub keys: Vec<(usize, usize)>,
+    /// What must hold beside that.
     pub residual: Option<Residual>,
 }
 
 /// An aggregate function.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Function {
+    /// `COUNT(*)`
     CountAll,
+    /// `COUNT(x)`
     Count,
+    /// `COUNT(DISTINCT x)`
     CountDistinct,
+    /// `SUM(x)`
     Sum,
+    /// `SUM(DISTINCT x)`
     SumDistinct,
+    /// `MIN(x)`
     Min,
+    /// `MAX(x)`
     Max,
+    /// `AVG(x)`, of whole numbers cut to a whole one
     Avg,
 }
 
@@ -127,8 +148,11 @@ impl Function {
 /// An aggregate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
+    /// What is computed.
     pub function: Function,
+    /// Its argument.
     pub column: usize,
+    /// Which rows it takes in; `None`: all.
     pub filter: Option<Test>,
 }
 
@@ -158,7 +182,9 @@ impl Call {
 /// The sets of some keys.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Sets {
+    /// All keys, and each time without the last one, down to none.
     Rollup,
+    /// All there are.
     Cube,
     /// A bit for each key, the first key's the lowest.
     Listed(Vec<u64>),
@@ -186,11 +212,17 @@ impl Sets {
 /// Which rows a join gives.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
+    /// Pairs alone.
     Inner,
+    /// And rows of the left without a partner.
     Left,
+    /// And rows of the right without a partner.
     Right,
+    /// And rows of both without a partner.
     Full,
+    /// Rows of the left that have a partner.
     Semi,
+    /// Rows of the left that have none.
     Anti,
 }
 
@@ -230,7 +262,9 @@ impl Kind {
 /// A column to order by.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sort {
+    /// Which one.
     pub column: usize,
+    /// Whether the greatest is first.
     pub descending: bool,
     /// Whether NULL is first; unless it is said, NULL is the least value.
     pub nulls_first: Option<bool>,
@@ -241,6 +275,7 @@ pub struct Sort {
 pub enum Written {
     /// A query inside another one.
     Nested,
+    /// QUALIFY.
     Qualify,
     /// ORDER BY … LIMIT: of one partition, without numbers.
     Limit,
@@ -249,27 +284,35 @@ pub enum Written {
 /// Which rows of each partition stay: those of the places `first` to `last`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rank {
+    /// What partitions are by.
     pub keys: Vec<usize>,
+    /// What rows of a partition are ordered by, the first column before the others.
     pub order: Vec<Sort>,
+    /// The first place that stays, from 1.
     pub first: u64,
+    /// The last one.
     pub last: u64,
     /// Whether the place is a column, too.
     pub numbered: bool,
+    /// How SQL says it.
     pub written: Written,
 }
 
 /// The rows that an aggregate of OVER takes in; `None`: all before the row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Frame {
+    /// So many rows before it.
     Rows(Option<u64>),
-    /// Milliseconds.
+    /// So many milliseconds before it.
     Range(Option<i64>),
 }
 
 /// What a window waits for, before its end or after.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Wait {
+    /// So many records since it last fired.
     Records(u64),
+    /// So many milliseconds of processing time since the first of them.
     Millis(i64),
 }
 
@@ -287,8 +330,11 @@ pub enum Trigger {
 /// What a pane says.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Mode {
+    /// All so far, and takes back what it said before.
     Retracting,
+    /// All so far.
     Accumulating,
+    /// What came since the last one.
     Discarding,
 }
 
@@ -304,9 +350,13 @@ pub enum Read {
 /// How windows say what they hold.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Emission {
+    /// When they do.
     pub trigger: Trigger,
+    /// How long after its end a window takes rows, milliseconds.
     pub lateness: i64,
+    /// What each pane says.
     pub mode: Mode,
+    /// What the pipeline reads of that.
     pub read: Read,
     /// Whether a window without news says nothing at its end.
     pub non_empty: bool,

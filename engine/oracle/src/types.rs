@@ -7,12 +7,19 @@ pub const FIRST_DAY: i64 = 19_844;
 /// A type of columns.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Type {
+    /// The table's own.
     BigInt,
+    /// Half as wide.
     Int,
+    /// With two digits behind the point, 0 both.
     Decimal,
+    /// Whole numbers here.
     Double,
+    /// Their digits.
     String,
+    /// Whether the number is more than 0.
     Boolean,
+    /// Days from the first.
     Date,
 }
 
@@ -48,17 +55,17 @@ impl Type {
     }
 
     /// Whether there are sums of it.
-    pub fn adds(self) -> bool {
+    pub(crate) fn adds(self) -> bool {
         matches!(self, Type::BigInt | Type::Int | Type::Decimal | Type::Double)
     }
 
     /// The number that a table's number becomes.
-    pub fn shown(self, value: i64) -> i64 {
+    pub(crate) fn shown(self, value: i64) -> i64 {
         if self == Type::Boolean { i64::from(value > 0) } else { value }
     }
 
     /// A table's column, a BIGINT, as one of this type.
-    pub fn made(self, column: &str) -> String {
+    pub(crate) fn made(self, column: &str) -> String {
         match self {
             Type::BigInt => column.to_owned(),
             Type::Int => format!("CAST({column} AS INT)"),
@@ -74,7 +81,7 @@ impl Type {
     }
 
     /// What is computed of this type, which may have more digits then, as this type.
-    pub fn kept(self, value: String) -> String {
+    pub(crate) fn kept(self, value: String) -> String {
         match self {
             Type::Decimal => format!("CAST({value} AS DECIMAL(12, 2))"),
             _ => value,
@@ -82,7 +89,7 @@ impl Type {
     }
 
     /// A value of this type as the number it shows.
-    pub fn number(self, value: &str) -> String {
+    pub(crate) fn number(self, value: &str) -> String {
         match self {
             Type::BigInt => value.to_owned(),
             Type::Boolean => {

@@ -17,6 +17,7 @@ pub type Both = Box<[Node; 2]>;
 pub enum Node {
     /// A table's records, their columns as these types.
     Source(usize, Dress),
+    /// WHERE.
     Filter(Box<Node>, Test),
     /// A condition on an aggregation's columns, within its query.
     Having(Box<Node>, Test),
@@ -38,16 +39,19 @@ pub enum Node {
     Merged(Both),
     /// `least <= right - left <= most`; the row's time is that of the side named last.
     Interval(Both, Kind, [i64; 2], On, usize),
+    /// A join of rows that carry the same windows.
     WindowJoin(Both, Kind, On),
     /// The version of the right, for keys of the left; the left stays alone when true.
     Temporal(Both, bool, Vec<usize>, Option<Residual>),
     /// A table whose rows are versions by its first column; only as the right of a temporal join.
     Versions(usize),
-    /// The first row of each key by time, and the last.
+    /// The first row of each key by time.
     First(Box<Node>, Vec<usize>),
+    /// The last row of each key by time.
     Last(Box<Node>, Vec<usize>),
-    /// Ranks as they change, and those of the windows that rows carry.
+    /// Ranks as they change.
     Top(Box<Node>, Rank),
+    /// Ranks of the windows that rows carry.
     WindowTop(Box<Node>, Rank),
     /// Aggregates beside each row.
     Over(Box<Node>, Vec<usize>, Frame, Vec<Call>),
@@ -55,8 +59,9 @@ pub enum Node {
     Group(Box<Node>, Vec<usize>, Vec<Call>),
     /// An aggregation by several sets of keys, of windows or without.
     Sets(Box<Node>, Option<Windows>, Vec<usize>, Sets, Vec<Call>),
+    /// SELECT DISTINCT.
     Distinct(Box<Node>, Vec<usize>),
-    /// Semi and anti ones are EXISTS and NOT EXISTS.
+    /// A join without time. Semi and anti ones are EXISTS and NOT EXISTS.
     Join(Both, Kind, On),
     /// EXISTS, or NOT EXISTS when true, of rows near in time.
     Near(Both, bool, [i64; 2], On),
@@ -67,7 +72,7 @@ pub enum Node {
 }
 
 /// The columns that numbers stand for, each once.
-pub fn columns(numbers: &[usize], width: usize) -> Vec<usize> {
+pub(crate) fn columns(numbers: &[usize], width: usize) -> Vec<usize> {
     let mut columns: Vec<usize> = Vec::new();
     for column in numbers.iter().map(|n| n % width) {
         if !columns.contains(&column) {
@@ -99,7 +104,7 @@ fn shared(both: &[Node; 2]) -> Vec<Type> {
 }
 
 /// How many columns of each side a join hands on.
-pub fn shares(both: &[Node; 2]) -> [usize; 2] {
+pub(crate) fn shares(both: &[Node; 2]) -> [usize; 2] {
     [0, 1].map(|side| both[side].width().min(2))
 }
 

@@ -9,13 +9,13 @@ use crate::pipeline::{Node, columns};
 use crate::types::Type;
 
 /// Milliseconds as an interval literal.
-pub fn interval(ms: i64) -> String {
+pub(crate) fn interval(ms: i64) -> String {
     let sign = if ms < 0 { "-" } else { "" };
     format!("INTERVAL '{sign}{}.{:03}' SECOND(4)", ms.abs() / 1000, ms.abs() % 1000)
 }
 
 /// The statements of a pipeline.
-pub fn script(node: &Node) -> String {
+pub(crate) fn script(node: &Node) -> String {
     let (mut views, mut count) = (String::new(), 0);
     let last = view(node, &mut views, &mut count);
     format!("{views}SELECT {} FROM {last};", own(node, "").join(", "))

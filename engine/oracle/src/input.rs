@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use highwater_engine::time::EventTime;
-
 use crate::batch::{Item, Log, Row};
 use crate::sql;
+use crate::time;
 
 /// 2024-05-01 00:00:00 UTC, milliseconds.
-pub const BEGIN: i64 = 1_714_521_600_000;
+const BEGIN: i64 = 1_714_521_600_000;
 
-/// Numbers that look random (splitmix64).
+/// Numbers that look random (splitmix64): whoever throws them again from one number gets the same.
 pub struct Dice(pub u64);
 
 impl Dice {
@@ -39,8 +38,11 @@ impl Dice {
 pub struct Record {
     /// When it arrives, milliseconds; no two at once.
     pub at: i64,
+    /// Whose record it is: of `t0` or `t1`.
     pub table: usize,
+    /// Of its table.
     pub partition: usize,
+    /// The columns `a`, `b` and `c`.
     pub cells: [Option<i64>; 3],
     /// Its event time, milliseconds.
     pub ts: i64,
@@ -142,10 +144,10 @@ impl Input {
                     text,
                     "{{\"@at\": \"{}\", \"@partition\": {}, \"a\": {a}, \"b\": {b}, \"c\": {c}, \
                      \"z\": {}, \"ts\": \"{}\"}}",
-                    EventTime(r.at),
+                    time::written(r.at),
                     r.partition,
                     u8::from(r.noise),
-                    EventTime(r.ts)
+                    time::written(r.ts)
                 )
                 .expect("writing to a string cannot fail");
             }
@@ -156,12 +158,12 @@ impl Input {
 
     /// What happens at a table, with places that count over both tables. As versions are read records that
     /// only move the watermark, too: they are of no key.
-    pub fn log(&self, table: usize, versions: bool) -> Log {
+    pub(crate) fn log(&self, table: usize, versions: bool) -> Log {
         Sources::new(self).run(table, versions).0
     }
 
     /// When what has a place happens.
-    pub fn clock(&self) -> BTreeMap<u64, i64> {
+    pub(crate) fn clock(&self) -> BTreeMap<u64, i64> {
         Sources::new(self).run(0, false).1
     }
 }

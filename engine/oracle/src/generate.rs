@@ -20,7 +20,7 @@ const COMPOSED: [&str; 6] = [
 ];
 
 /// A pipeline, sound.
-pub fn pipeline(dice: &mut Dice) -> Node {
+pub(crate) fn pipeline(dice: &mut Dice) -> Node {
     loop {
         let depth = 1 + dice.below(3);
         let node = if dice.once_in(2) { table(dice, depth) } else { timed(dice, depth) };

@@ -1,0 +1,18 @@
+//! An oracle for the engine: random pipelines over random records, as scenarios, and what they must leave, by
+//! plain loops over all records at once.
+//!
+//! Nothing of the engine is used here, or both could be wrong together.
+
+pub mod types;
+pub mod parts;
+pub mod pipeline;
+mod sound;
+pub mod kinds;
+mod sql;
+mod time;
+pub mod input;
+pub mod batch;
+mod generate;
+mod case;
+
+pub use case::Case;
