@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::key::{Ages, Cut, KeyColumns, KeyOrder, KeyTable, Places};
 use crate::operator::{Contents, Operator, Output, wrong_state};
 use crate::schema::SchemaRef;
+use crate::seeded::seeded;
 use crate::snapshot::bytes::{Pieces, Reader, put};
 
 pub use batched::BatchedAggregate;
@@ -240,6 +241,9 @@ impl Operator for GroupAggregate {
     }
 
     fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+        if seeded("groups-forgotten") {
+            return Ok(());
+        }
         let mut reader = Reader::new(bytes);
         if reader.number()? != MARK {
             return Err(wrong_state(&self.name));

@@ -2,6 +2,7 @@
 //!
 //! Modules stand in reading order; each may use only those above it. `ARCHITECTURE.md` is the map.
 
+pub mod seeded;
 pub mod time;
 pub mod schema;
 pub mod value;

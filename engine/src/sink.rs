@@ -14,6 +14,7 @@ use crate::error::{Diagnostic, Result};
 use crate::key::Encoded;
 use crate::operator::{Output, row_error};
 use crate::schema::{DataType, SchemaRef};
+use crate::seeded::seeded;
 use crate::snapshot::bytes::{Reader, put};
 use crate::snapshot::rows::{put_rows, read_rows};
 use crate::trace::What;
@@ -123,7 +124,10 @@ impl Sink {
     /// At a barrier: the rows since the last one become the checkpoint's, and part of its snapshot.
     pub fn pre_commit(&mut self, checkpoint: u64) -> Vec<u8> {
         debug_assert!(self.open.is_empty(), "a barrier stands behind complete places only");
-        let staged = std::mem::take(&mut self.staged);
+        let staged = match seeded("rows-staged-twice") {
+            true => self.staged.clone(),
+            false => std::mem::take(&mut self.staged),
+        };
         let mut bytes = Vec::new();
         put(&mut bytes, checkpoint);
         let all = match staged.as_slice() {
@@ -133,6 +137,14 @@ impl Sink {
         put_rows(&mut bytes, &all, self.updating);
         self.pending.insert(checkpoint, staged);
         bytes
+    }
+
+    /// The checkpoint will never be complete: its rows are the next one's.
+    pub fn abort(&mut self, checkpoint: u64) {
+        if let Some(mut rows) = self.pending.remove(&checkpoint) {
+            rows.append(&mut self.staged);
+            self.staged = rows;
+        }
     }
 
     /// The checkpoint is complete: its rows, to be made visible. Asked again, it has none.
@@ -153,7 +165,9 @@ impl Sink {
         self.pending.clear();
         let batch = batch.filter(|b| b.rows == 0 || b.kinds.is_some() == self.updating);
         let batch = batch.ok_or_else(|| crate::operator::wrong_state("the sink"))?;
-        self.pending.insert(checkpoint, vec![batch]);
+        if !seeded("a-sink-forgets-its-handle") {
+            self.pending.insert(checkpoint, vec![batch]);
+        }
         Ok(checkpoint)
     }
 }

@@ -12,6 +12,7 @@ pub mod rows;
 use rkyv::{Archive, Deserialize, Serialize};
 
 use crate::error::{Diagnostic, Result};
+use crate::seeded::seeded;
 use crate::value::Value;
 use bytes::Pieces;
 
@@ -214,7 +215,8 @@ impl<'a> Opened<'a> {
             let crc = at.u32()?;
             heads.update(&bytes[begin..at.pos]);
             let content = at.take(len)?;
-            if section_crc(name, [content].into_iter()) != crc {
+            let believed = seeded("damaged-state-is-believed");
+            if section_crc(name, [content].into_iter()) != crc && !believed {
                 return Err(corrupt(&format!("section `{name}` does not match its checksum")));
             }
             sections.push((name, content));

@@ -130,6 +130,14 @@ pub enum What {
     Finish,
     /// The job stopped for good.
     Fail { code: String, message: String },
+    /// Something befell an element of a channel: it was `lost`, `doubled`, `overtaken` or `held`; or it came `early`
+    /// and waits for those before it, or had come before and was `thrown-away`.
+    Channel { channel: u16, number: u64, change: String },
+    /// The snapshot store could not write or read a checkpoint; 0: any.
+    Store { checkpoint: u64, reason: String },
+    /// A sink's write was `refused`, `timed-out`, is `slow`, `hangs`, or came from an earlier life of the job and was
+    /// `fenced`.
+    SinkWrite { checkpoint: u64, rows: u64, change: String },
 }
 
 impl Event {
@@ -145,8 +153,44 @@ impl Event {
     }
 }
 
+/// The names of all events.
+pub const EVENTS: [&str; 32] = [
+    "arrive",
+    "bad-record",
+    "partition-watermark",
+    "idle",
+    "watermark",
+    "window-open",
+    "window-merge",
+    "window-add",
+    "window-fire",
+    "window-pane",
+    "late",
+    "join-buffer",
+    "join-match",
+    "join-expire",
+    "join-late",
+    "guest-call",
+    "guest-log",
+    "stage",
+    "checkpoint-start",
+    "barrier",
+    "snapshot",
+    "checkpoint-complete",
+    "commit",
+    "fault",
+    "crash",
+    "restore",
+    "replay",
+    "finish",
+    "fail",
+    "channel",
+    "store",
+    "sink-write",
+];
+
 impl What {
-    /// The event's name in the text form and in the page's filters.
+    /// The event's name, one of [`EVENTS`], in the text form and in the page's filters.
     pub fn name(&self) -> &'static str {
         match self {
             What::Arrive { .. } => "arrive",
@@ -178,6 +222,9 @@ impl What {
             What::Replay { .. } => "replay",
             What::Finish => "finish",
             What::Fail { .. } => "fail",
+            What::Channel { .. } => "channel",
+            What::Store { .. } => "store",
+            What::SinkWrite { .. } => "sink-write",
         }
     }
 
@@ -341,6 +388,20 @@ impl What {
             What::Fail { code, message } => {
                 put("code", code);
                 put("message", &quoted(message));
+            }
+            What::Channel { channel, number, change } => {
+                put("channel", channel);
+                put("number", number);
+                put("change", change);
+            }
+            What::Store { checkpoint, reason } => {
+                put("checkpoint", checkpoint);
+                put("reason", &quoted(reason));
+            }
+            What::SinkWrite { checkpoint, rows, change } => {
+                put("checkpoint", checkpoint);
+                put("rows", rows);
+                put("change", change);
             }
             _ => {}
         }

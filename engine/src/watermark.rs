@@ -3,6 +3,7 @@
 use rkyv::{Archive, Deserialize, Serialize};
 
 use crate::batch::NO_CLOCK;
+use crate::seeded::seeded;
 use crate::time::{EventTime, VirtualTime};
 
 /// When the stream says what time it is: at each tick, operators that wait for processing time, or for the end
@@ -122,8 +123,12 @@ impl MinWatermark {
 
     /// The new watermark over all parts, if it moved.
     pub fn advance(&mut self) -> Option<EventTime> {
-        let active = self.parts.iter().filter(|p| p.1 == Activity::Active);
-        let least = active.map(|p| p.0).min()?;
+        let idle = seeded("the-idle-hold-back");
+        let holds =
+            |p: &&(i64, Activity)| p.1 == Activity::Active || (idle && p.1 == Activity::Idle);
+        let active = self.parts.iter().filter(holds);
+        let all = active.map(|p| p.0);
+        let least = if seeded("the-fastest-partition-leads") { all.max() } else { all.min() }?;
         (least > self.current).then(|| {
             self.current = least;
             EventTime(least)

@@ -1,5 +1,6 @@
 //! How far apart the event times of joined rows may be, and what follows for watermarks.
 
+use crate::seeded::seeded;
 use crate::time::EventTime;
 
 /// How far apart event times may be: `lower <= right - left <= upper`, in milliseconds.
@@ -36,6 +37,7 @@ impl Bounds {
     pub(super) fn dead(self, side: usize, watermark: EventTime) -> i64 {
         match watermark {
             EventTime::MIN | EventTime::MAX => watermark.0,
+            w if seeded("joins-free-too-early") => w.0.saturating_sub(self.ahead(side)) + 1_000,
             w => w.0.saturating_sub(self.ahead(side)),
         }
     }

@@ -14,6 +14,7 @@ use arrow_array::types::{Int32Type, Int64Type, TimestampMillisecondType};
 use crate::batch::Batch;
 use crate::column::value_at;
 use crate::schema::DataType;
+use crate::seeded::seeded;
 use crate::value::Value;
 
 pub use ages::{Ages, Cut};
@@ -103,7 +104,9 @@ impl KeyColumns {
     pub fn subtasks(&self, batch: &Batch, parallelism: u32) -> Vec<u8> {
         let mut owner = [0; KEY_GROUPS as usize];
         for (group, owner) in (0..).zip(&mut owner) {
-            *owner = subtask_of(group, parallelism) as u8;
+            let moved = u32::from(seeded("keys-change-hands"))
+                * (batch.seqs.iter().next().unwrap_or(0) as u32 / 16);
+            *owner = subtask_of((group + moved) % KEY_GROUPS, parallelism) as u8;
         }
         let of = |key: i64| owner[group_of_int(key) as usize];
         match self.integers(batch) {

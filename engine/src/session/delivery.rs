@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::table::{Rows, text_table};
 use super::{Guarantee, KEYFRAME, Session};
-use crate::batch::RowKind;
+use crate::batch::{RowKind, Seq};
 use crate::key::encode;
 use crate::sim::Sim;
 
@@ -24,6 +24,9 @@ pub struct Delivery {
     pub lost: u64,
     /// Rows that are there once more than they should.
     pub duplicated: u64,
+    /// Of those, rows that one place of the stream has made more often than it should. Where nothing is ever taken
+    /// back a record that counts once cannot do that, whatever has become of others.
+    pub again: u64,
     /// Rows that stand behind one that should come after them.
     pub reordered: u64,
     /// Rows that nobody expects: results of other records than all.
@@ -58,14 +61,27 @@ impl Delivery {
             }
         }
         found.lost = places.values().map(|left| left.len() as u64).sum();
+        let by_place = |rows: &Rows| {
+            let mut counts: BTreeMap<(Seq, RowKind, Vec<u8>), u64> = BTreeMap::new();
+            for (kind, seq, values) in &rows.rows {
+                *counts.entry((*seq, *kind, encode(values))).or_default() += 1;
+            }
+            counts
+        };
+        let delivered = by_place(delivered);
+        let more = by_place(expected).into_iter().map(|(row, count)| {
+            delivered.get(&row).map_or(0, |delivered| delivered.saturating_sub(count))
+        });
+        found.again = more.sum();
         found
     }
 
-    /// Whether a guarantee allows for this. Under at-most-once a changelog begins anew after a crash and says
-    /// rows again without any record counting twice, so there nothing can be told from rows.
+    /// Whether a guarantee allows for this. Under at-most-once what has been lost may make others say what they
+    /// would not have said, which may look like a row that is there already; but not from the same place, unless
+    /// something is taken back. `invariants` judges that by records.
     pub fn keeps(&self, guarantee: Guarantee) -> bool {
         match guarantee {
-            Guarantee::AtMostOnce => self.duplicated == 0 || self.updating,
+            Guarantee::AtMostOnce => self.again == 0 || self.updating,
             Guarantee::AtLeastOnce => self.lost == 0 && self.wrong == 0,
             Guarantee::ExactlyOnce => {
                 self.lost + self.duplicated + self.reordered + self.wrong == 0
@@ -79,6 +95,7 @@ impl Delivery {
         self.delivered += other.delivered;
         self.lost += other.lost;
         self.duplicated += other.duplicated;
+        self.again += other.again;
         self.reordered += other.reordered;
         self.wrong += other.wrong;
     }
@@ -104,6 +121,11 @@ impl Session {
             sim.spare();
             sim
         })
+    }
+
+    /// What the job promises.
+    pub fn guarantee(&self) -> Guarantee {
+        self.sim.guarantee()
     }
 
     /// The same job from its beginning, with another guarantee.

@@ -2,6 +2,7 @@
 
 mod check;
 mod delivery;
+mod invariants;
 mod ledger;
 mod live;
 mod prepare;
@@ -9,6 +10,7 @@ mod running;
 mod state;
 mod table;
 mod torture;
+mod trial;
 pub mod why;
 
 use std::rc::Rc;
@@ -31,19 +33,23 @@ pub use crate::source::Files;
 pub use crate::sql::{Need, NeedKind};
 pub use check::{Block, CheckReport, check};
 pub use delivery::Delivery;
+pub use invariants::broken;
 pub use ledger::{Account, Ledger};
 pub use live::{Live, Port};
 pub use running::Running;
 pub use state::Kept;
 pub use table::{Rows, jsonl_row, text_table};
 pub use torture::{Every, Torture, Violation};
+pub use trial::Trial;
 
-use prepare::{Many, Prepared, duration, prepare};
+use prepare::{Many, Prepared, duration, number, prepare};
 
 /// Steps between two copies of the simulation kept for seeking back.
 const KEYFRAME: u64 = 256;
 /// The most copies kept; then every second one is let go.
 const KEYFRAMES: usize = 128;
+/// How many checkpoints are kept unless the script says otherwise: a damaged one has others behind it.
+const RETAINED: usize = 3;
 
 /// What the caller wants otherwise than the file says.
 #[derive(Clone, Copy, Debug, Default)]
@@ -160,6 +166,8 @@ impl Session {
         let checkpoint_interval = duration(&prepared.settings, "execution.checkpointing.interval");
         let guarantee = prepared.settings.get("highwater.guarantee").and_then(Guarantee::named);
         let restart_delay = duration(&prepared.settings, "restart-strategy.fixed-delay.delay");
+        let restarts = number(&prepared.settings, "restart-strategy.fixed-delay.attempts");
+        let retained = number(&prepared.settings, "state.checkpoints.num-retained");
         let job = Job {
             graph: prepared.graph,
             guests: prepared.guests,
@@ -167,6 +175,9 @@ impl Session {
             partitions: prepared.partitions,
             checkpoint_interval,
             restart_delay: restart_delay.unwrap_or(1_000_000),
+            restarts,
+            retained: retained.and_then(|n| usize::try_from(n).ok()).unwrap_or(RETAINED),
+            retention: duration(&prepared.settings, "highwater.source.retention"),
             batch_rows: prepared.batch_rows.unwrap_or(1),
         };
         let sim = Sim::new(Rc::new(job), inlet, &prepared.faults)?;
@@ -330,13 +341,7 @@ impl Session {
 
     /// What the sinks have made visible.
     pub fn tables(&self) -> Vec<Rows> {
-        let sinks = self.sim.job().graph.sinks();
-        let tables = sinks.into_iter().zip(self.sim.tables());
-        tables
-            .map(|((spec, schema, updating), table)| {
-                Rows::new(spec, schema, updating, table.rows().collect())
-            })
-            .collect()
+        Rows::of(&self.sim)
     }
 
     /// The newest completed checkpoint.

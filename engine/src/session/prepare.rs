@@ -220,7 +220,8 @@ pub(super) fn prepare_varied(
     })
 }
 
-fn number(settings: &Settings, key: &str) -> Option<u64> {
+/// A number among the settings.
+pub(super) fn number(settings: &Settings, key: &str) -> Option<u64> {
     settings.get(key).and_then(|v| v.trim().parse().ok())
 }
 

@@ -7,6 +7,7 @@ use crate::batch::{Batch, RowKind, Seq};
 use crate::key::encode;
 use crate::plan::SinkSpec;
 use crate::schema::SchemaRef;
+use crate::sim::Sim;
 use crate::trace::quoted;
 use crate::value::Value;
 
@@ -24,6 +25,17 @@ pub struct Rows {
 }
 
 impl Rows {
+    /// What the sinks of a run show, in the order of the script.
+    pub fn of(sim: &Sim) -> Vec<Rows> {
+        let sinks = sim.job().graph.sinks();
+        let tables = sinks.into_iter().zip(sim.tables());
+        tables
+            .map(|((spec, schema, updating), table)| {
+                Rows::new(spec, schema, updating, table.rows().collect())
+            })
+            .collect()
+    }
+
     /// Rows of a sink.
     pub fn new(
         spec: &SinkSpec,

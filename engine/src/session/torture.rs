@@ -120,9 +120,7 @@ impl Torture {
             State::Failed(error) => what = Some(format!("it fails: {error}")),
             State::Running | State::Down => what = Some("it comes to no end".to_owned()),
         }
-        for (expected, table) in expected.iter().zip(run.tables()) {
-            let rows = table.rows().collect();
-            let delivered = Rows::new(&expected.spec, &expected.schema, expected.updating, rows);
+        for (expected, delivered) in expected.iter().zip(Rows::of(&run)) {
             let delivery = Delivery::of(expected, &delivered);
             self.total.add(&delivery);
             if !delivery.keeps(self.guarantee) {

@@ -4,12 +4,18 @@ use std::collections::BTreeMap;
 
 use super::{Sim, State, Upcoming};
 use crate::archive;
-use crate::batch::Batch;
+use crate::batch::Seq;
 use crate::error::Result;
+use crate::seeded::seeded;
 use crate::snapshot::bytes::Pieces;
 use crate::snapshot::{INLET, PLAN, Snapshot};
 use crate::source::inlet::Position;
 use crate::trace::{COORDINATOR, Event, What};
+
+/// Microseconds until it is looked again whether sinks have written what came before a checkpoint.
+const FLUSH: u64 = 100_000;
+/// Microseconds until a job tries again to close whose last checkpoint could not be written.
+const AGAIN: u64 = 250_000;
 
 /// The coordinator: at most one checkpoint is under way.
 #[derive(Clone, Default)]
@@ -19,6 +25,8 @@ pub(super) struct Coordinator {
     under_way: Option<UnderWay>,
     /// The checkpoint whose commit ends the job.
     closing: Option<u64>,
+    /// The place in the stream of each checkpoint that is kept.
+    cuts: BTreeMap<u64, Seq>,
 }
 
 #[derive(Clone)]
@@ -26,19 +34,31 @@ struct UnderWay {
     checkpoint: u64,
     position: Position,
     parts: BTreeMap<u16, Pieces>,
-    bytes: Option<Vec<u8>>,
 }
 
 impl Coordinator {
     /// Forgets what was under way: the job has crashed.
     pub(super) fn abort(&mut self) {
-        self.under_way = None;
+        if !seeded("a-checkpoint-outlives-a-crash") {
+            self.under_way = None;
+        }
         self.closing = None;
     }
 
-    /// Numbers go on from a checkpoint that was restored.
-    pub(super) fn resume_after(&mut self, checkpoint: u64) {
+    /// A new coordinator knows no more than the store's names.
+    pub(super) fn forget(&mut self, last: u64) {
+        self.last = last;
+    }
+
+    /// The place up to which a checkpoint holds everything.
+    pub(super) fn cut(&self, checkpoint: u64) -> Option<Seq> {
+        self.cuts.get(&checkpoint).copied()
+    }
+
+    /// Numbers go on from a checkpoint that was restored, which comes up to this place.
+    pub(super) fn resume_after(&mut self, checkpoint: u64, cut: Seq) {
         self.last = self.last.max(checkpoint);
+        self.cuts.insert(checkpoint, cut);
     }
 }
 
@@ -73,7 +93,6 @@ impl Sim {
             checkpoint,
             position: self.inlet.position().clone(),
             parts: BTreeMap::new(),
-            bytes: None,
         });
         // Every source is cut at the same place of the stream.
         self.tell_progress(None, self.inlet.position().seq, trace)?;
@@ -100,33 +119,91 @@ impl Sim {
         if under_way.checkpoint != checkpoint {
             return;
         }
+        let late = seeded("cut-behind-the-barriers");
+        let place = if late { self.inlet.position() } else { &under_way.position };
         under_way.parts.insert(task, bytes);
-        if under_way.parts.len() < tasks {
+        if under_way.parts.len() + usize::from(seeded("complete-without-the-last-part")) < tasks {
             return;
         }
         let mut sections = vec![
-            (INLET.to_owned(), archive!(&under_way.position).into()),
+            (INLET.to_owned(), archive!(place).into()),
             (PLAN.to_owned(), self.job.graph.fingerprint().to_vec().into()),
         ];
         for (task, bytes) in std::mem::take(&mut under_way.parts) {
             let name = self.job.graph.header.tasks[usize::from(task)].name.clone();
             sections.push((name, bytes));
         }
-        under_way.bytes = Some(Snapshot { checkpoint, sections }.encode());
+        self.disk.begin(checkpoint, Snapshot { checkpoint, sections }.encode().into());
         let delay = 1_000 + self.chance(4_000);
+        if seeded("commit-before-stored") {
+            self.coordinator.cuts.insert(checkpoint, self.inlet.position().seq);
+            self.commit(checkpoint, trace);
+        }
         self.plan(self.now.after(delay).0, Upcoming::Stored(checkpoint));
     }
 
-    /// The store has the snapshot: the commit point.
+    /// The store has the snapshot: the commit point. Or it has not, then there was no such checkpoint.
     pub(super) fn stored(&mut self, checkpoint: u64, trace: &mut Vec<Event>) {
-        let done = self.coordinator.under_way.take_if(|u| u.checkpoint == checkpoint);
-        let Some(bytes) = done.and_then(|u| u.bytes) else { return };
+        let awaited = self.coordinator.under_way.as_ref().map(|u| u.checkpoint) == Some(checkpoint);
+        // What came before a checkpoint is written before that is complete: nothing else holds it any more.
+        let flushes = !seeded("no-flush-before-a-checkpoint");
+        if awaited && self.writes() && flushes {
+            self.plan(self.now.after(FLUSH).0, Upcoming::Stored(checkpoint));
+            return;
+        }
+        let ours = self.disk.writing().is_none_or(|writing| writing == checkpoint);
+        let written = if ours { self.disk.finish(self.now.0) } else { Err("another is written") };
+        // Nobody is told of what a coordinator began that is no more.
+        let Some(under_way) = self.coordinator.under_way.take_if(|_| awaited) else { return };
+        let bytes = match written {
+            Ok((_, bytes)) => bytes,
+            Err(_) if seeded("failed-write-counts") => Vec::new().into(),
+            Err(reason) => {
+                self.note_store(checkpoint, reason, trace);
+                for task in self.job.graph.sink_tasks() {
+                    let sink =
+                        self.tasks[usize::from(task)].sink().expect("a sink task has a sink");
+                    if !seeded("rows-of-a-failed-checkpoint-are-lost") {
+                        sink.abort(checkpoint);
+                    }
+                }
+                self.coordinator.closing = None;
+                if self.inputs_done && !seeded("last-checkpoint-not-tried-again") {
+                    self.plan(self.now.after(AGAIN).0, Upcoming::CheckpointTimer);
+                }
+                return;
+            }
+        };
         let hash = crate::key::hash_bytes(&bytes);
         let len = bytes.len() as u64;
         self.note(trace, COORDINATOR, What::CheckpointComplete { checkpoint, bytes: len, hash });
-        self.store.push((checkpoint, bytes.into()));
+        self.coordinator.cuts.insert(checkpoint, under_way.position.seq);
+        if let Some(oldest) = self.disk.keep(self.job.retained) {
+            self.coordinator.cuts.retain(|kept, _| *kept >= oldest);
+        }
+        self.store.push((checkpoint, bytes));
+        if seeded("close-without-the-last-commit") && self.coordinator.closing == Some(checkpoint) {
+            self.last_committed = true;
+            self.finish_when_done(trace);
+            return;
+        }
         let delay = 100 + self.chance(900);
         self.plan(self.now.after(delay).0, Upcoming::Notify(checkpoint));
+    }
+
+    /// Tells what the store says of a checkpoint.
+    pub(super) fn note_store(&self, checkpoint: u64, reason: &str, trace: &mut Vec<Event>) {
+        let reason = reason.to_owned();
+        self.note(trace, COORDINATOR, What::Store { checkpoint, reason });
+    }
+
+    /// Sources throw away what no checkpoint needs that is kept.
+    pub(super) fn forget(&mut self) {
+        let mut oldest = self.coordinator.cuts.values().next().copied();
+        if seeded("sources-forget-too-much") {
+            oldest = Some(self.inlet.position().seq);
+        }
+        self.forgotten = self.forgotten.max(oldest.unwrap_or(0));
     }
 
     /// A sink that waits for no checkpoint makes the rows visible that have reached it.
@@ -136,37 +213,24 @@ impl Sim {
         if batches.iter().any(|batch| batch.rows > 0) {
             let sinks = self.job.graph.sink_tasks();
             let table = sinks.iter().position(|sink| *sink == task).expect("a sink has a table");
-            self.reveal((table, task), 0, batches, trace);
+            self.write(table, None, batches, trace);
         }
-    }
-
-    /// Puts rows into a sink's table.
-    fn reveal(
-        &mut self,
-        (table, task): (usize, u16),
-        checkpoint: u64,
-        batches: Vec<Batch>,
-        trace: &mut Vec<Event>,
-    ) {
-        let rows = batches.iter().map(|batch| batch.rows as u64).sum();
-        self.tables[table].batches.extend(batches.into_iter().filter(|batch| batch.rows > 0));
-        self.note(trace, task, What::Commit { checkpoint, rows });
     }
 
     /// The sinks make the checkpoint's rows visible, once.
     pub(super) fn commit(&mut self, checkpoint: u64, trace: &mut Vec<Event>) {
+        let upto = self.coordinator.cut(checkpoint).expect("it is complete, so its place is known");
         for (s, task) in self.job.graph.sink_tasks().into_iter().enumerate() {
             let sink = self.tasks[usize::from(task)].sink().expect("a sink task has a sink");
             let batches = sink.commit(checkpoint);
-            if self.tables[s].committed < checkpoint {
-                self.tables[s].committed = checkpoint;
-                self.reveal((s, task), checkpoint, batches, trace);
+            self.write(s, Some((checkpoint, upto)), batches, trace);
+            if self.state == State::Down {
+                return;
             }
         }
         if self.coordinator.closing == Some(checkpoint) {
-            self.note(trace, COORDINATOR, What::Finish);
-            self.upcoming.clear();
-            self.state = State::Finished;
+            self.last_committed = true;
+            self.finish_when_done(trace);
         } else if self.inputs_done && self.coordinator.under_way.is_none() {
             // The input ended while this checkpoint was under way: one more closes the job.
             self.plan(self.now.0, Upcoming::CheckpointTimer);

@@ -1,7 +1,11 @@
 //! The simulation: the same tasks under virtual time, a seeded schedule and faults, step by step.
 
 mod checkpoint;
+pub mod disk;
 pub mod fault;
+pub mod link;
+pub mod outside;
+mod place;
 mod recovery;
 mod still;
 
@@ -9,7 +13,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::batch::{Batch, RowKind, Seq, Stair};
+use crate::batch::{Batch, Seq, Stair};
 use crate::error::{Diagnostic, Result};
 use crate::graph::Graph;
 use crate::key::hash_u64;
@@ -20,10 +24,15 @@ use crate::task::{Effects, Element, Task};
 use crate::time::VirtualTime;
 use crate::trace::{COORDINATOR, Event, What};
 use crate::udf::{Guests, Sandbox};
-use crate::value::Value;
 
 use checkpoint::Coordinator;
+use disk::Disk;
 use fault::Fault;
+use link::Link;
+use outside::{Write, Writer};
+use place::Waiting;
+
+pub use outside::Table;
 
 /// Microseconds between two records when a source catches up after a recovery.
 const CATCH_UP: u64 = 20;
@@ -42,6 +51,12 @@ pub struct Job {
     pub checkpoint_interval: Option<u64>,
     /// Microseconds from a crash to the restart.
     pub restart_delay: u64,
+    /// How many restarts there may be; `None`: as many as it takes.
+    pub restarts: Option<u64>,
+    /// How many checkpoints the store keeps.
+    pub retained: usize,
+    /// Microseconds for which sources keep what has arrived; `None`: for ever.
+    pub retention: Option<u64>,
     /// The most records that arrive together.
     pub batch_rows: usize,
 }
@@ -51,8 +66,8 @@ pub struct Job {
 enum Upcoming {
     /// The next record arrives.
     Source,
-    /// An element reaches the end of its channel.
-    Deliver(u16, Element),
+    /// An element reaches the end of its channel; its number there.
+    Deliver(u16, u64, Element),
     /// It is time for a checkpoint.
     CheckpointTimer,
     /// The store has written and verified a checkpoint.
@@ -63,6 +78,10 @@ enum Upcoming {
     Fault(Fault),
     /// The job is started again.
     Restart,
+    /// A sink's write is tried again.
+    Write(usize),
+    /// A write of an earlier life arrives.
+    Zombie(Write),
 }
 
 /// Where a run stands.
@@ -78,23 +97,6 @@ pub enum State {
     Failed(Diagnostic),
 }
 
-/// The world outside the job that a sink writes to. No crash touches it.
-#[derive(Clone, Default)]
-pub struct Table {
-    /// The committed rows.
-    pub batches: Vec<Batch>,
-    /// The newest checkpoint whose rows are here.
-    pub committed: u64,
-}
-
-impl Table {
-    /// The committed rows one by one.
-    pub fn rows(&self) -> impl Iterator<Item = (RowKind, Seq, Vec<Value>)> + '_ {
-        let rows = self.batches.iter().flat_map(|b| (0..b.rows).map(move |i| (b, i)));
-        rows.map(|(b, i)| (b.kind(i), b.seqs.at(i), b.row(i)))
-    }
-}
-
 /// A simulated run. A clone is an independent copy: the way to seek and to fork.
 #[derive(Clone)]
 pub struct Sim {
@@ -106,12 +108,22 @@ pub struct Sim {
     now: VirtualTime,
     step: u64,
     chance: u64,
-    /// When the last element of each channel arrives: channels keep their order.
-    last_delivery: Vec<u64>,
+    links: Vec<Link>,
     coordinator: Coordinator,
     /// Completed checkpoints, oldest first.
     store: Vec<(u64, Rc<[u8]>)>,
+    /// Where a recovery finds them.
+    disk: Disk,
     tables: Vec<Table>,
+    writers: Vec<Writer>,
+    /// How often the job has been started again.
+    life: u64,
+    /// The checkpoint that closes the job has been committed, as far as the coordinator goes.
+    last_committed: bool,
+    /// Sources have nothing any more up to this place.
+    forgotten: Seq,
+    /// Faults that wait for an event.
+    waiting: Vec<Waiting>,
     state: State,
     inputs_done: bool,
     /// The furthest place in the stream that was ever read.
@@ -140,10 +152,16 @@ impl Sim {
             ties: 0,
             step: 0,
             chance: hash_u64(job.graph.header.seed ^ 0x5EED),
-            last_delivery: vec![0; job.graph.channels.len()],
+            links: vec![Link::default(); job.graph.channels.len()],
             coordinator: Coordinator::default(),
             store: Vec::new(),
+            disk: Disk::default(),
             tables: job.graph.sinks().iter().map(|_| Table::default()).collect(),
+            writers: job.graph.sinks().iter().map(|_| Writer::default()).collect(),
+            life: 0,
+            last_committed: false,
+            forgotten: 0,
+            waiting: Vec::new(),
             state: State::Running,
             inputs_done: false,
             furthest: 0,
@@ -175,11 +193,6 @@ impl Sim {
     /// What a recovery keeps and reads again.
     pub fn guarantee(&self) -> Guarantee {
         self.guarantee
-    }
-
-    /// Lets none of the faults strike that are to come.
-    pub fn spare(&mut self) {
-        self.upcoming.retain(|_, u| !matches!(u, Upcoming::Fault(_)));
     }
 
     /// The job.
@@ -225,6 +238,7 @@ impl Sim {
         let Some(((at, _), upcoming)) = self.upcoming.pop_first() else { return false };
         self.now = VirtualTime(at.max(self.now.0));
         self.step += 1;
+        let before = trace.len();
         if let Err(error) = self.happen(upcoming, trace) {
             self.note(
                 trace,
@@ -234,13 +248,16 @@ impl Sim {
             self.upcoming.clear();
             self.state = State::Failed(*error);
         }
+        self.strike_behind(&trace[before..]);
         true
     }
 
     fn happen(&mut self, upcoming: Upcoming, trace: &mut Vec<Event>) -> Result<()> {
         match upcoming {
             Upcoming::Source => self.arrive(trace),
-            Upcoming::Deliver(channel, element) => self.receive(channel, element, trace),
+            Upcoming::Deliver(channel, number, element) => {
+                self.arrived(channel, number, element, trace)
+            }
             Upcoming::CheckpointTimer => self.checkpoint_due(trace),
             Upcoming::Stored(checkpoint) => {
                 self.stored(checkpoint, trace);
@@ -255,6 +272,14 @@ impl Sim {
                 Ok(())
             }
             Upcoming::Restart => self.restart(trace),
+            Upcoming::Write(sink) => {
+                self.write_again(sink, trace);
+                Ok(())
+            }
+            Upcoming::Zombie(write) => {
+                self.apply(write, trace);
+                Ok(())
+            }
         }
     }
 
@@ -363,7 +388,8 @@ impl Sim {
         trace: &mut Vec<Event>,
         work: impl FnOnce(&mut Task, &mut Effects) -> Result<()>,
     ) -> Result<()> {
-        let mut fx = Effects { trace: (!self.quiet).then(Vec::new), ..Effects::default() };
+        let told = !self.quiet || self.listens();
+        let mut fx = Effects { trace: told.then(Vec::new), ..Effects::default() };
         let result = work(&mut self.tasks[usize::from(task)], &mut fx);
         self.fuel += fx.fuel;
         for what in fx.trace.take().into_iter().flatten() {
@@ -373,12 +399,12 @@ impl Sim {
         if !self.guarantee.stages() {
             self.show(task, trace);
         }
+        // A write that hangs has brought the job down.
+        if self.state == State::Down {
+            return Ok(());
+        }
         for (channel, element) in fx.sends {
-            let delay = 100 + self.chance(1_900);
-            let slot = &mut self.last_delivery[usize::from(channel)];
-            let at = self.now.after(delay).0.max(*slot + 1);
-            *slot = at;
-            self.plan(at, Upcoming::Deliver(channel, element));
+            self.send(channel, element, trace);
         }
         if let Some((checkpoint, bytes)) = fx.snapshot {
             self.acknowledge(checkpoint, task, bytes, trace);

@@ -1,10 +1,12 @@
 //! Crash and recovery: what was in memory is gone; the newest checkpoint and a replay bring it back.
 
-use super::fault::{Fault, What as FaultKind};
+use super::link::Link;
+use super::outside::{Table, Writer};
 use super::{Sim, State, Upcoming};
 use crate::batch::{NO_CLOCK, Stair};
-use crate::error::Result;
+use crate::error::{Diagnostic, Result};
 use crate::operator::wrong_state;
+use crate::seeded::seeded;
 use crate::snapshot::{INLET, Opened, PLAN};
 use crate::source::inlet::Position;
 use crate::time::EventTime;
@@ -12,40 +14,87 @@ use crate::trace::{COORDINATOR, Event, What};
 use crate::unarchive;
 
 impl Sim {
-    /// Places a fault in the future; one of the past strikes at once.
-    pub fn place(&mut self, fault: Fault) {
-        let at = fault.at.resolve(self.inlet.start(), self.now);
-        self.plan(at.0, Upcoming::Fault(fault));
-    }
-
-    pub(super) fn strike(&mut self, fault: &Fault, trace: &mut Vec<Event>) {
-        let FaultKind::Crash { task } = fault.what;
-        self.note(trace, COORDINATOR, What::Fault { fault: fault.to_string() });
-        self.crash(task, trace);
-    }
-
     /// A task dies, and with it the job: everything in memory is gone until the restart.
     pub fn crash(&mut self, task: u16, trace: &mut Vec<Event>) {
+        self.disk.abort();
+        self.go_down(task, trace);
+    }
+
+    /// The coordinator dies. What it has begun to write is written, since the store lives on.
+    pub(super) fn crash_coordinator(&mut self, trace: &mut Vec<Event>) {
+        let writing = self.disk.writing();
+        self.go_down(COORDINATOR, trace);
+        self.coordinator.forget(self.disk.last_name().max(writing.unwrap_or(0)));
+        if let Some(checkpoint) = writing {
+            let delay = 1_000 + self.chance(4_000);
+            self.plan(self.now.after(delay).0, Upcoming::Stored(checkpoint));
+        }
+    }
+
+    /// The store loses its power and is away for some microseconds.
+    pub(super) fn crash_store(&mut self, away: u64, trace: &mut Vec<Event>) {
+        self.disk.lose_power(self.now.after(away).0);
+        self.note_store(0, "power is lost", trace);
+    }
+
+    fn go_down(&mut self, task: u16, trace: &mut Vec<Event>) {
         let under_way = self.upcoming.values().filter(|u| matches!(u, Upcoming::Deliver(..)));
-        let lost_messages =
-            under_way.count() as u64 + self.tasks.iter().map(|t| t.waiting() as u64).sum::<u64>();
-        let lost_rows = self.tasks.iter().map(|t| t.uncommitted()).sum();
+        let lost_messages = under_way.count() as u64
+            + self.links.iter().map(|l| l.waiting() as u64).sum::<u64>()
+            + self.tasks.iter().map(|t| t.waiting() as u64).sum::<u64>();
+        let lost_rows = self.tasks.iter().map(|t| t.uncommitted()).sum::<u64>()
+            + self.writers.iter().map(Writer::waiting).sum::<u64>();
         self.note(trace, task, What::Crash { lost_messages, lost_rows });
-        self.upcoming.retain(|_, u| matches!(u, Upcoming::Fault(_)));
+        let stays = seeded("elements-outlive-a-crash");
+        self.upcoming.retain(|_, u| match u {
+            Upcoming::Fault(_) | Upcoming::Zombie(_) => true,
+            Upcoming::Deliver(..) => stays,
+            _ => false,
+        });
         self.coordinator.abort();
+        for writer in &mut self.writers {
+            writer.clear();
+        }
         self.state = State::Down;
         let delay = self.job.restart_delay;
         self.plan(self.now.after(delay).0, Upcoming::Restart);
     }
 
-    /// Starts the job again from the newest checkpoint, or with nothing and from the place that was reached.
+    /// Starts the job again from the newest checkpoint that is whole, or with nothing and from the place that was
+    /// reached.
     pub(super) fn restart(&mut self, trace: &mut Vec<Event>) -> Result<()> {
+        if self.job.restarts.is_some_and(|most| self.life >= most) {
+            let message = format!("the job has crashed once more after {} restarts", self.life);
+            return Err(Diagnostic::new("run.restarts", message).hint(
+                "raise 'restart-strategy.fixed-delay.attempts', or find what makes it crash",
+            ));
+        }
         if !self.guarantee.replays() {
+            self.live_again();
             self.note(trace, COORDINATOR, What::Restore { checkpoint: 0 });
             return self.go_on(trace);
         }
-        let newest = self.store.last().cloned();
+        if self.disk.back_at() > self.now.0 && seeded("a-store-that-is-away-is-empty") {
+            self.live_again();
+            self.anew()?;
+            self.tables.iter_mut().for_each(Table::forget);
+            self.note(trace, COORDINATOR, What::Restore { checkpoint: 0 });
+            return self.resume(None, trace);
+        }
+        if self.disk.back_at() > self.now.0 {
+            self.note_store(0, "away", trace);
+            self.plan(self.disk.back_at(), Upcoming::Restart);
+            return Ok(());
+        }
+        self.live_again();
+        let (newest, damaged) = self.disk.newest();
+        for (checkpoint, reason) in damaged {
+            self.note_store(checkpoint, &reason, trace);
+        }
         let checkpoint = newest.as_ref().map_or(0, |(id, _)| *id);
+        if seeded("recovery-without-the-newest") {
+            self.tables.iter_mut().for_each(Table::forget);
+        }
         self.note(trace, COORDINATOR, What::Restore { checkpoint });
         let bytes = newest.map(|(_, bytes)| bytes);
         self.resume(bytes.as_deref(), trace)
@@ -60,6 +109,7 @@ impl Sim {
         self.note(trace, COORDINATOR, What::Restore { checkpoint });
         self.upcoming.retain(|_, u| matches!(u, Upcoming::Fault(_)));
         self.store.push((checkpoint, bytes.into()));
+        self.disk.put(checkpoint, bytes.into());
         self.resume(Some(bytes), trace)
     }
 
@@ -70,9 +120,16 @@ impl Sim {
         let known: Vec<_> =
             tasks.iter().map(|&t| self.tasks[usize::from(t)].source().cloned()).collect();
         self.anew()?;
+        if seeded("at-most-once-reads-again") {
+            let beginning = self.inlet.beginning();
+            self.inlet.seek(&beginning)?;
+        }
         let seq = self.inlet.position().seq;
         for (source, (task, known)) in tasks.into_iter().zip(known).enumerate() {
             let Some(known) = known else { continue };
+            if seeded("at-most-once-forgets-its-watermark") {
+                continue;
+            }
             let watermark = known.watermark();
             self.tasks[usize::from(task)].go_on_from(known);
             let stair = Stair { row: 0, watermark, seq, idle: false, clock: NO_CLOCK };
@@ -92,8 +149,11 @@ impl Sim {
     fn anew(&mut self) -> Result<()> {
         let job = &self.job;
         self.tasks = job.graph.build(&job.partitions, &job.guests, &job.sandbox)?;
-        self.last_delivery.fill(0);
+        if !seeded("channels-count-on") {
+            self.links.iter_mut().for_each(Link::clear);
+        }
         self.inputs_done = false;
+        self.last_committed = false;
         self.state = State::Running;
         Ok(())
     }
@@ -108,20 +168,51 @@ impl Sim {
                 return Err(wrong_state("the plan"));
             }
             position = unarchive!(Position, snapshot.section(INLET)?)?;
+            if seeded("sources-go-back-to-the-beginning") {
+                position = self.inlet.beginning();
+            }
             for task in &mut self.tasks {
+                if seeded("the-last-task-is-forgotten") && task.name.ends_with("/1") {
+                    continue;
+                }
                 task.restore(snapshot.section(&task.name)?)?;
             }
-            self.coordinator.resume_after(snapshot.checkpoint);
+            self.coordinator.resume_after(snapshot.checkpoint, position.seq);
             let latest = position.partitions.iter().map(|p| p.last_arrival).max().unwrap_or(0);
             self.now.0 = self.now.0.max(latest);
-            self.replayed(&position, trace);
-            self.inlet.seek(&position)?;
-            self.commit(snapshot.checkpoint, trace);
+            self.go_back(&position, trace)?;
+            if !seeded("no-second-commit") {
+                self.commit(snapshot.checkpoint, trace);
+            }
         } else {
-            self.replayed(&position, trace);
-            self.inlet.seek(&position)?;
+            self.go_back(&position, trace)?;
         }
-        self.start_sources();
+        if self.state == State::Running {
+            self.start_sources();
+        }
+        Ok(())
+    }
+
+    /// Has the sources read again from a position on, if they still can.
+    fn go_back(&mut self, position: &Position, trace: &mut Vec<Event>) -> Result<()> {
+        self.replayed(position, trace);
+        if !seeded("sources-do-not-go-back") {
+            self.inlet.seek(position)?;
+        }
+        let oldest = self.inlet.peek().ok().flatten();
+        let old = |retention: u64| {
+            position.seq < self.furthest
+                && oldest.is_some_and(|at| at.0.saturating_add(retention) < self.now.0)
+        };
+        if position.seq < self.forgotten || self.job.retention.is_some_and(old) {
+            let message = format!(
+                "the job would have to read again from place {} of its input on, and the sources no longer have that",
+                position.seq + 1
+            );
+            return Err(Diagnostic::new("source.retention", message).hint(
+                "let sources keep records for longer ('highwater.source.retention'), or keep more checkpoints                  ('state.checkpoints.num-retained')",
+            ));
+        }
         Ok(())
     }
 

@@ -14,6 +14,7 @@ use crate::expr::guest::Called;
 use crate::expr::{self, Expr};
 use crate::operator::{Output, wrong_state};
 use crate::schema::SchemaRef;
+use crate::seeded::seeded;
 use crate::time::EventTime;
 use crate::trace::What;
 use crate::watermark::{Activity, MinWatermark, Pace, Said};
@@ -458,7 +459,10 @@ impl Ingest {
         if state.watermark.len() != parts || state.since.len() != parts {
             return Err(wrong_state(&self.table));
         }
-        (self.state, self.bad) = (state.watermark, state.bad);
+        self.bad = state.bad;
+        if !seeded("a-source-forgets-its-watermark") {
+            self.state = state.watermark;
+        }
         (self.now, self.since) = (state.now, state.since);
         Ok(())
     }

@@ -47,6 +47,22 @@ pub const SETTINGS: &[Setting] = &[
         OptionValue::Duration,
         "How long a job that crashed waits before it starts again, 1 s by default.",
     ),
+    setting(
+        "restart-strategy.fixed-delay.attempts",
+        OptionValue::Positive,
+        "How often a job that crashed is started again; as often as it takes by default.",
+    ),
+    setting(
+        "state.checkpoints.num-retained",
+        OptionValue::Positive,
+        "How many checkpoints are kept, so that there is an older one when one is damaged; 3 by default.",
+    ),
+    setting(
+        "highwater.source.retention",
+        OptionValue::Duration,
+        "For how long sources can read a record again; a recovery that would go back further fails. For ever by \
+         default.",
+    ),
     setting("parallelism.default", OptionValue::Positive, "How many subtasks an operator runs as."),
     setting(
         "pipeline.max-parallelism",

@@ -11,6 +11,7 @@ use super::Element;
 use crate::batch::{Batch, NO_CLOCK, Seq, Stair};
 use crate::operator::{Merged, Run};
 use crate::schema::SchemaRef;
+use crate::seeded::seeded;
 use crate::time::EventTime;
 use crate::watermark::{Activity, MinWatermark};
 
@@ -138,12 +139,25 @@ impl Gate {
 
     /// The next thing to let through, if its turn has come.
     pub fn release(&mut self) -> Option<Passed> {
+        let early = seeded("one-barrier-is-enough");
+        if early && self.channels[0].blocked() && self.channels.len() > 1 {
+            let Some(Element::Barrier(id)) = self.channels[0].queue.pop_front() else {
+                return None;
+            };
+            for channel in &mut self.channels[1..] {
+                channel.queue.retain(|element| !matches!(element, Element::Barrier(_)));
+            }
+            return Some(Passed::Barrier(id));
+        }
         if self.channels.iter().all(Channel::blocked) {
             let mut checkpoint = 0;
             for channel in &mut self.channels {
                 if let Some(Element::Barrier(id)) = channel.queue.pop_front() {
                     checkpoint = id;
                 }
+            }
+            if seeded("rows-behind-a-barrier-are-dropped") {
+                self.channels.iter_mut().for_each(|channel| channel.queue.clear());
             }
             return Some(Passed::Barrier(checkpoint));
         }
@@ -352,6 +366,9 @@ impl Gate {
             channel.queue.clear();
         }
         (self.watermark, self.clock, self.upto) = (state.watermark, state.clock, state.upto);
+        if seeded("a-gate-forgets-its-watermark") {
+            self.watermark = MinWatermark::new(channels);
+        }
         self.ticked = false;
         true
     }

@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::key::{self, KeyColumns, KeyOrder};
 use crate::operator::{Operator, Output, wrong_state};
 use crate::schema::SchemaRef;
+use crate::seeded::seeded;
 use crate::snapshot::bytes::{Pieces, Reader, put, put_bytes, put_signed};
 use crate::time::{Alignment, EventTime};
 use crate::trace::What;
@@ -106,7 +107,9 @@ impl AlignedAggregate {
     /// Moves the watermark: fires what it closes, then passes the steps on.
     fn advance(&mut self, stair: Stair, pending: &mut Vec<Stair>, upto: Seq, out: &mut Output) {
         self.watermark = stair.watermark;
-        let (from, open) = (self.open, self.alignment.first_open(stair.watermark));
+        let early = i64::from(seeded("windows-a-moment-too-early"));
+        let reached = EventTime(stair.watermark.0.saturating_add(early));
+        let (from, open) = (self.open, self.alignment.first_open(reached));
         let mut fired = Vec::new();
         let mut next = from;
         while let Some(window) = self.panes.next_window((next, open), self.alignment.overlap()) {
@@ -195,6 +198,9 @@ impl Operator for AlignedAggregate {
         }
         self.watermark = EventTime(reader.signed()?);
         self.open = self.alignment.first_open(self.watermark);
+        if seeded("windows-forget-how-far-they-are") {
+            self.open = self.alignment.first_open(EventTime::MIN);
+        }
         self.next_window = reader.number()?;
         self.numbers.clear();
         for _ in 0..reader.count()? {

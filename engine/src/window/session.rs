@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::key::{self, KeyColumns, KeyOrder, KeyTable};
 use crate::operator::{Operator, Output, wrong_state};
 use crate::schema::SchemaRef;
+use crate::seeded::seeded;
 use crate::snapshot::bytes::Pieces;
 use crate::time::EventTime;
 use crate::trace::What;
@@ -168,7 +169,8 @@ impl SessionAggregate {
     /// Finds where a record belongs; a single session it belongs to grows at once.
     #[inline]
     fn place(&mut self, id: u32, time: i64) -> Placed {
-        let (start, end) = (time, time.saturating_add(self.gap));
+        let short = i64::from(seeded("a-gap-a-moment-too-short"));
+        let (start, end) = (time, time.saturating_add(self.gap - short));
         let sessions = &mut self.open[id as usize];
         // Sessions that overlap or touch the record's own become one with it.
         let all = sessions.all_mut();

@@ -21,6 +21,7 @@ mod sandbox;
 mod scalars;
 mod schedule;
 mod sessions;
+mod snapshots;
 mod state;
 mod stream;
 mod suppress;

@@ -1,0 +1,67 @@
+//! Trials: a job run from its beginning to its end under some guarantee and some faults, as fast as that goes.
+
+use super::delivery::Delivery;
+use super::{Guarantee, Rows, Session};
+use crate::error::Result;
+use crate::sim::State;
+use crate::sim::fault::Fault;
+use crate::trace::Event;
+
+/// Steps after which a run counts as one that does not end, as a multiple of those of a run without faults.
+const PATIENCE: u64 = 200;
+
+/// What has come of a trial.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// What the job promised.
+    pub guarantee: Guarantee,
+    /// Steps done.
+    pub steps: u64,
+    /// Why it stopped before its end: the error's code and message.
+    pub stopped: Option<(String, String)>,
+    /// All that happened.
+    pub events: Vec<Event>,
+    /// What the sinks show.
+    pub tables: Vec<Rows>,
+    /// When it ended, virtual time in microseconds since 1970.
+    pub at: u64,
+}
+
+impl Session {
+    /// Runs the job from its beginning, in a world where no faults strike but these, for at most
+    /// `calm * 200 + 100,000` steps; `calm`: the steps of a run without faults, 0 when they are not known.
+    ///
+    /// # Errors
+    /// When a line is no fault.
+    pub fn trial(&self, guarantee: Guarantee, faults: &[String], calm: u64) -> Result<Trial> {
+        let header = &self.sim.job().graph.header;
+        let faults: Vec<Fault> =
+            faults.iter().map(|line| Fault::parse(line, header)).collect::<Result<_>>()?;
+        let beginning = self.keyframes.first().expect("the beginning is always kept");
+        let mut sim = beginning.sim.clone().promising(guarantee);
+        sim.spare();
+        for fault in faults {
+            sim.place(fault);
+        }
+        let mut events = Vec::new();
+        let most = calm.saturating_mul(PATIENCE).saturating_add(100_000);
+        while sim.step_count() < most && sim.step(&mut events) {}
+        let stopped = match sim.state() {
+            State::Finished => None,
+            State::Failed(error) => Some((error.code.to_owned(), error.message.clone())),
+            State::Running | State::Down => {
+                Some(("run.endless".to_owned(), "it comes to no end".to_owned()))
+            }
+        };
+        let (steps, at) = (sim.step_count(), sim.now().0);
+        Ok(Trial { guarantee, steps, stopped, events, tables: Rows::of(&sim), at })
+    }
+}
+
+impl Trial {
+    /// Its sinks' rows against those of a trial without faults.
+    pub fn against(&self, calm: &Trial) -> Vec<Delivery> {
+        let both = calm.tables.iter().zip(&self.tables);
+        both.map(|(expected, delivered)| Delivery::of(expected, delivered)).collect()
+    }
+}

@@ -1,0 +1,186 @@
+//! The snapshot store: a folder on a disk that may fail in every way that disks do.
+//!
+//! A snapshot is written under a passing name, brought to the disk (fsync), given its name (rename), and the
+//! folder is brought to the disk, too: only then has it been written. A name is never used again. What is read
+//! back right after a write comes from the cache; a recovery reads the disk. The kinds of failure are those of
+//! TigerBeetle's storage faults and of the studies of fsync that the README names.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use crate::seeded::seeded;
+use crate::snapshot::Opened;
+
+/// What may happen to the next snapshot that is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mishap {
+    /// Half of it comes to the disk.
+    Torn,
+    /// Nothing of it does.
+    Lost,
+    /// All but one bit.
+    Flipped,
+    /// It is written over the one before it.
+    Misdirected,
+    /// Its name leads to what the one before it held.
+    Stale,
+    /// ENOSPC.
+    Full,
+    /// EIO on write.
+    WriteError,
+    /// EIO on fsync.
+    FsyncError,
+    /// EIO on rename.
+    RenameError,
+    /// EIO on the fsync of the folder.
+    FolderError,
+}
+
+/// A snapshot in the folder, by what of it would outlive a loss of power.
+#[derive(Clone)]
+struct File {
+    /// What a read gives.
+    content: Rc<[u8]>,
+    /// Its bytes are on the disk.
+    synced: bool,
+    /// Its name is, too.
+    named: bool,
+}
+
+/// A snapshot and the checkpoint that it is of.
+pub(super) type Stored = (u64, Rc<[u8]>);
+
+/// The store.
+#[derive(Clone, Default)]
+pub(super) struct Disk {
+    /// By the checkpoint that the file is named after.
+    files: BTreeMap<u64, File>,
+    mishaps: VecDeque<Mishap>,
+    /// What is being written.
+    writing: Option<Stored>,
+    /// When it is there again, virtual time.
+    back_at: u64,
+}
+
+impl Disk {
+    /// Something will befall the next snapshot.
+    pub(super) fn mishap(&mut self, what: Mishap) {
+        self.mishaps.push_back(what);
+    }
+
+    /// Nothing will.
+    pub(super) fn calm(&mut self) {
+        self.mishaps.clear();
+    }
+
+    /// Begins to write a snapshot.
+    pub(super) fn begin(&mut self, checkpoint: u64, bytes: Rc<[u8]>) {
+        self.writing = Some((checkpoint, bytes));
+    }
+
+    /// Writes no more on what it was writing.
+    pub(super) fn abort(&mut self) {
+        self.writing = None;
+    }
+
+    /// The checkpoint that is being written.
+    pub(super) fn writing(&self) -> Option<u64> {
+        self.writing.as_ref().map(|(checkpoint, _)| *checkpoint)
+    }
+
+    /// Puts a snapshot there that was made elsewhere.
+    pub(super) fn put(&mut self, checkpoint: u64, bytes: Rc<[u8]>) {
+        self.files.insert(checkpoint, File { content: bytes, synced: true, named: true });
+    }
+
+    /// Finishes what is being written: its bytes, or what went wrong.
+    pub(super) fn finish(&mut self, now: u64) -> Result<Stored, &'static str> {
+        let (checkpoint, bytes) = self.writing.take().ok_or("there is nothing to write")?;
+        if now < self.back_at {
+            return Err("the store is away");
+        }
+        let mishap = self.mishaps.pop_front();
+        let before = self.files.keys().next_back().copied();
+        let old = before.and_then(|b| self.files.get(&b)).map(|file| file.content.clone());
+        match mishap {
+            Some(Mishap::Full) => return Err("ENOSPC: no space left on the device"),
+            Some(Mishap::WriteError) => return Err("EIO: write"),
+            // What a failed fsync leaves nobody knows; the file has no name yet, so nobody will read it.
+            Some(Mishap::FsyncError) => return Err("EIO: fsync"),
+            Some(Mishap::RenameError) => return Err("EIO: rename"),
+            _ => {}
+        }
+        let content = match mishap {
+            Some(Mishap::Torn) => bytes[..bytes.len() / 2].into(),
+            Some(Mishap::Lost) => Rc::from([]),
+            Some(Mishap::Flipped) => flipped(&bytes),
+            Some(Mishap::Stale) => old.unwrap_or_else(|| Rc::from([])),
+            _ => bytes.clone(),
+        };
+        let misdirected = before.filter(|_| mishap == Some(Mishap::Misdirected));
+        let name = misdirected.unwrap_or(checkpoint);
+        let named = mishap != Some(Mishap::FolderError);
+        let named_for_good = named && !seeded("skip-the-folder-fsync");
+        let synced = !seeded("skip-the-fsync");
+        self.files.insert(name, File { content, synced, named: named_for_good });
+        if !named {
+            return Err("EIO: fsync of the folder");
+        }
+        Ok((checkpoint, bytes))
+    }
+
+    /// Keeps the newest so many and throws the others away; the oldest that is kept.
+    pub(super) fn keep(&mut self, count: usize) -> Option<u64> {
+        while self.files.len() > count.max(1) {
+            self.files.pop_first();
+        }
+        self.files.keys().next().copied()
+    }
+
+    /// The power is gone: what was not on the disk is, too.
+    pub(super) fn lose_power(&mut self, back_at: u64) {
+        self.writing = None;
+        self.files.retain(|_, file| file.named && file.synced);
+        self.back_at = self.back_at.max(back_at);
+    }
+
+    /// When it can be read; now unless it is away.
+    pub(super) fn back_at(&self) -> u64 {
+        self.back_at
+    }
+
+    /// The number after all names that were ever given, as far as the folder tells.
+    pub(super) fn last_name(&self) -> u64 {
+        self.files.keys().next_back().copied().unwrap_or(0)
+    }
+
+    /// The newest snapshot that is whole and what its name says; for each newer one what is wrong with it.
+    pub(super) fn newest(&self) -> (Option<Stored>, Vec<(u64, String)>) {
+        let mut damaged = Vec::new();
+        for (&name, file) in self.files.iter().rev() {
+            match Opened::read(&file.content) {
+                Ok(opened) if opened.checkpoint == name => {
+                    return (Some((name, file.content.clone())), damaged);
+                }
+                Ok(opened) => {
+                    damaged.push((name, format!("it holds checkpoint {}", opened.checkpoint)));
+                }
+                Err(error) => {
+                    damaged.push((name, error.message.clone()));
+                    if seeded("no-older-checkpoint") {
+                        return (Some((name, file.content.clone())), damaged);
+                    }
+                }
+            }
+        }
+        (None, damaged)
+    }
+}
+
+/// The bytes with one bit turned, in the middle of them.
+fn flipped(bytes: &[u8]) -> Rc<[u8]> {
+    let mut bytes = bytes.to_vec();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x10;
+    bytes.into()
+}

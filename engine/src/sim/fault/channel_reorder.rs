@@ -1,0 +1,19 @@
+//! An element that is overtaken.
+
+use super::{Aim, Kind, Target};
+use crate::sim::Sim;
+use crate::sim::link::Disturbance;
+use crate::trace::Event;
+
+/// `reorder`
+pub const KIND: Kind = Kind {
+    name: "reorder",
+    target: Target::Channel,
+    lasts: None,
+    means: "The next element of the channel is overtaken by those behind it, which wait for it.",
+    strike,
+};
+
+fn strike(sim: &mut Sim, aim: Aim, _: &mut Vec<Event>) {
+    sim.disturb(aim.number, Disturbance::Reorder);
+}

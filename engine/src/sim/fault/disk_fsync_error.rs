@@ -1,0 +1,19 @@
+//! EIO on fsync.
+
+use super::{Aim, Kind, Target};
+use crate::sim::Sim;
+use crate::sim::disk::Mishap;
+use crate::trace::Event;
+
+/// `fsync-error`
+pub const KIND: Kind = Kind {
+    name: "fsync-error",
+    target: Target::Nothing,
+    lasts: None,
+    means: "The next snapshot's fsync fails: what is on the disk nobody knows.",
+    strike,
+};
+
+fn strike(sim: &mut Sim, _: Aim, _: &mut Vec<Event>) {
+    sim.disk.mishap(Mishap::FsyncError);
+}

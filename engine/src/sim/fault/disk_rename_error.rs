@@ -1,0 +1,19 @@
+//! EIO on rename.
+
+use super::{Aim, Kind, Target};
+use crate::sim::Sim;
+use crate::sim::disk::Mishap;
+use crate::trace::Event;
+
+/// `rename-error`
+pub const KIND: Kind = Kind {
+    name: "rename-error",
+    target: Target::Nothing,
+    lasts: None,
+    means: "The next snapshot cannot be given its name.",
+    strike,
+};
+
+fn strike(sim: &mut Sim, _: Aim, _: &mut Vec<Event>) {
+    sim.disk.mishap(Mishap::RenameError);
+}

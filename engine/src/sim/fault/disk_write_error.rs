@@ -1,0 +1,19 @@
+//! EIO on write.
+
+use super::{Aim, Kind, Target};
+use crate::sim::Sim;
+use crate::sim::disk::Mishap;
+use crate::trace::Event;
+
+/// `write-error`
+pub const KIND: Kind = Kind {
+    name: "write-error",
+    target: Target::Nothing,
+    lasts: None,
+    means: "The next snapshot's write fails.",
+    strike,
+};
+
+fn strike(sim: &mut Sim, _: Aim, _: &mut Vec<Event>) {
+    sim.disk.mishap(Mishap::WriteError);
+}

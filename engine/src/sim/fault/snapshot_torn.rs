@@ -1,0 +1,19 @@
+//! Half a snapshot.
+
+use super::{Aim, Kind, Target};
+use crate::sim::Sim;
+use crate::sim::disk::Mishap;
+use crate::trace::Event;
+
+/// `snapshot-torn`
+pub const KIND: Kind = Kind {
+    name: "snapshot-torn",
+    target: Target::Nothing,
+    lasts: None,
+    means: "Only half of the next snapshot comes to the disk, and nobody is told.",
+    strike,
+};
+
+fn strike(sim: &mut Sim, _: Aim, _: &mut Vec<Event>) {
+    sim.disk.mishap(Mishap::Torn);
+}

@@ -1,0 +1,81 @@
+//! Faults placed: at a time, or behind an event.
+
+use super::fault::{At, Fault};
+use super::link::Link;
+use super::outside::Writer;
+use super::{Sim, Upcoming};
+use crate::key::hash_u64;
+use crate::trace::{COORDINATOR, Event, What};
+
+/// A fault that waits for an event.
+#[derive(Clone)]
+pub(super) struct Waiting {
+    event: String,
+    /// How many more of them there must be.
+    count: u64,
+    fault: Fault,
+}
+
+impl Sim {
+    /// Places a fault in the future; one of the past strikes at once.
+    pub fn place(&mut self, fault: Fault) {
+        let start = self.inlet.start();
+        let at = match &fault.at {
+            At::After(micros) => start.after(*micros),
+            At::Between(from, to) => {
+                // Drawn from the seed and the fault's own place among all, not from the schedule.
+                let drawn = hash_u64(self.job.graph.header.seed ^ hash_u64(self.ties));
+                start.after(from + drawn % (to - from).saturating_add(1))
+            }
+            At::Time(time) => *time,
+            At::Now => self.now,
+            At::On(event, count) => {
+                let (event, count) = (event.clone(), *count);
+                self.waiting.push(Waiting { event, count, fault });
+                return;
+            }
+        };
+        self.plan(at.0, Upcoming::Fault(fault));
+    }
+
+    /// Lets none of the faults strike that are to come.
+    pub fn spare(&mut self) {
+        self.upcoming.retain(|_, u| !matches!(u, Upcoming::Fault(_)));
+        self.waiting.clear();
+        self.links.iter_mut().for_each(Link::calm);
+        self.writers.iter_mut().for_each(Writer::calm);
+        self.disk.calm();
+    }
+
+    /// Whether a fault waits for what tasks do, so that they have to tell.
+    pub(super) fn listens(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Has those faults strike next that have waited for one of these events.
+    pub(super) fn strike_behind(&mut self, events: &[Event]) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        for event in events {
+            let name = event.what.name();
+            for waiting in &mut self.waiting {
+                if waiting.event == name {
+                    waiting.count = waiting.count.saturating_sub(1);
+                }
+            }
+        }
+        let all = std::mem::take(&mut self.waiting);
+        let (due, waiting): (Vec<Waiting>, _) = all.into_iter().partition(|w| w.count == 0);
+        self.waiting = waiting;
+        for Waiting { fault, .. } in due {
+            self.plan(self.now.0, Upcoming::Fault(fault));
+        }
+    }
+
+    /// A fault strikes.
+    pub(super) fn strike(&mut self, fault: &Fault, trace: &mut Vec<Event>) {
+        self.note(trace, COORDINATOR, What::Fault { fault: fault.to_string() });
+        (fault.kind.strike)(self, fault.aim, trace);
+    }
+}

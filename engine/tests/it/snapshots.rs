@@ -1,0 +1,82 @@
+//! Snapshots that are damaged, old or of another version.
+
+use std::path::PathBuf;
+
+use highwater_engine::session::Session;
+use highwater_engine::snapshot::{FORMAT, Opened};
+
+use crate::drivers::{open, options};
+use crate::stream::{records, scenario};
+
+/// Windows, a join, a running aggregate, ranks and sessions: much that can be held.
+const SCRIPT: &str = "\
+    CREATE TABLE windows (k STRING, n BIGINT) WITH ('connector' = 'print');\n\
+    CREATE TABLE visits (k STRING, n BIGINT) WITH ('connector' = 'print');\n\
+    CREATE TABLE sums (k STRING, v BIGINT) WITH ('connector' = 'print');\n\
+    CREATE TABLE pairs (k STRING, ts TIMESTAMP(3), other TIMESTAMP(3)) WITH ('connector' = 'print');\n\
+    CREATE TABLE best (k STRING, v INT) WITH ('connector' = 'print');\n\
+    INSERT INTO windows SELECT k, COUNT(*) AS n FROM TABLE(HOP(TABLE t, DESCRIPTOR(ts), \
+      INTERVAL '5' SECONDS, INTERVAL '20' SECONDS)) GROUP BY k, window_start, window_end;\n\
+    INSERT INTO visits SELECT k, COUNT(*) AS n FROM TABLE(SESSION(TABLE t PARTITION BY k, \
+      DESCRIPTOR(ts), INTERVAL '9' SECONDS)) GROUP BY k, window_start, window_end;\n\
+    INSERT INTO sums SELECT k, SUM(v) AS v FROM t GROUP BY k;\n\
+    INSERT INTO pairs SELECT a.k, a.ts, b.ts AS other FROM t AS a JOIN t AS b \
+      ON a.k = b.k AND a.g < b.g AND a.ts BETWEEN b.ts - INTERVAL '20' SECOND AND b.ts;\n\
+    INSERT INTO best SELECT k, v FROM t QUALIFY ROW_NUMBER() OVER (PARTITION BY k ORDER BY v DESC) <= 60;";
+
+fn job() -> Session {
+    let text = scenario(&records(160, 2), SCRIPT);
+    open(&format!("{text}\n```toml settings\nseed = 5\n```\n"), &options(2, 3))
+}
+
+/// The newest snapshot in the middle of a run.
+fn middle() -> Vec<u8> {
+    let mut job = job();
+    let steps = job.fork().finish().step;
+    job.step(steps / 2);
+    job.snapshot().expect("there is a checkpoint by then")
+}
+
+#[test]
+fn every_flipped_bit_and_every_cut_of_a_real_snapshot_is_found() {
+    let mut bytes = middle();
+    assert!(bytes.len() >= 8_192, "{}", bytes.len());
+    assert!(Opened::read(&bytes).is_ok());
+    for bit in 0..bytes.len() * 8 {
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        assert!(Opened::read(&bytes).is_err(), "bit {bit}");
+        bytes[bit / 8] ^= 1 << (bit % 8);
+    }
+    for end in 0..bytes.len() {
+        assert!(Opened::read(&bytes[..end]).is_err(), "cut at {end}");
+    }
+}
+
+/// What a version has written, later ones restore, or refuse by name. `UPDATE_EXPECT=1` writes the file of a new
+/// format.
+#[test]
+#[allow(clippy::disallowed_methods, reason = "whether to write is asked of whoever runs it")]
+fn a_snapshot_of_this_format_is_restored_from_now_on() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden");
+    let path = folder.join(format!("format-{FORMAT}.hwsn"));
+    if std::env::var_os("UPDATE_EXPECT").is_some() && !path.exists() {
+        std::fs::create_dir_all(&folder).expect("a folder");
+        std::fs::write(&path, middle()).expect("a file");
+    }
+    let bytes = std::fs::read(&path).expect("the golden snapshot");
+    let mut whole = job();
+    whole.finish();
+    let mut resumed = job();
+    resumed.restore(&bytes).expect("it is restored");
+    assert!(resumed.finish().finished);
+    for (whole, resumed) in whole.tables().iter().zip(resumed.tables()) {
+        let (whole, rest) = (whole.jsonl(), resumed.jsonl());
+        assert!(!rest.is_empty() && whole.ends_with(&rest), "{}", resumed.spec.table);
+    }
+    // The format stands behind the mark of four bytes.
+    let mut other = bytes;
+    other[4..8].copy_from_slice(&(FORMAT - 1).to_le_bytes());
+    let refused = job().restore(&other).expect_err("of another format");
+    assert_eq!(refused.code, "snapshot.version");
+    assert!(refused.message.contains(&format!("format {}", FORMAT - 1)), "{refused}");
+}
