@@ -6,13 +6,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use highwater_engine::batch::RowKind;
 use highwater_engine::session::{Fast, Files, Options, Rows, Session};
-use highwater_engine::value::Value;
-use highwater_oracle::Case;
 use highwater_oracle::batch::{self, Cell};
 use highwater_oracle::input::{Dice, Input, Record};
 use highwater_oracle::parts::Read;
 use highwater_oracle::pipeline::Node;
-use highwater_oracle::types::FIRST_DAY;
+use highwater_oracle::{Case, left};
 
 use crate::sandbox::Interpreter;
 
@@ -198,43 +196,6 @@ fn crashed(scenario: &str, options: &Options, dice: &mut Dice) -> Result<Rows, S
         return Err(format!("failed after {fault}: {:?}", status.failed));
     }
     Ok(session.tables()[0].clone())
-}
-
-/// The rows that a changelog leaves. A row is taken back only while it is there.
-fn left(rows: &Rows) -> Result<Vec<Vec<Cell>>, String> {
-    let mut left: BTreeMap<Vec<Cell>, usize> = BTreeMap::new();
-    for (kind, seq, values) in &rows.rows {
-        let cells: Vec<Cell> = values.iter().map(cell).collect();
-        match kind {
-            RowKind::Insert | RowKind::UpdateAfter => *left.entry(cells).or_default() += 1,
-            RowKind::UpdateBefore | RowKind::Delete => match left.get_mut(&cells) {
-                Some(count) if *count > 0 => *count -= 1,
-                _ => return Err(format!("{cells:?} is taken back at {seq}, but is not there")),
-            },
-        }
-    }
-    let repeat = |(row, count): (Vec<Cell>, usize)| std::iter::repeat_n(row, count);
-    Ok(left.into_iter().flat_map(repeat).collect())
-}
-
-fn cell(value: &Value) -> Cell {
-    match value {
-        Value::Null => Cell::Null,
-        Value::BigInt(v) => Cell::Number(*v),
-        Value::Int(v) => Cell::Number((*v).into()),
-        Value::Boolean(v) => Cell::Number((*v).into()),
-        Value::Date(v) => Cell::Number(i64::from(*v) - FIRST_DAY),
-        Value::Timestamp(v) => Cell::Time(*v),
-        // All others that are drawn are whole.
-        Value::Double(v) if v.fract() == 0.0 => Cell::Number(*v as i64),
-        Value::Decimal(v, scale) if v % 10_i128.pow((*scale).into()) == 0 => {
-            Cell::Number((v / 10_i128.pow((*scale).into())) as i64)
-        }
-        Value::String(text) if text.parse::<i64>().is_ok() => {
-            Cell::Number(text.parse().unwrap_or_default())
-        }
-        other => panic!("no column holds {other:?}"),
-    }
 }
 
 /// All times moved by as much.
