@@ -9,6 +9,7 @@ pub mod job;
 pub mod read_ahead;
 pub mod report;
 pub mod sandbox;
+pub mod simulation;
 pub mod table;
 pub mod threads;
 pub mod wasm_engine;

@@ -1,6 +1,7 @@
 //! `highwater help`: of a command, or on a topic.
 
 use clap::{Args, CommandFactory as _};
+use highwater_engine::sim::fault::KINDS;
 use highwater_engine::sql::{manual, profiles};
 
 use super::console::Console;
@@ -8,7 +9,8 @@ use super::{Cli, Done, Failure};
 
 #[derive(Args)]
 pub(super) struct HelpArgs {
-    /// A command, `sql` (the language), or `profiles` (whose small print can be followed)
+    /// A command, `sql` (the language), `faults` (what can be broken), or `profiles` (whose small print can be
+    /// followed)
     topic: Option<String>,
     /// Of `sql`: the statement, clause, function, option or setting to show
     #[arg(num_args = 0..)]
@@ -21,6 +23,7 @@ pub(super) fn help(args: &HelpArgs, console: &mut Console) -> Done {
         (None, _) => cli.render_long_help(),
         (Some("sql"), true) => return console.print(&manual::text()),
         (Some("sql"), false) => return entry(&args.entry.join(" "), console),
+        (Some("faults"), true) => return console.print(&faults()),
         (Some("profiles"), true) => return console.print(&profiles::table()),
         (Some(topic), true) => {
             // Built, so that the usage line knows the command's full name.
@@ -29,7 +32,9 @@ pub(super) fn help(args: &HelpArgs, console: &mut Console) -> Done {
                 Some(command) => command.render_long_help(),
                 None => {
                     console.say(&format!("error: no command or topic `{topic}`"));
-                    console.say("help: topics: `sql`, `profiles`; commands: see `highwater help`");
+                    console.say(
+                        "help: topics: `sql`, `faults`, `profiles`; commands: see `highwater help`",
+                    );
                     return Err(Failure::Input);
                 }
             }
@@ -41,6 +46,20 @@ pub(super) fn help(args: &HelpArgs, console: &mut Console) -> Done {
         }
     };
     console.print(&format!("{text}\n"))
+}
+
+/// Every kind of fault, as the registry has them.
+fn faults() -> String {
+    let mut text = "A line of a `faults` block says when and what:\n\n  \
+        at 12s …        so long after the job's start\n  \
+        at 5s..20s …    at a moment between, drawn from the seed\n  \
+        at 2024-05-01 12:00:07 …\n  \
+        on EVENT [N] …  right behind the N-th event of this name in the trace: `on checkpoint-start 2 …`\n\n"
+        .to_owned();
+    for kind in KINDS {
+        text += &format!("{}\n    {}\n", kind.syntax(), kind.means);
+    }
+    text
 }
 
 /// One entry of the language. Its name may have blanks, quoted or not.

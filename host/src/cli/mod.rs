@@ -15,6 +15,8 @@ mod help;
 mod input;
 mod progress;
 mod run;
+mod shrink;
+mod sim;
 mod sinks;
 mod state;
 mod torture;
@@ -53,6 +55,10 @@ enum Command {
     State(state::StateArgs),
     /// Crash a job at every step, and again at every step of the recovery, and compare its rows
     Torture(torture::TortureArgs),
+    /// Draw jobs and faults from seeds, run them under every guarantee, and check what comes of it
+    Sim(sim::SimArgs),
+    /// Cut a scenario in which a guarantee is broken, or a seed of `highwater sim`, down to the least that shows it
+    Shrink(shrink::ShrinkArgs),
     /// Measure the engine beside hand-written loops, its readers beside bare libraries
     Bench(bench::BenchArgs),
     /// Print help: of a command, or on a topic (`help sql`)
@@ -135,6 +141,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Why(args) => why::why(&args, &mut console),
         Command::State(args) => state::state(&args, &mut console),
         Command::Torture(args) => torture::torture(&args, &mut console),
+        Command::Sim(args) => sim::sim(&args, &mut console),
+        Command::Shrink(args) => shrink::shrink(&args, &mut console),
         Command::Bench(args) => bench::bench(&args, &mut console),
         Command::Help(args) => help::help(&args, &mut console),
     };

@@ -5,9 +5,10 @@ use std::fs;
 use std::sync::Arc;
 
 use highwater::sandbox::WasmtimeSandbox;
+use highwater::simulation;
 use highwater::wasm_engine::WasmEngine;
 use highwater_builder::{artifacts, workspace};
-use highwater_engine::session::{Options, Session};
+use highwater_engine::session::{Guarantee, Options, Session, Status};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -15,6 +16,8 @@ use crate::example::{self, Example};
 
 /// Crashes tried on every example.
 const CRASHES: u64 = 50;
+/// Seeds from which jobs and faults are drawn.
+const SEEDS: u64 = 200;
 
 fn mix(x: u64) -> u64 {
     let x = x.wrapping_mul(0x9E37_79B9_7F4A_7C15);
@@ -44,6 +47,10 @@ fn on_native(start: &Session, crash: &Crash) -> Value {
     }
     let status = session.finish();
     assert!(status.finished, "{:?}", status.failed);
+    digest(&status, &session)
+}
+
+fn digest(status: &Status, session: &Session) -> Value {
     let rows: String = session.tables().iter().map(|t| t.jsonl()).collect();
     json!({
         "step": status.step,
@@ -119,6 +126,35 @@ fn examples_are_equal_natively_and_in_wasmtime_with_and_without_crashes() {
     }
     let list = json!({ "runs": listed }).to_string();
     fs::write(workspace::output().join("replay.json"), list).expect("the list for the browser");
+}
+
+/// Jobs, knobs and faults drawn from seeds, under each guarantee in turn. Some of them stop before their end, on all
+/// hosts alike.
+#[test]
+fn drawn_jobs_with_faults_are_equal_natively_and_in_wasmtime() {
+    let bytes = fs::read(artifacts::engine().expect("engine.wasm builds")).expect("engine.wasm");
+    let mut engine =
+        WasmEngine::load(&bytes, Arc::new(WasmtimeSandbox::default())).expect("it loads");
+    let mut listed = Vec::new();
+    for (seed, guarantee) in (0..SEEDS).zip(Guarantee::ALL.into_iter().cycle()) {
+        let name = format!("seed-{seed}.md");
+        let text = simulation::scenario(seed, 0, guarantee).expect("the job is sound");
+        let example = example::with_text(&name, &text);
+        let mut session = native(&example);
+        let expected = digest(&session.finish(), &session);
+        let found = on_wasm(&mut engine, &example, &None);
+        assert_eq!(found, expected, "{name}");
+        listed.push(json!({
+            "example": name,
+            "script": text,
+            "files": {},
+            "options": {},
+            "injections": [],
+            "result": expected,
+        }));
+    }
+    let list = json!({ "runs": listed }).to_string();
+    fs::write(workspace::output().join("replay-seeds.json"), list).expect("the browser's list");
 }
 
 /// Rows committed after a snapshot was taken, as the resumed run commits them: with the rows of the

@@ -29,7 +29,7 @@ pub(super) const ASK: &str = "
 /// a run with a `script` of its own brings its text and, in hex by path, its `files`;
 /// `result` holds any of `step`, `hash`, `fuel`, `committed_rows`, `failed`, and as SHA-256 in hex
 /// `rows` (the jsonl bytes) and `snapshot` (the newest, or null).
-const EXPECTED: [&str; 2] = ["replay.json", "replay-hostile.json"];
+const EXPECTED: [&str; 3] = ["replay.json", "replay-hostile.json", "replay-seeds.json"];
 
 fn run(browser: &Browser, site: &Site) -> Result<()> {
     browser.go(&site.url())?;

@@ -1,0 +1,155 @@
+//! What is drawn from a seed: the pipeline and its records, the knobs of the job, lists of faults.
+
+use highwater_engine::session::{Guarantee, Options, Session, Trial};
+use highwater_engine::sim::fault::{KINDS, Kind, Target};
+use highwater_oracle::Case;
+use highwater_oracle::input::Dice;
+
+/// Events that faults strike behind, and up to which of them.
+const EVENTS: [(&str, u64); 16] = [
+    ("arrive", 30),
+    ("watermark", 12),
+    ("window-fire", 6),
+    ("join-match", 6),
+    ("stage", 8),
+    ("checkpoint-start", 4),
+    ("barrier", 8),
+    ("snapshot", 8),
+    ("checkpoint-complete", 4),
+    ("commit", 4),
+    ("fault", 2),
+    ("crash", 2),
+    ("restore", 2),
+    ("replay", 3),
+    ("store", 1),
+    ("sink-write", 1),
+];
+
+/// The setting by which sources forget.
+pub(super) const RETENTION: &str = "highwater.source.retention";
+
+/// A job drawn from a seed.
+#[derive(Clone, Debug)]
+pub struct Drawn {
+    /// The seed.
+    pub seed: u64,
+    /// The pipeline and its records.
+    pub case: Case,
+    /// Settings, by their keys.
+    pub settings: Vec<(&'static str, String)>,
+    /// Subtasks of keyed operators.
+    pub parallelism: u32,
+    /// Records that travel together.
+    pub batch_rows: u32,
+}
+
+impl Drawn {
+    /// Draws a job.
+    pub fn new(seed: u64) -> Drawn {
+        let case = Case::new(seed);
+        let mut dice = Dice(seed ^ 0x6B6E_6F62);
+        let interval = dice.of(&["700 ms", "2 s", "5 s", "9 s", "40 s"]).to_owned();
+        let delay = dice.of(&["1 ms", "300 ms", "1 s", "7 s"]).to_owned();
+        let kept = dice.of(&["1", "2", "3", "3"]).to_owned();
+        let mut settings = vec![
+            ("execution.checkpointing.interval", interval),
+            ("restart-strategy.fixed-delay.delay", delay),
+            ("state.checkpoints.num-retained", kept),
+        ];
+        if dice.once_in(8) {
+            settings.push((RETENTION, dice.of(&["10 s", "25 s"]).to_owned()));
+        }
+        let (parallelism, batch_rows) = (1 + dice.below(3) as u32, dice.of(&[1, 1, 2, 5, 40]));
+        Drawn { seed, case, settings, parallelism, batch_rows }
+    }
+
+    /// How the job is opened.
+    pub fn options(&self) -> Options {
+        Options {
+            seed: Some(self.seed),
+            parallelism: Some(self.parallelism),
+            batch_rows: Some(self.batch_rows),
+        }
+    }
+
+    /// The job as a scenario, with a block of these faults when there are some.
+    pub fn scenario(&self, faults: &[String]) -> String {
+        let set = |(key, value): &(&str, String)| format!("SET '{key}' = '{value}';\n");
+        let sets: String = self.settings.iter().map(set).collect();
+        let mut text = self.case.input.scenario(&format!("{sets}{}", self.case.script()));
+        if !faults.is_empty() {
+            text += &format!("\n```faults\n{}\n```\n", faults.join("\n"));
+        }
+        text
+    }
+
+    /// The whole as a file that opens anywhere: its knobs and its guarantee in it, too.
+    pub fn file(&self, guarantee: Guarantee, faults: &[String]) -> String {
+        let mut drawn = self.clone();
+        drawn.settings.push(("highwater.guarantee", guarantee.name().to_owned()));
+        let knobs = format!(
+            "\n```toml settings\nseed = {}\nparallelism = {}\nbatch-rows = {}\n```\n",
+            self.seed, self.parallelism, self.batch_rows
+        );
+        drawn.scenario(faults) + &knobs
+    }
+
+    /// One list of faults, of these kinds (all when there are none), for a job whose run without faults is known.
+    pub fn faults(
+        &self,
+        list: u64,
+        kinds: &[String],
+        session: &Session,
+        calm: &Trial,
+    ) -> Vec<String> {
+        let mut dice = Dice(self.seed.wrapping_mul(31) ^ (list + 1) << 40);
+        let chosen = |kind: &&Kind| kinds.is_empty() || kinds.iter().any(|name| name == kind.name);
+        let all: Vec<&Kind> = KINDS.iter().filter(chosen).collect();
+        let mut swarm: Vec<&Kind> = all.iter().copied().filter(|_| dice.once_in(3)).collect();
+        // Much of what is broken shows when the job comes back.
+        let crashes = all.iter().copied().filter(|kind| kind.name.starts_with("crash"));
+        if !dice.once_in(4) {
+            swarm.extend(crashes);
+        }
+        if swarm.is_empty() {
+            swarm.push(dice.of(&all));
+        }
+        let span = calm.at - calm.events.first().map_or(calm.at, |event| event.at);
+        let count = 1 + dice.below(6);
+        (0..count).filter_map(|_| fault(&mut dice, &swarm, session, span)).collect()
+    }
+}
+
+/// One fault as a line; none where there is nothing that it could strike.
+fn fault(dice: &mut Dice, kinds: &[&Kind], session: &Session, span: u64) -> Option<String> {
+    let kind = dice.of(kinds);
+    let target = match kind.target {
+        Target::Nothing => String::new(),
+        target => {
+            let names = target.names(session.header());
+            if names.is_empty() {
+                return None;
+            }
+            format!(" {}", dice.of(&names))
+        }
+    };
+    let moment = |dice: &mut Dice| dice.below(span / 1000 + 1);
+    let when = match dice.below(5) {
+        0 | 1 => format!("at {}ms", moment(dice)),
+        2 => {
+            let (a, b) = (moment(dice), moment(dice));
+            format!("at {}ms..{}ms", a.min(b), a.max(b))
+        }
+        _ => {
+            let (event, most) = dice.of(&EVENTS);
+            format!("on {event} {}", 1 + dice.below(most))
+        }
+    };
+    let lasts = match kind.lasts {
+        Some(_) if dice.once_in(2) => {
+            format!(" for {}ms", dice.of(&[30, 800, 5_000, 20_000]))
+        }
+        _ => String::new(),
+    };
+    Some(format!("{when} {}{target}{lasts}", kind.name))
+}

@@ -1,0 +1,303 @@
+//! The engine broken on purpose: pipelines, records, knobs and faults drawn from seeds, run under every guarantee,
+//! and looked at by checkers that know no operator.
+//!
+//! A schedule is a job, a guarantee and a list of faults. Each is run twice, and both runs must have the same
+//! trace; its rows are compared with those of the run that nothing befell, and that run's with what plain loops
+//! give. Which kinds of faults there are in a schedule is drawn first, and then the faults among them: many
+//! schedules without a kind find what a few of each hide (swarm testing; Groce and others, ISSTA 2012).
+
+mod draw;
+mod shrink;
+mod states;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use highwater_engine::session::{Delivery, Guarantee, Session, Trial, broken};
+use highwater_engine::trace::{Event, What};
+use highwater_oracle::{Case, batch, left};
+
+use crate::sandbox::WasmtimeSandbox;
+
+pub use draw::Drawn;
+use draw::RETENTION;
+pub use shrink::{Shrunk, shrink, shrink_file};
+pub use states::STATES;
+
+/// Lists of faults that are drawn for each pipeline, unless somebody asks for fewer.
+pub const LISTS: u64 = 4;
+
+/// What is to be drawn.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// Names of kinds of faults; empty: all.
+    pub faults: Vec<String>,
+    /// What jobs promise.
+    pub guarantees: Vec<Guarantee>,
+    /// How many lists of faults are drawn for each pipeline.
+    pub lists: u64,
+    /// Whether each schedule is run a second time, and both traces compared.
+    pub twice: bool,
+    /// Whether a seed is done with at the first schedule that shows something wrong.
+    pub first: bool,
+}
+
+/// What has been counted under one guarantee.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Schedules.
+    pub schedules: u64,
+    /// Rows there should be, of all of them.
+    pub expected: u64,
+    /// Rows missing that the guarantee does not allow to be missing.
+    pub lost: u64,
+    /// Rows there once more than the guarantee allows.
+    pub duplicated: u64,
+    /// Rows out of order although the guarantee keeps order.
+    pub reordered: u64,
+    /// Rows that no record makes, under a guarantee that forbids them.
+    pub wrong: u64,
+    /// Rows missing as the guarantee allows.
+    pub expected_loss: u64,
+    /// Rows twice as the guarantee allows.
+    pub expected_duplicates: u64,
+}
+
+/// A schedule that has shown something wrong.
+#[derive(Clone, Debug)]
+pub struct Violation {
+    /// What the pipeline and its records are drawn from.
+    pub seed: u64,
+    /// Which of the seed's lists of faults.
+    pub list: u64,
+    /// What the job promised.
+    pub guarantee: Guarantee,
+    /// The faults, a line each.
+    pub faults: Vec<String>,
+    /// What is wrong, a line.
+    pub what: String,
+}
+
+/// What has come of some seeds.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// Schedules that were run.
+    pub schedules: u64,
+    /// In the order of [`Guarantee::ALL`].
+    pub counts: [Counts; 3],
+    /// Schedules whose two runs differ.
+    pub trace_mismatches: u64,
+    /// Names of [`STATES`] that some run was in.
+    pub states: BTreeSet<&'static str>,
+    /// Schedules that have shown something wrong.
+    pub violations: Vec<Violation>,
+}
+
+impl Found {
+    /// Adds what has come of other seeds.
+    pub fn add(&mut self, other: Found) {
+        self.schedules += other.schedules;
+        for (own, other) in self.counts.iter_mut().zip(other.counts) {
+            own.schedules += other.schedules;
+            own.expected += other.expected;
+            own.lost += other.lost;
+            own.duplicated += other.duplicated;
+            own.reordered += other.reordered;
+            own.wrong += other.wrong;
+            own.expected_loss += other.expected_loss;
+            own.expected_duplicates += other.expected_duplicates;
+        }
+        self.trace_mismatches += other.trace_mismatches;
+        self.states.extend(other.states);
+        self.violations.extend(other.violations);
+    }
+}
+
+/// A seed's pipeline, and its run that nothing befell.
+pub struct Subject {
+    drawn: Drawn,
+    session: Session,
+    calm: Trial,
+}
+
+impl Subject {
+    /// Draws it, runs it, and compares it with plain loops.
+    ///
+    /// # Errors
+    /// What is wrong with it before any fault has struck.
+    pub fn new(seed: u64) -> Result<Subject, String> {
+        let drawn = Drawn::new(seed);
+        let subject = Subject::of(drawn)?;
+        subject.compare_with_loops()?;
+        Ok(subject)
+    }
+
+    /// The same of what is drawn already, compared with nothing.
+    fn of(drawn: Drawn) -> Result<Subject, String> {
+        let sandbox = Arc::new(WasmtimeSandbox::default());
+        let files = highwater_engine::session::Files::default();
+        let (text, options) = (drawn.scenario(&[]), drawn.options());
+        let session = Session::open("sim.md", &text, &files, sandbox, &options)
+            .map_err(|errors| format!("the pipeline is refused: {errors:?}"))?;
+        let calm = session.trial(Guarantee::ExactlyOnce, &[], 0).map_err(|e| e.to_string())?;
+        if let Some((code, message)) = &calm.stopped {
+            return Err(format!("the job fails without faults: {code}: {message}"));
+        }
+        Ok(Subject { drawn, session, calm })
+    }
+
+    fn compare_with_loops(&self) -> Result<(), String> {
+        let Case { node, input, .. } = &self.drawn.case;
+        let (expected, _) = batch::result(node, input);
+        let found = left(&self.calm.tables[0])?;
+        match found == expected {
+            true => Ok(()),
+            false => Err("the rows are not those of plain loops".to_owned()),
+        }
+    }
+
+    /// Whether a recovery may find that no whole checkpoint is left, and that sources no longer have the rest.
+    fn may_lack_records(&self, faults: &[String]) -> bool {
+        let any = |part: &str| faults.iter().any(|fault| fault.contains(part));
+        self.drawn.settings.iter().any(|(key, _)| *key == RETENTION)
+            || (any("forget") && any("snapshot-"))
+    }
+
+    /// Runs one list of faults under a guarantee, and once more if traces are to be compared.
+    fn run(
+        &self,
+        (guarantee, faults): (Guarantee, &[String]),
+        twice: bool,
+        found: &mut Found,
+    ) -> Option<String> {
+        found.schedules += 1;
+        let run = || self.session.trial(guarantee, faults, self.calm.steps);
+        let one = match run() {
+            Ok(one) => one,
+            Err(error) => return Some(error.to_string()),
+        };
+        states::reached(&one, self.session.header(), &mut found.states);
+        let delivered = one.against(&self.calm);
+        let place = Guarantee::ALL.iter().position(|g| *g == guarantee).expect("one of all");
+        count(&mut found.counts[place], &one, &delivered);
+        if twice && run().map_or(true, |other| one.events != other.events) {
+            found.trace_mismatches += 1;
+            return Some("two runs have two traces".to_owned());
+        }
+        let broken = broken(&one.events, self.session.header(), guarantee);
+        if let Some(line) = broken.into_iter().next() {
+            return Some(line);
+        }
+        match &one.stopped {
+            Some((code, _)) if code == "source.retention" && self.may_lack_records(faults) => {
+                let twice = delivered.iter().map(|d| d.duplicated + d.wrong).sum::<u64>();
+                let strict = guarantee == Guarantee::ExactlyOnce;
+                (strict && twice > 0).then(|| "a job that stopped has said too much".to_owned())
+            }
+            Some((code, message)) => Some(format!("the job stops: {code}: {message}")),
+            // By rows it cannot be told: what knows nothing any more says the same again, of other records.
+            None if guarantee == Guarantee::AtMostOnce => None,
+            None => delivered.iter().find(|d| !d.keeps(guarantee)).map(|d| {
+                format!(
+                    "`{}`: {} lost, {} duplicated, {} reordered, {} wrong of {}",
+                    d.table, d.lost, d.duplicated, d.reordered, d.wrong, d.expected
+                )
+            }),
+        }
+    }
+}
+
+/// Rows that tables show and that never came to a sink.
+fn shown_again(events: &[Event]) -> u64 {
+    let rows = |event: &Event| match event.what {
+        What::Stage { .. } => -1,
+        What::Commit { rows, .. } => rows as i64,
+        _ => 0,
+    };
+    events.iter().map(rows).sum::<i64>().max(0) as u64
+}
+
+/// Counts what a guarantee allows apart from what it forbids.
+fn count(counts: &mut Counts, trial: &Trial, delivered: &[Delivery]) {
+    counts.schedules += 1;
+    // Who may stop has not lost what it has not come to.
+    let (guarantee, stopped) = (trial.guarantee, trial.stopped.is_some());
+    if guarantee == Guarantee::AtMostOnce {
+        counts.duplicated += shown_again(&trial.events);
+    }
+    for d in delivered {
+        counts.expected += d.expected;
+        match guarantee {
+            Guarantee::AtMostOnce => {
+                counts.expected_loss += d.lost;
+                counts.expected_duplicates += d.duplicated;
+            }
+            Guarantee::AtLeastOnce => {
+                counts.lost += if stopped { 0 } else { d.lost };
+                counts.wrong += d.wrong;
+                counts.expected_duplicates += d.duplicated;
+            }
+            Guarantee::ExactlyOnce => {
+                counts.lost += if stopped { 0 } else { d.lost };
+                counts.duplicated += d.duplicated;
+                counts.reordered += d.reordered;
+                counts.wrong += d.wrong;
+            }
+        }
+    }
+}
+
+/// The scenario of one schedule of a seed, as a file that opens anywhere.
+///
+/// # Errors
+/// What is wrong with the seed's job before any fault has struck.
+pub fn scenario(seed: u64, list: u64, guarantee: Guarantee) -> Result<String, String> {
+    let subject = Subject::new(seed)?;
+    let faults = subject.drawn.faults(list, &[], &subject.session, &subject.calm);
+    Ok(subject.drawn.file(guarantee, &faults))
+}
+
+/// Runs all schedules of a seed. A panic of the engine is something that was found, too.
+pub fn seed(seed: u64, choice: &Choice) -> Found {
+    let mut found = Found::default();
+    let whole = |what: String, found: &mut Found| {
+        let guarantee = Guarantee::ExactlyOnce;
+        found.violations.push(Violation { seed, list: 0, guarantee, faults: Vec::new(), what });
+    };
+    let subject = match caught(|| Subject::new(seed)) {
+        Ok(Ok(subject)) => subject,
+        Ok(Err(what)) | Err(what) => {
+            whole(what, &mut found);
+            return found;
+        }
+    };
+    for list in 0..choice.lists {
+        let faults = subject.drawn.faults(list, &choice.faults, &subject.session, &subject.calm);
+        for &guarantee in &choice.guarantees {
+            let wrong = match caught(|| subject.run((guarantee, &faults), choice.twice, &mut found))
+            {
+                Ok(wrong) => wrong,
+                Err(panicked) => Some(panicked),
+            };
+            if let Some(what) = wrong {
+                let faults = faults.clone();
+                found.violations.push(Violation { seed, list, guarantee, faults, what });
+                if choice.first {
+                    return found;
+                }
+            }
+        }
+    }
+    found
+}
+
+fn caught<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or_default();
+        format!("the engine panics: {text}")
+    })
+}

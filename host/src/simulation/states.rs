@@ -1,0 +1,384 @@
+//! Interesting states: places in a run where mistakes hide. A simulation that never comes to one of them proves
+//! nothing about it, so each has a name and must have been reached.
+
+use std::collections::BTreeSet;
+
+use highwater_engine::session::{Guarantee, Trial};
+use highwater_engine::trace::{COORDINATOR, Event, Header, What};
+
+/// Every state, and what it is.
+pub const STATES: &[(&str, &str)] = &[
+    ("crash-before-any-checkpoint", "a crash before the first checkpoint has begun"),
+    ("crash-between-checkpoints", "a crash behind a checkpoint, while none is under way"),
+    ("crash-while-barriers-travel", "a crash when no task but the sources has written its state"),
+    (
+        "crash-while-some-have-written",
+        "a crash when some tasks have written their state, but not all",
+    ),
+    (
+        "crash-while-a-task-waits-for-barriers",
+        "a crash when a task has some barriers of a checkpoint, not all",
+    ),
+    (
+        "crash-while-the-store-writes",
+        "a crash when all states are in and the snapshot is not stored yet",
+    ),
+    (
+        "crash-between-stored-and-committed",
+        "a crash behind the commit point, before any sink has committed",
+    ),
+    ("crash-right-behind-a-commit", "a crash whose last event before it is a sink's commit"),
+    ("crash-behind-the-end-of-the-input", "a crash when everything has been read"),
+    ("crash-with-elements-on-their-way", "a crash that loses elements in channels"),
+    ("crash-with-nothing-on-its-way", "a crash that loses no element and no row"),
+    ("crash-with-rows-staged", "a crash that loses rows that sinks hold"),
+    ("crash-in-a-replay", "a crash while records are read again"),
+    ("crash-in-every-life", "three crashes, each before the job has caught up with the one before"),
+    ("crash-while-down", "a crash of a job that is down already"),
+    ("coordinator-crash", "the coordinator's own crash"),
+    ("coordinator-crash-while-the-store-writes", "the coordinator's crash when all states are in"),
+    ("restored-from-nothing", "a restart before there is a checkpoint"),
+    ("restored-from-the-newest", "a restart from the newest checkpoint of all"),
+    (
+        "restored-from-an-older-one",
+        "a restart from an older checkpoint, since newer ones are damaged",
+    ),
+    (
+        "restored-from-nothing-although-there-were",
+        "a restart from nothing when no checkpoint is whole",
+    ),
+    (
+        "restored-from-one-nobody-knew-of",
+        "a restart from a checkpoint that was stored, but not announced",
+    ),
+    (
+        "restored-from-one-that-counts-as-failed",
+        "a restart from a checkpoint whose folder's fsync failed",
+    ),
+    ("restored-from-the-same-twice", "two restarts from one checkpoint"),
+    ("rows-of-a-checkpoint-committed-at-the-restart", "rows that only the restart makes visible"),
+    (
+        "rows-known-by-their-place",
+        "a commit behind a fallback that brings rows which are there already",
+    ),
+    ("snapshot-cut-short", "a damaged snapshot: bytes are missing"),
+    ("snapshot-with-a-flipped-bit", "a damaged snapshot: a checksum does not match"),
+    ("snapshot-of-another-checkpoint", "a damaged snapshot: its name and its content differ"),
+    ("no-room-for-a-snapshot", "ENOSPC"),
+    ("snapshot-not-written", "EIO on write"),
+    ("snapshot-not-synced", "EIO on fsync"),
+    ("snapshot-not-renamed", "EIO on rename"),
+    ("folder-not-synced", "EIO on the fsync of the folder"),
+    (
+        "a-checkpoint-behind-a-failed-one",
+        "a checkpoint that is complete after one that could not be written",
+    ),
+    (
+        "last-checkpoint-tried-again",
+        "the input has ended, and the checkpoint that closes the job failed once",
+    ),
+    (
+        "power-lost-while-the-store-writes",
+        "the store loses its power when a snapshot is being written",
+    ),
+    ("store-away-at-a-restart", "a restart that has to wait for the store"),
+    ("element-sent-again", "an element that was lost in a channel"),
+    ("element-thrown-away", "an element that came twice"),
+    ("element-too-early", "an element that waits for those before it"),
+    ("elements-held", "a channel that is slow or cut"),
+    ("crash-with-an-early-element", "a crash while an element waits for those before it"),
+    ("write-refused", "a sink's write that is refused"),
+    ("write-timed-out", "a sink's write whose answer is lost"),
+    ("write-slow", "a sink's write that takes its time"),
+    ("crash-while-a-write-waits", "a crash when a sink's write has not been answered"),
+    ("writer-taken-for-dead", "a sink's write that hangs"),
+    ("writer-turned-away", "a write of an earlier life that its table does not take"),
+    ("writer-of-an-earlier-life-let-in", "such a write where tables take everything"),
+    ("records-no-longer-there", "a recovery that would have to read what sources have thrown away"),
+    ("late-in-a-replay", "a record that is late when it is read again"),
+    ("window-fires-in-a-replay", "a window that fires among records that are read again"),
+    ("join-meets-in-a-replay", "rows of a join that meet among records that are read again"),
+    ("idle-before-a-crash", "a crash while a partition is idle"),
+];
+
+/// What a run has been through so far.
+#[derive(Default)]
+struct Reading {
+    begun: u64,
+    under_way: Option<u64>,
+    barriers: BTreeSet<(u16, u16)>,
+    written: BTreeSet<u16>,
+    complete: BTreeSet<u64>,
+    newest_committed: u64,
+    failed: BTreeSet<u64>,
+    folder_failed: BTreeSet<u64>,
+    restored: Vec<u64>,
+    fallback: bool,
+    down: bool,
+    /// Records up to this place are read again.
+    replayed: u64,
+    last_arrival: u64,
+    arrivals_ended: bool,
+    unsettled_crashes: u32,
+    idle: BTreeSet<(u16, u16)>,
+    early: bool,
+    hanging: bool,
+    waiting_writes: BTreeSet<u16>,
+}
+
+/// Adds the states that a trial was in.
+pub fn reached(trial: &Trial, header: &Header, states: &mut BTreeSet<&'static str>) {
+    let mut reading = Reading::default();
+    let mut names: BTreeSet<&'static str> = BTreeSet::new();
+    let mut before: Option<&Event> = None;
+    for event in &trial.events {
+        reading.read_crash(event, before, header, &mut names);
+        reading.read_restore(event, &mut names);
+        reading.read_checkpoint(event, trial.guarantee, header, &mut names);
+        reading.read_stream(event, &mut names);
+        reading.read_world(event, trial.guarantee, &mut names);
+        before = Some(event);
+    }
+    if trial.stopped.as_ref().is_some_and(|(code, _)| code == "source.retention") {
+        names.insert("records-no-longer-there");
+    }
+    debug_assert!(names.iter().all(|name| STATES.iter().any(|(state, _)| state == name)));
+    states.extend(names);
+}
+
+impl Reading {
+    fn all_written(&self, header: &Header) -> bool {
+        self.written.len() == header.tasks.len()
+    }
+
+    fn read_crash(
+        &mut self,
+        event: &Event,
+        before: Option<&Event>,
+        header: &Header,
+        names: &mut BTreeSet<&'static str>,
+    ) {
+        let What::Crash { lost_messages, lost_rows } = event.what else { return };
+        let mut put = |holds: bool, name: &'static str| {
+            if holds {
+                names.insert(name);
+            }
+        };
+        let writing = self.under_way.is_some() && self.all_written(header);
+        put(self.down, "crash-while-down");
+        if !self.down {
+            put(self.begun == 0, "crash-before-any-checkpoint");
+            put(self.under_way.is_none() && !self.complete.is_empty(), "crash-between-checkpoints");
+            let sources = |task: &u16| header.tasks[usize::from(*task)].kind == "source";
+            let travelling = self.under_way.is_some() && self.written.iter().all(sources);
+            put(travelling, "crash-while-barriers-travel");
+            let some = !self.written.is_empty() && !self.all_written(header);
+            put(self.under_way.is_some() && some, "crash-while-some-have-written");
+            let waits = |task: u16| {
+                let channels = header.channels.iter().filter(|c| c.1 == task).count();
+                let come = self.barriers.iter().filter(|(t, _)| *t == task).count();
+                come > 0 && come < channels
+            };
+            let any = (0..header.tasks.len() as u16).any(waits);
+            put(self.under_way.is_some() && any, "crash-while-a-task-waits-for-barriers");
+            put(writing, "crash-while-the-store-writes");
+            let newest = self.complete.last().copied().unwrap_or(0);
+            put(newest > self.newest_committed, "crash-between-stored-and-committed");
+            let commit = before.is_some_and(|e| match e.what {
+                What::Commit { .. } => true,
+                What::Fault { .. } => e.step > 0 && newest > 0 && newest == self.newest_committed,
+                _ => false,
+            });
+            put(commit, "crash-right-behind-a-commit");
+            put(self.arrivals_ended, "crash-behind-the-end-of-the-input");
+            put(lost_messages > 0, "crash-with-elements-on-their-way");
+            put(lost_messages == 0 && lost_rows == 0, "crash-with-nothing-on-its-way");
+            put(lost_rows > 0, "crash-with-rows-staged");
+            let replay = !self.restored.is_empty() && self.last_arrival < self.replayed;
+            put(replay, "crash-in-a-replay");
+            self.unsettled_crashes = if replay { self.unsettled_crashes + 1 } else { 1 };
+            put(self.unsettled_crashes >= 3, "crash-in-every-life");
+            put(self.early, "crash-with-an-early-element");
+            put(!self.waiting_writes.is_empty(), "crash-while-a-write-waits");
+            put(!self.idle.is_empty(), "idle-before-a-crash");
+        }
+        if event.task == COORDINATOR {
+            put(true, "coordinator-crash");
+            put(writing && !self.down, "coordinator-crash-while-the-store-writes");
+        }
+        self.down = true;
+        self.under_way = None;
+        self.waiting_writes.clear();
+    }
+
+    fn read_restore(&mut self, event: &Event, names: &mut BTreeSet<&'static str>) {
+        match event.what {
+            What::Restore { checkpoint } => {
+                let newest = self.complete.last().copied().unwrap_or(0);
+                if checkpoint == 0 && newest == 0 {
+                    names.insert("restored-from-nothing");
+                } else if checkpoint == 0 {
+                    names.insert("restored-from-nothing-although-there-were");
+                } else if checkpoint < newest {
+                    names.insert("restored-from-an-older-one");
+                } else if checkpoint == newest {
+                    names.insert("restored-from-the-newest");
+                } else if self.folder_failed.contains(&checkpoint) {
+                    names.insert("restored-from-one-that-counts-as-failed");
+                } else {
+                    names.insert("restored-from-one-nobody-knew-of");
+                }
+                if checkpoint > 0 && self.restored.last() == Some(&checkpoint) {
+                    names.insert("restored-from-the-same-twice");
+                }
+                self.fallback |= checkpoint < newest;
+                self.restored.push(checkpoint);
+                (self.down, self.early, self.arrivals_ended) = (false, false, false);
+                self.last_arrival = 0;
+                self.idle.clear();
+            }
+            What::Replay { until, .. } => self.replayed = until,
+            _ => {}
+        }
+    }
+
+    fn read_checkpoint(
+        &mut self,
+        event: &Event,
+        guarantee: Guarantee,
+        header: &Header,
+        names: &mut BTreeSet<&'static str>,
+    ) {
+        match &event.what {
+            What::CheckpointStart { checkpoint } => {
+                self.begun = *checkpoint;
+                self.under_way = Some(*checkpoint);
+                self.barriers.clear();
+                self.written.clear();
+            }
+            What::Barrier { channel, .. } => _ = self.barriers.insert((event.task, *channel)),
+            What::Snapshot { .. } => _ = self.written.insert(event.task),
+            What::CheckpointComplete { checkpoint, .. } => {
+                if self.failed.iter().any(|failed| failed < checkpoint) {
+                    names.insert("a-checkpoint-behind-a-failed-one");
+                }
+                self.complete.insert(*checkpoint);
+                self.under_way = None;
+            }
+            What::Commit { checkpoint, rows } if *checkpoint > 0 => {
+                if self.restored.last() == Some(checkpoint) && *rows > 0 {
+                    names.insert("rows-of-a-checkpoint-committed-at-the-restart");
+                }
+                if self.fallback && guarantee == Guarantee::ExactlyOnce {
+                    names.insert("rows-known-by-their-place");
+                }
+                self.newest_committed = self.newest_committed.max(*checkpoint);
+                self.waiting_writes.remove(&event.task);
+            }
+            What::Store { checkpoint, reason } => {
+                self.read_store(*checkpoint, reason, header, names)
+            }
+            _ => {}
+        }
+    }
+
+    fn read_store(
+        &mut self,
+        checkpoint: u64,
+        reason: &str,
+        header: &Header,
+        names: &mut BTreeSet<&'static str>,
+    ) {
+        let told: &[(&str, &'static str)] = &[
+            ("cut short", "snapshot-cut-short"),
+            ("checksum", "snapshot-with-a-flipped-bit"),
+            ("it holds checkpoint", "snapshot-of-another-checkpoint"),
+            ("ENOSPC", "no-room-for-a-snapshot"),
+            ("EIO: write", "snapshot-not-written"),
+            ("EIO: fsync of the folder", "folder-not-synced"),
+            ("EIO: rename", "snapshot-not-renamed"),
+        ];
+        names.extend(told.iter().filter(|(part, _)| reason.contains(part)).map(|(_, name)| name));
+        match reason {
+            "EIO: fsync" => _ = names.insert("snapshot-not-synced"),
+            "away" => _ = names.insert("store-away-at-a-restart"),
+            "power is lost" if self.under_way.is_some() && self.all_written(header) => {
+                names.insert("power-lost-while-the-store-writes");
+            }
+            _ => {}
+        }
+        if self.under_way == Some(checkpoint) && checkpoint > 0 {
+            self.under_way = None;
+            self.failed.insert(checkpoint);
+            if self.arrivals_ended {
+                names.insert("last-checkpoint-tried-again");
+            }
+            if reason.contains("folder") {
+                self.folder_failed.insert(checkpoint);
+            }
+        }
+    }
+
+    fn read_stream(&mut self, event: &Event, names: &mut BTreeSet<&'static str>) {
+        let replay = !self.restored.is_empty() && self.last_arrival < self.replayed;
+        match event.what {
+            What::Arrive { seq, .. } => self.last_arrival = self.last_arrival.max(seq),
+            What::Watermark { watermark: i64::MAX, .. } => self.arrivals_ended = true,
+            What::Idle { partition, idle } => {
+                if idle {
+                    self.idle.insert((event.task, partition));
+                } else {
+                    self.idle.remove(&(event.task, partition));
+                }
+            }
+            What::Late { .. } if replay => _ = names.insert("late-in-a-replay"),
+            What::WindowFire { .. } if replay => _ = names.insert("window-fires-in-a-replay"),
+            What::JoinMatch { .. } if replay => _ = names.insert("join-meets-in-a-replay"),
+            _ => {}
+        }
+    }
+
+    fn read_world(
+        &mut self,
+        event: &Event,
+        guarantee: Guarantee,
+        names: &mut BTreeSet<&'static str>,
+    ) {
+        match &event.what {
+            What::Channel { change, .. } => {
+                let name = match change.as_str() {
+                    "lost" => "element-sent-again",
+                    "thrown-away" => "element-thrown-away",
+                    "early" => "element-too-early",
+                    "held" => "elements-held",
+                    _ => return,
+                };
+                self.early = change == "early";
+                names.insert(name);
+            }
+            What::SinkWrite { change, .. } => {
+                let name = match change.as_str() {
+                    "refused" => "write-refused",
+                    "timed-out" => "write-timed-out",
+                    "slow" => "write-slow",
+                    "hangs" => "writer-taken-for-dead",
+                    "fenced" => "writer-turned-away",
+                    _ => return,
+                };
+                self.hanging |= change == "hangs";
+                if change == "slow" || change == "refused" {
+                    self.waiting_writes.insert(event.task);
+                }
+                names.insert(name);
+            }
+            What::Commit { checkpoint: 0, .. } => {
+                self.waiting_writes.remove(&event.task);
+                let late = self.hanging && !self.restored.is_empty();
+                if late && guarantee != Guarantee::ExactlyOnce {
+                    names.insert("writer-of-an-earlier-life-let-in");
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! The simulation over many seeds, and over engines with faults of their own.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+
+use highwater_engine::seeded::{BUGS, plant};
+use highwater_engine::session::Guarantee;
+
+use super::{Choice, Counts, Found, LISTS, STATES, seed, shrink};
+
+/// Seeds of a run: three guarantees and [`LISTS`] of faults each.
+const SEEDS: u64 = 840;
+/// Seeds after which a planted fault counts as one that nothing finds.
+const PATIENCE: u64 = 2_000;
+const THREADS: u64 = 2;
+
+fn all() -> Choice {
+    let guarantees = Guarantee::ALL.to_vec();
+    Choice { faults: Vec::new(), guarantees, lists: LISTS, twice: true, first: false }
+}
+
+/// Not to what is caught of a test: how much was asked is worth a look each time.
+fn tell(text: &str) {
+    write!(std::io::stderr(), "{text}").expect("writing to the terminal");
+}
+
+fn in_threads<T: Send>(work: impl Fn(u64) -> T + Sync) -> Vec<T> {
+    let work = &work;
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|t| scope.spawn(move || work(t))).collect();
+        threads.into_iter().map(|t| t.join().expect("what panics is caught")).collect()
+    })
+}
+
+#[test]
+fn guarantees_hold_under_ten_thousand_schedules() {
+    let part = |first| {
+        let mut found = Found::default();
+        for one in (first..SEEDS).step_by(THREADS as usize) {
+            found.add(seed(one, &all()));
+        }
+        found
+    };
+    let mut found = Found::default();
+    in_threads(part).into_iter().for_each(|part| found.add(part));
+    assert_eq!(found.schedules, SEEDS * LISTS * Guarantee::ALL.len() as u64);
+    assert!(found.schedules >= 10_000);
+    let mut table = format!("{} fault schedules, each run twice:\n", found.schedules);
+    for (guarantee, counts) in Guarantee::ALL.iter().zip(&found.counts) {
+        table += &format!("{:>14}: {counts:?}\n", guarantee.name());
+    }
+    table += &format!("{} of {} states\n", found.states.len(), STATES.len());
+    tell(&table);
+    assert!(found.violations.is_empty(), "{:#?}", &found.violations[..1]);
+    assert_eq!(found.trace_mismatches, 0);
+    let missed: Vec<_> = STATES.iter().filter(|s| !found.states.contains(s.0)).collect();
+    assert!(missed.is_empty(), "never reached: {missed:?}");
+    assert!(STATES.len() >= 40);
+    for (guarantee, c) in Guarantee::ALL.iter().zip(&found.counts) {
+        let Counts { lost, duplicated, reordered, wrong, .. } = *c;
+        assert_eq!((lost, duplicated, reordered, wrong), (0, 0, 0, 0), "{}", guarantee.name());
+        match guarantee {
+            Guarantee::ExactlyOnce => {
+                assert_eq!((c.expected_loss, c.expected_duplicates), (0, 0));
+            }
+            Guarantee::AtLeastOnce => {
+                assert!(c.expected_duplicates > 1_000 && c.expected_loss == 0)
+            }
+            Guarantee::AtMostOnce => assert!(c.expected_loss > 1_000),
+        }
+    }
+}
+
+/// The tests' own teeth: each fault of the engine's is planted, and the simulation must find it.
+#[test]
+fn every_planted_fault_is_found() {
+    if plant(BUGS[0].0).is_none() {
+        return;
+    }
+    let part = |first: u64| {
+        let mut found = BTreeMap::new();
+        for (name, _) in BUGS.iter().skip(first as usize).step_by(THREADS as usize) {
+            let planted = plant(name);
+            let mut schedules = 0;
+            // Only one of them shows in traces alone.
+            let twice = *name == "a-schedule-of-its-own";
+            let choice = Choice { lists: 1, twice, first: true, ..all() };
+            let killed = (0..PATIENCE).find_map(|one| {
+                let found = seed(one, &choice);
+                schedules += found.schedules;
+                found.violations.into_iter().next()
+            });
+            drop(planted);
+            found.insert(*name, (schedules, killed.map(|v| v.what)));
+        }
+        found
+    };
+    std::panic::set_hook(Box::new(|_| {}));
+    let parts = in_threads(part);
+    drop(std::panic::take_hook());
+    let mut table =
+        format!("{} faults planted in the engine, found after schedules:\n", BUGS.len());
+    let mut alive = Vec::new();
+    for (name, (schedules, killed)) in parts.into_iter().flatten() {
+        match killed {
+            Some(what) => {
+                let what: String = what.chars().take(70).collect();
+                table += &format!("{schedules:>6}  {name}: {what}\n");
+            }
+            None => alive.push(name),
+        }
+    }
+    tell(&table);
+    assert!(BUGS.len() >= 40);
+    assert!(alive.is_empty(), "nothing finds {alive:?}");
+}
+
+/// A schedule that shows a planted fault is cut down to one that still does, and whose file shows it.
+#[test]
+fn what_is_found_is_cut_down() {
+    let Some(planted) = plant("the-lost-are-not-sent-again") else { return };
+    let guarantees = vec![Guarantee::ExactlyOnce];
+    let choice = Choice { guarantees, first: true, ..all() };
+    let violation = (0..PATIENCE).find_map(|one| seed(one, &choice).violations.into_iter().next());
+    let violation = violation.expect("it is found");
+    let shrunk = shrink(&violation).expect("it is still there");
+    assert_eq!(shrunk.faults.len(), 1, "{shrunk:?}");
+    assert!(shrunk.faults[0].contains(" drop "), "{shrunk:?}");
+    assert!(shrunk.records <= 3, "{shrunk:?}");
+    drop(planted);
+    assert!(shrink(&violation).is_none(), "nothing is wrong without it");
+}
