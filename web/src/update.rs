@@ -58,6 +58,8 @@ pub enum Msg {
     Seed(String),
     /// Kill a task now.
     CrashTask(u16),
+    /// Have a fault strike now, written as behind `at now` in a `faults` block.
+    Strike(String),
     /// Look at a record; `None`: at none.
     Inspect(Option<usize>),
     /// Look at the next record, or an earlier one.
@@ -423,6 +425,10 @@ fn control(m: &mut Model, msg: Msg) -> Vec<Command> {
         Msg::CrashTask(task) => {
             let Some(info) = m.run.header.tasks.get(usize::from(task)) else { return Vec::new() };
             m.queued_fault = Some(format!("at now crash {}", info.name));
+            next(m)
+        }
+        Msg::Strike(fault) if !fault.trim().is_empty() => {
+            m.queued_fault = Some(format!("at now {}", fault.trim()));
             next(m)
         }
         _ => Vec::new(),

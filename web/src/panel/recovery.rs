@@ -53,6 +53,11 @@ fn checkpoint(m: &Model, c: &Checkpoint) -> Entry {
     let tasks = m.run.header.tasks.len();
     let mut lines = Vec::new();
     let kind = match (c.complete, c.aborted) {
+        _ if c.failed.is_some() => {
+            let reason = c.failed.as_ref().map_or("", |(_, reason)| reason);
+            lines.push(format!("The store could not keep it ({reason}); it counts for nothing."));
+            "aborted"
+        }
         (Some((_, at, size)), _) => {
             let took = words::span(at.saturating_sub(c.at).div_ceil(1000) as i64);
             lines.push(format!("{} stored and verified after {took}.", words::bytes(size)));
@@ -92,6 +97,10 @@ fn crash(m: &Model, c: &Crash) -> Entry {
         words::count(c.lost_messages, "message"),
         words::count(c.lost_rows, "staged row")
     )];
+    lines.extend(c.store.iter().map(|(_, checkpoint, reason)| match checkpoint {
+        0 => format!("The snapshot store: {reason}."),
+        n => format!("Checkpoint {n} cannot be used: {reason}."),
+    }));
     match c.restore {
         None => lines.push("The job is down.".to_owned()),
         Some((_, at, from)) => {

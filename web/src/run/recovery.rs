@@ -25,6 +25,8 @@ pub struct Checkpoint {
     pub commits: Vec<(Pos, u64)>,
     /// A crash came before it was complete.
     pub aborted: Option<Pos>,
+    /// The store could not keep it: event and reason.
+    pub failed: Option<(Pos, String)>,
 }
 
 impl Checkpoint {
@@ -72,6 +74,8 @@ pub struct Crash {
     pub restore: Option<(Pos, u64, u64)>,
     /// The sources that went back.
     pub replays: Vec<Replay>,
+    /// What the store said before that: event, checkpoint (0: all of them), reason.
+    pub store: Vec<(Pos, u64, String)>,
 }
 
 impl Crash {
@@ -117,6 +121,7 @@ impl Recovery {
                 complete: None,
                 commits: Vec::new(),
                 aborted: None,
+                failed: None,
             }),
             What::Barrier { checkpoint, .. } => {
                 if let Some(c) = self.get(*checkpoint) {
@@ -138,6 +143,7 @@ impl Recovery {
                     c.commits.push((pos, *rows));
                 }
             }
+            What::Store { checkpoint, reason } => self.store(pos, *checkpoint, reason),
             What::Fault { fault } => self.faults.push((pos, fault.clone())),
             What::Crash { lost_messages, lost_rows } => {
                 self.crash(pos, e, *lost_messages, *lost_rows)
@@ -171,17 +177,20 @@ impl Recovery {
             cut(&mut c.commits, n, |s| s.0);
             c.complete = c.complete.filter(|d| d.0 < n);
             c.aborted = c.aborted.filter(|p| *p < n);
+            c.failed.take_if(|f| f.0 >= n);
         }
         cut(&mut self.crashes, n, |c| c.pos);
         for c in &mut self.crashes {
             c.restore = c.restore.filter(|r| r.0 < n);
             cut(&mut c.replays, n, |r| r.pos);
+            cut(&mut c.store, n, |s| s.0);
         }
         cut(&mut self.faults, n, |f| f.0);
     }
 
     fn crash(&mut self, pos: Pos, e: &Event, lost_messages: u64, lost_rows: u64) {
-        for c in self.checkpoints.iter_mut().filter(|c| c.complete.is_none()) {
+        let under_way = |c: &&mut Checkpoint| c.complete.is_none() && c.failed.is_none();
+        for c in self.checkpoints.iter_mut().filter(under_way) {
             c.aborted.get_or_insert(pos);
         }
         let after = self.crashes.last().map_or(0, |c| c.pos);
@@ -196,7 +205,18 @@ impl Recovery {
             lost_rows,
             restore: None,
             replays: Vec::new(),
+            store: Vec::new(),
         });
+    }
+
+    /// The store could not write a checkpoint that is under way, or not read one for a job that is down.
+    fn store(&mut self, pos: Pos, checkpoint: u64, reason: &str) {
+        let open = |c: &&mut Checkpoint| c.complete.is_none() && c.aborted.is_none();
+        if let Some(c) = self.get(checkpoint).filter(open) {
+            c.failed.get_or_insert((pos, reason.to_owned()));
+        } else if let Some(crash) = self.crashes.last_mut().filter(|c| c.restore.is_none()) {
+            crash.store.push((pos, checkpoint, reason.to_owned()));
+        }
     }
 
     fn get(&mut self, id: u64) -> Option<&mut Checkpoint> {

@@ -95,6 +95,10 @@ fn a_crash_forgets_the_future() {
     assert_eq!(m.injected, [(30, "at now crash window/1".to_owned())]);
     update(&mut m, Msg::CrashTask(99));
     assert_eq!(m.queued_fault, None, "there is no such task");
+    update(&mut m, Msg::Strike("  ".into()));
+    assert_eq!(m.queued_fault, None, "nothing is no fault");
+    update(&mut m, Msg::Strike(" snapshot-torn ".into()));
+    assert_eq!(m.queued_fault.as_deref(), Some("at now snapshot-torn"));
 }
 
 #[test]

@@ -187,7 +187,55 @@ fn Crash() -> impl IntoView {
             <button type="button" class="danger" disabled=move || !possible.get() on:click=move |_| app.send(Msg::CrashTask(victim()))>
                 "✕ Crash it now"
             </button>
+            <Strike possible />
         </div>
+    }
+}
+
+/// Faults other than a crash, and a place for their names. The engine knows them all; here stand a few of each kind.
+#[component]
+fn Strike(#[prop(into)] possible: Signal<bool>) -> impl IntoView {
+    let app = app();
+    let fault = RwSignal::new(String::new());
+    let examples = app.memo(|m| {
+        let header = &m.run.header;
+        let name = |task: u16| header.tasks.get(usize::from(task)).map(|t| t.name.as_str());
+        let mut all: Vec<String> =
+            ["crash coordinator", "crash store", "snapshot-flipped", "disk-full"]
+                .map(str::to_owned)
+                .to_vec();
+        if let Some(&(from, to)) = header.channels.last() {
+            let channel = format!("{}->{}", name(from).unwrap_or("?"), name(to).unwrap_or("?"));
+            all.extend(
+                ["drop", "duplicate", "reorder", "partition"].map(|k| format!("{k} {channel}")),
+            );
+        }
+        let sinks = header.tasks.iter().filter(|t| t.kind == "sink");
+        let kinds = ["sink-timeout", "sink-reject", "sink-zombie"];
+        all.extend(sinks.flat_map(|t| kinds.map(|k| format!("{k} {}", t.name))));
+        all
+    });
+    view! {
+        <form class="strike" on:submit=move |e| {
+            e.prevent_default();
+            if possible.get_untracked() {
+                app.send(Msg::Strike(fault.get_untracked()));
+            }
+        }>
+            <label>
+                <span class="hidden">"Another fault"</span>
+                <input type="text" list="faults" placeholder="another fault" autocomplete="off" spellcheck="false"
+                    prop:value=fault on:input=move |e| fault.set(event_target_value(&e)) />
+            </label>
+            <datalist id="faults">
+                <For each=move || examples.get() key=Clone::clone let:example>
+                    <option value=example.clone()></option>
+                </For>
+            </datalist>
+            <button type="submit" class="plain" disabled=move || !possible.get() || fault.with(|f| f.trim().is_empty())>
+                "Strike"
+            </button>
+        </form>
     }
 }
 
