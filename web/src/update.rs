@@ -428,7 +428,10 @@ fn control(m: &mut Model, msg: Msg) -> Vec<Command> {
             next(m)
         }
         Msg::Strike(fault) if !fault.trim().is_empty() => {
-            m.queued_fault = Some(format!("at now {}", fault.trim()));
+            let fault = fault.trim();
+            let placed = fault.starts_with("at ") || fault.starts_with("on ");
+            m.queued_fault =
+                Some(if placed { fault.to_owned() } else { format!("at now {fault}") });
             next(m)
         }
         _ => Vec::new(),

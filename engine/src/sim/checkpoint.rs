@@ -148,7 +148,10 @@ impl Sim {
         // What came before a checkpoint is written before that is complete: nothing else holds it any more.
         let flushes = !seeded("no-flush-before-a-checkpoint");
         if awaited && self.writes() && flushes {
-            self.plan(self.now.after(FLUSH).0, Upcoming::Stored(checkpoint));
+            // Not before the write that takes longest has had its time.
+            let writes = self.upcoming.iter().filter(|(_, u)| matches!(u, Upcoming::Write(_)));
+            let due = writes.map(|((at, _), _)| *at).max().unwrap_or(0);
+            self.plan(due.max(self.now.after(FLUSH).0), Upcoming::Stored(checkpoint));
             return;
         }
         let ours = self.disk.writing().is_none_or(|writing| writing == checkpoint);
@@ -169,7 +172,8 @@ impl Sim {
                 }
                 self.coordinator.closing = None;
                 if self.inputs_done && !seeded("last-checkpoint-not-tried-again") {
-                    self.plan(self.now.after(AGAIN).0, Upcoming::CheckpointTimer);
+                    let again = self.now.after(AGAIN).0.max(self.disk.back_at());
+                    self.plan(again, Upcoming::CheckpointTimer);
                 }
                 return;
             }

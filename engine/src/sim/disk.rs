@@ -1,7 +1,7 @@
 //! The snapshot store: a folder on a disk that may fail in every way that disks do.
 //!
 //! A snapshot is written under a passing name, brought to the disk (fsync), given its name (rename), and the
-//! folder is brought to the disk, too: only then has it been written. A name is never used again. What is read
+//! folder is brought to the disk, too: only then has it been written. What is read
 //! back right after a write comes from the cache; a recovery reads the disk. The kinds of failure are those of
 //! TigerBeetle's storage faults and of the studies of fsync that the README names.
 
@@ -95,7 +95,8 @@ impl Disk {
 
     /// Finishes what is being written: its bytes, or what went wrong.
     pub(super) fn finish(&mut self, now: u64) -> Result<Stored, &'static str> {
-        let (checkpoint, bytes) = self.writing.take().ok_or("there is nothing to write")?;
+        let (checkpoint, bytes) =
+            self.writing.take().ok_or("power was lost while it was written")?;
         if now < self.back_at {
             return Err("the store is away");
         }

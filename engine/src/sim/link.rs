@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Sim, Upcoming};
+use super::{Sim, State, Upcoming};
 use crate::error::Result;
 use crate::seeded::seeded;
 use crate::task::Element;
@@ -102,7 +102,7 @@ impl Sim {
             Some(Disturbance::Cut { until }) => sent_at.max(until),
             _ => sent_at,
         };
-        let in_turn = in_turn.max(link.last + 1);
+        let in_turn = in_turn.max(link.last.saturating_add(1));
         let (at, change) = match befalls {
             Some(Disturbance::Drop) => (in_turn.saturating_add(RESEND), "lost"),
             Some(Disturbance::Reorder) => (in_turn.saturating_add(OVERTAKEN), "overtaken"),
@@ -158,6 +158,10 @@ impl Sim {
         while let Some(element) = next {
             self.links[usize::from(channel)].received += 1;
             self.receive(channel, element, trace)?;
+            // A write that hangs has brought the job down.
+            if self.state == State::Down {
+                return Ok(());
+            }
             let link = &mut self.links[usize::from(channel)];
             next = link.early.remove(&link.received);
         }

@@ -171,10 +171,10 @@ impl Sim {
             guarantee: Guarantee::default(),
             job,
         };
+        sim.start_sources();
         for fault in faults {
             sim.place(fault.clone());
         }
-        sim.start_sources();
         Ok(sim)
     }
 

@@ -210,7 +210,8 @@ impl Sim {
                 position.seq + 1
             );
             return Err(Diagnostic::new("source.retention", message).hint(
-                "let sources keep records for longer ('highwater.source.retention'), or keep more checkpoints                  ('state.checkpoints.num-retained')",
+                "let sources keep records for longer ('highwater.source.retention'), or keep more \
+                 checkpoints ('state.checkpoints.num-retained')",
             ));
         }
         Ok(())

@@ -19,7 +19,8 @@ impl Sim {
     /// the run stands still after the last record it has read.
     pub fn settle(&mut self) {
         self.stop_after(self.inlet.position().seq);
-        self.upcoming.retain(|_, u| !matches!(u, Upcoming::Fault(_) | Upcoming::CheckpointTimer));
+        self.spare();
+        self.upcoming.retain(|_, u| !matches!(u, Upcoming::CheckpointTimer));
     }
 
     /// Whether the place is reached.

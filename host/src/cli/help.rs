@@ -51,10 +51,12 @@ pub(super) fn help(args: &HelpArgs, console: &mut Console) -> Done {
 /// Every kind of fault, as the registry has them.
 fn faults() -> String {
     let mut text = "A line of a `faults` block says when and what:\n\n  \
+        at now …\n  \
         at 12s …        so long after the job's start\n  \
         at 5s..20s …    at a moment between, drawn from the seed\n  \
         at 2024-05-01 12:00:07 …\n  \
-        on EVENT [N] …  right behind the N-th event of this name in the trace: `on checkpoint-start 2 …`\n\n"
+        on EVENT [N] …  right behind the N-th event of this name in the trace: `on checkpoint-start 2 …`\n\n\
+        What lasts takes `for 3 s` behind it.\n\n"
         .to_owned();
     for kind in KINDS {
         text += &format!("{}\n    {}\n", kind.syntax(), kind.means);

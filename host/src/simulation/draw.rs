@@ -88,7 +88,7 @@ impl Drawn {
         let mut drawn = self.clone();
         drawn.settings.push(("highwater.guarantee", guarantee.name().to_owned()));
         let knobs = format!(
-            "\n```toml settings\nseed = {}\nparallelism = {}\nbatch-rows = {}\n```\n",
+            "\n```toml settings\nseed = {}\nparallelism = {}\nbatch_rows = {}\n```\n",
             self.seed, self.parallelism, self.batch_rows
         );
         drawn.scenario(faults) + &knobs

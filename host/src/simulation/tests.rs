@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use highwater_engine::seeded::{BUGS, plant};
-use highwater_engine::session::Guarantee;
+use highwater_engine::session::{Files, Guarantee};
 
-use super::{Choice, Counts, Found, LISTS, STATES, seed, shrink};
+use super::{Choice, Counts, Found, LISTS, STATES, seed, shrink, shrink_file};
 
 /// Seeds of a run: three guarantees and [`LISTS`] of faults each.
 const SEEDS: u64 = 840;
@@ -127,6 +127,9 @@ fn what_is_found_is_cut_down() {
     assert_eq!(shrunk.faults.len(), 1, "{shrunk:?}");
     assert!(shrunk.faults[0].contains(" drop "), "{shrunk:?}");
     assert!(shrunk.records <= 3, "{shrunk:?}");
+    let of_file = || shrink_file("shrunk.md", &shrunk.scenario, &Files::default());
+    assert!(of_file().is_some(), "the file shows it: {}", shrunk.scenario);
     drop(planted);
+    assert!(of_file().is_none(), "nothing is wrong without it");
     assert!(shrink(&violation).is_none(), "nothing is wrong without it");
 }

@@ -10,7 +10,7 @@ pub const KIND: Kind = Kind {
     name: "sink-reject",
     target: Target::Sink,
     lasts: None,
-    means: "The next write of the sink is refused; it is tried again after half a second.",
+    means: "The next write of the sink is refused; it is tried again after half a second, except under at-most-once.",
     strike,
 };
 

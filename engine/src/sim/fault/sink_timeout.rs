@@ -10,7 +10,7 @@ pub const KIND: Kind = Kind {
     name: "sink-timeout",
     target: Target::Sink,
     lasts: None,
-    means: "The next write of the sink is applied, but its answer is lost: it is tried again.",
+    means: "The next write of the sink is applied, but its answer is lost: it is tried again, except under at-most-once.",
     strike,
 };
 
