@@ -114,8 +114,12 @@ fn wrong_in(name: &str, text: &str, files: &Files) -> Option<String> {
     let run = || {
         let sandbox = Arc::new(WasmtimeSandbox::default());
         let mut session = Session::open(name, text, files, sandbox, &Options::default()).ok()?;
-        if let Some(failed) = session.finish().failed {
+        let status = session.finish();
+        if let Some(failed) = status.failed {
             return Some(format!("the job fails: {}", failed.code));
+        }
+        if !status.finished {
+            return Some("the job comes to no end".to_owned());
         }
         let guarantee = session.guarantee();
         let broken = broken(session.events(), session.header(), guarantee).into_iter().next();
