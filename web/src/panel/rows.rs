@@ -57,6 +57,8 @@ pub fn build(m: &Model, limit: usize) -> Vec<SinkView> {
             RowState::Staged => view.staged += 1,
             RowState::Committed => view.committed += 1,
             RowState::Lost => view.lost += 1,
+            // It stands there once, from before.
+            RowState::Known => {}
         }
         view.updating |= row.kind != 0;
         if view.lines.len() < limit {

@@ -15,6 +15,8 @@ pub enum RowState {
     Committed,
     /// Gone with a crash.
     Lost,
+    /// Made again behind a fallback: the table had it already and took it once.
+    Known,
 }
 
 /// One row at a sink.
@@ -77,8 +79,11 @@ impl Rows {
                     states: vec![(pos, RowState::Staged)],
                 });
             }
-            What::Commit { rows, .. } => {
+            What::Commit { checkpoint, rows } => {
                 let ours = |r: &SinkRow| r.task == e.task || e.task == COORDINATOR;
+                if *checkpoint > 0 {
+                    self.recognise(pos, ours);
+                }
                 let open = self.all.iter_mut().skip(self.settled);
                 let staged = open.filter(|r| r.state() == RowState::Staged && ours(r));
                 for row in staged.take(usize::try_from(*rows).unwrap_or(usize::MAX)) {
@@ -87,6 +92,18 @@ impl Rows {
                 self.settle();
             }
             _ => {}
+        }
+    }
+
+    /// Rows that a place of the stream has made before and that a table shows: a commit brings what it has not.
+    fn recognise(&mut self, pos: Pos, ours: impl Fn(&SinkRow) -> bool) {
+        let staged = |r: &SinkRow| r.state() == RowState::Staged && ours(r);
+        let there = self.all.iter().filter(|r| r.state() == RowState::Committed && ours(r));
+        let there: BTreeSet<(u64, &str)> = there.map(|r| (r.seq, r.text.as_str())).collect();
+        let known = self.all.iter().enumerate().skip(self.settled).filter(|(_, r)| staged(r));
+        let known = known.filter(|(_, r)| there.contains(&(r.seq, r.text.as_str())));
+        for place in known.map(|(place, _)| place).collect::<Vec<_>>() {
+            self.all[place].states.push((pos, RowState::Known));
         }
     }
 
@@ -144,5 +161,35 @@ impl Rows {
             self.missing.remove(&key);
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Behind a fallback the table is ahead of the job: what it has is made again, and not shown again.
+    #[test]
+    fn a_table_takes_a_row_once() {
+        let mut rows = Rows::default();
+        let mut pos = 0;
+        let mut tell = |rows: &mut Rows, what: What| {
+            rows.apply(pos, &Event { step: u64::from(pos), at: 0, task: 1, what });
+            pos += 1;
+        };
+        let stage = |seq: u64| What::Stage { row: format!("n={seq}"), kind: 0, seq };
+        for seq in 1..=3 {
+            tell(&mut rows, stage(seq));
+        }
+        tell(&mut rows, What::Commit { checkpoint: 2, rows: 3 });
+        rows.restore(4, &[0, 1]);
+        for seq in 2..=4 {
+            tell(&mut rows, stage(seq));
+        }
+        tell(&mut rows, What::Commit { checkpoint: 3, rows: 1 });
+        let states: Vec<RowState> = rows.all.iter().map(SinkRow::state).collect();
+        let there = [RowState::Committed; 3];
+        assert_eq!(states[..3], there);
+        assert_eq!(states[3..], [RowState::Known, RowState::Known, RowState::Committed]);
     }
 }

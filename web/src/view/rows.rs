@@ -65,6 +65,7 @@ fn Table(sink: Memo<SinkView>) -> impl IntoView {
             (RowState::Staged, false) => "staged",
             (RowState::Staged, true) => "staged again",
             (RowState::Lost, _) => "lost",
+            (RowState::Known, _) => "there already",
         };
         let sign = match (state, again) {
             (RowState::Committed, false) => "✓",
@@ -72,6 +73,7 @@ fn Table(sink: Memo<SinkView>) -> impl IntoView {
             (RowState::Staged, false) => "…",
             (RowState::Staged, true) => "… again",
             (RowState::Lost, _) => "✕",
+            (RowState::Known, _) => "=",
         };
         let cell = |c: Option<String>| match c {
             Some(text) => view! { <td>{text}</td> }.into_any(),
@@ -82,7 +84,7 @@ fn Table(sink: Memo<SinkView>) -> impl IntoView {
             <tr
                 class="row"
                 class:staged=state == RowState::Staged
-                class:lost=state == RowState::Lost
+                class:lost=state == RowState::Lost || state == RowState::Known
                 class:again=again
             >
                 <td class="state">
