@@ -1,9 +1,9 @@
 //! The snapshot store: a folder on a disk that may fail in every way that disks do.
 //!
 //! A snapshot is written under a passing name, brought to the disk (fsync), given its name (rename), and the
-//! folder is brought to the disk, too: only then has it been written. What is read
-//! back right after a write comes from the cache; a recovery reads the disk. The kinds of failure are those of
-//! TigerBeetle's storage faults and of the studies of fsync that the README names.
+//! folder is brought to the disk, too: only then has it been written. What is read back right after a write comes
+//! from the cache; a recovery reads the disk. The kinds of failure are those of TigerBeetle's simulated storage and
+//! of Rebello and others, Can Applications Recover from fsync Failures? (USENIX ATC 2020).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
