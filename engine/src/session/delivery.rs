@@ -100,6 +100,14 @@ impl Delivery {
         self.wrong += other.wrong;
     }
 
+    /// What is wrong, in one line.
+    pub fn line(&self) -> String {
+        format!(
+            "`{}`: {} lost, {} duplicated, {} reordered, {} wrong of {}",
+            self.table, self.lost, self.duplicated, self.reordered, self.wrong, self.expected
+        )
+    }
+
     /// Several as a table, a line a sink: what `expect delivery` blocks hold.
     pub fn text(all: &[Delivery]) -> String {
         let names = ["table", "expected", "delivered", "lost", "duplicated", "reordered", "wrong"];

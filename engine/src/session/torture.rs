@@ -124,17 +124,7 @@ impl Torture {
             let delivery = Delivery::of(expected, &delivered);
             self.total.add(&delivery);
             if !delivery.keeps(self.guarantee) {
-                what.get_or_insert_with(|| {
-                    format!(
-                        "`{}`: {} lost, {} duplicated, {} reordered, {} wrong of {}",
-                        delivery.table,
-                        delivery.lost,
-                        delivery.duplicated,
-                        delivery.reordered,
-                        delivery.wrong,
-                        delivery.expected
-                    )
-                });
+                what.get_or_insert_with(|| delivery.line());
             }
         }
         if let Some(what) = what {

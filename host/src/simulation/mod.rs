@@ -200,12 +200,7 @@ impl Subject {
             Some((code, message)) => Some(format!("the job stops: {code}: {message}")),
             // By rows it cannot be told: what knows nothing any more says the same again, of other records.
             None if guarantee == Guarantee::AtMostOnce => None,
-            None => delivered.iter().find(|d| !d.keeps(guarantee)).map(|d| {
-                format!(
-                    "`{}`: {} lost, {} duplicated, {} reordered, {} wrong of {}",
-                    d.table, d.lost, d.duplicated, d.reordered, d.wrong, d.expected
-                )
-            }),
+            None => delivered.iter().find(|d| !d.keeps(guarantee)).map(Delivery::line),
         }
     }
 }
