@@ -40,6 +40,23 @@ pub const BUGS: &[(&str, &str)] = &[
         "a-checkpoint-outlives-a-crash",
         "a coordinator goes on with a checkpoint that a crash has cut short",
     ),
+    (
+        "what-waits-at-a-gate-is-not-kept",
+        "a barrier overtakes what waits at a gate, and that is not in the snapshot",
+    ),
+    (
+        "elements-in-flight-are-not-kept",
+        "a barrier overtakes elements of a channel, and these are not in the snapshot",
+    ),
+    (
+        "elements-in-flight-come-twice",
+        "elements that their receiver had taken in are kept as if they had been in flight",
+    ),
+    ("a-barrier-is-overtaken", "what is sent behind a barrier that overtakes may come before it"),
+    (
+        "a-sink-is-as-far-as-the-sources",
+        "a table takes a checkpoint's rows for all up to the sources' place, although some are in flight",
+    ),
     ("sources-forget-too-much", "sources throw away what only the newest checkpoint does not need"),
     (
         "recovery-without-the-newest",

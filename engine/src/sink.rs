@@ -35,8 +35,11 @@ pub struct Sink {
     /// Rows since the last barrier.
     staged: Vec<Batch>,
     /// Rows before a barrier whose checkpoint is not known to be complete.
-    pending: BTreeMap<u64, Vec<Batch>>,
+    pending: BTreeMap<u64, Pending>,
 }
+
+/// Rows of a checkpoint, and the place up to which they are all there are, when that is not the sources'.
+type Pending = (Option<Seq>, Vec<Batch>);
 
 impl Sink {
     /// A sink for rows of `schema`; `sorted` false for those nobody reads in order.
@@ -117,12 +120,13 @@ impl Sink {
 
     /// How many rows a crash would lose.
     pub fn uncommitted(&self) -> u64 {
-        let pending = self.pending.values().flatten();
+        let pending = self.pending.values().flat_map(|(_, rows)| rows);
         pending.chain(&self.staged).chain(&self.open).map(|b| b.rows as u64).sum()
     }
 
-    /// At a barrier: the rows since the last one become the checkpoint's, and part of its snapshot.
-    pub fn pre_commit(&mut self, checkpoint: u64) -> Vec<u8> {
+    /// At a barrier: the rows since the last one become the checkpoint's, and part of its snapshot. `upto`: the place
+    /// up to which all rows have come, when the barrier has overtaken others.
+    pub fn pre_commit(&mut self, checkpoint: u64, upto: Option<Seq>) -> Vec<u8> {
         debug_assert!(self.open.is_empty(), "a barrier stands behind complete places only");
         let staged = match seeded("rows-staged-twice") {
             true => self.staged.clone(),
@@ -135,21 +139,25 @@ impl Sink {
             batches => Batch::concat(batches),
         };
         put_rows(&mut bytes, &all, self.updating);
-        self.pending.insert(checkpoint, staged);
+        if let Some(upto) = upto {
+            put(&mut bytes, upto);
+        }
+        self.pending.insert(checkpoint, (upto, staged));
         bytes
     }
 
     /// The checkpoint will never be complete: its rows are the next one's.
     pub fn abort(&mut self, checkpoint: u64) {
-        if let Some(mut rows) = self.pending.remove(&checkpoint) {
+        if let Some((_, mut rows)) = self.pending.remove(&checkpoint) {
             rows.append(&mut self.staged);
             self.staged = rows;
         }
     }
 
-    /// The checkpoint is complete: its rows, to be made visible. Asked again, it has none.
-    pub fn commit(&mut self, checkpoint: u64) -> Vec<Batch> {
-        self.pending.remove(&checkpoint).unwrap_or_default()
+    /// The checkpoint is complete: its rows, to be made visible, and the place up to which they are all there are,
+    /// when that is not the sources'. Asked again, it has none.
+    pub fn commit(&mut self, checkpoint: u64) -> Option<(Option<Seq>, Vec<Batch>)> {
+        self.pending.remove(&checkpoint)
     }
 
     /// Takes the rows of a checkpoint back as pending: they are committed again on recovery.
@@ -160,13 +168,14 @@ impl Sink {
         let mut reader = Reader::new(bytes);
         let checkpoint = reader.number()?;
         let batch = read_rows(&mut reader, &self.schema)?;
+        let upto = if reader.left() > 0 { Some(reader.number()?) } else { None };
         reader.end()?;
         (self.open, self.staged) = (Vec::new(), Vec::new());
         self.pending.clear();
         let batch = batch.filter(|b| b.rows == 0 || b.kinds.is_some() == self.updating);
         let batch = batch.ok_or_else(|| crate::operator::wrong_state("the sink"))?;
         if !seeded("a-sink-forgets-its-handle") {
-            self.pending.insert(checkpoint, vec![batch]);
+            self.pending.insert(checkpoint, (upto, vec![batch]));
         }
         Ok(checkpoint)
     }

@@ -8,13 +8,16 @@
     reason = "the fields of an event are named in its text form, and rkyv's twins repeat them"
 )]
 
+mod binary;
+
 use std::fmt::Write as _;
 
 use rkyv::{Archive, Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::error::{Diagnostic, Result};
 use crate::time::{EventTime, VirtualTime};
+
+pub use binary::{Chunk, decode, encode};
 
 /// One thing that happened.
 #[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -107,11 +110,12 @@ pub enum What {
     GuestLog { level: u8, text: String },
     /// A row reached the sink and is staged there. `kind`: +I, -U, +U or -D as 0 to 3.
     Stage { row: String, kind: u8, seq: u64 },
-    /// The coordinator began a checkpoint.
-    CheckpointStart { checkpoint: u64 },
+    /// The coordinator began a checkpoint. `unaligned`: its barriers overtake what is in flight.
+    CheckpointStart { checkpoint: u64, unaligned: bool },
     /// A barrier reached a task on one of its channels.
     Barrier { checkpoint: u64, channel: u16 },
-    /// All of the task's channels have delivered the barrier; its state was written.
+    /// All of the task's channels have delivered the barrier, or the first has, when it overtakes; its state was
+    /// written.
     Snapshot { checkpoint: u64, bytes: u64 },
     /// The snapshot is stored and verified: the commit point.
     CheckpointComplete { checkpoint: u64, bytes: u64, hash: u64 },
@@ -138,6 +142,8 @@ pub enum What {
     /// A sink's write was `refused`, `timed-out`, is `slow`, `hangs`, or came from an earlier life of the job and was
     /// `fenced`.
     SinkWrite { checkpoint: u64, rows: u64, change: String },
+    /// What a barrier has overtaken on a channel is part of the checkpoint: so many elements and rows.
+    InFlight { checkpoint: u64, channel: u16, elements: u64, rows: u64 },
 }
 
 impl Event {
@@ -154,7 +160,7 @@ impl Event {
 }
 
 /// The names of all events.
-pub const EVENTS: [&str; 32] = [
+pub const EVENTS: [&str; 33] = [
     "arrive",
     "bad-record",
     "partition-watermark",
@@ -187,6 +193,7 @@ pub const EVENTS: [&str; 32] = [
     "channel",
     "store",
     "sink-write",
+    "in-flight",
 ];
 
 impl What {
@@ -225,6 +232,7 @@ impl What {
             What::Channel { .. } => "channel",
             What::Store { .. } => "store",
             What::SinkWrite { .. } => "sink-write",
+            What::InFlight { .. } => "in-flight",
         }
     }
 
@@ -354,9 +362,13 @@ impl What {
                 put("seq", seq);
                 put("row", &quoted(row));
             }
-            What::CheckpointStart { checkpoint } | What::Restore { checkpoint } => {
+            What::CheckpointStart { checkpoint, unaligned } => {
                 put("checkpoint", checkpoint);
+                if *unaligned {
+                    put("unaligned", unaligned);
+                }
             }
+            What::Restore { checkpoint } => put("checkpoint", checkpoint),
             What::Barrier { checkpoint, channel } => {
                 put("checkpoint", checkpoint);
                 put("channel", channel);
@@ -402,6 +414,12 @@ impl What {
                 put("checkpoint", checkpoint);
                 put("rows", rows);
                 put("change", change);
+            }
+            What::InFlight { checkpoint, channel, elements, rows } => {
+                put("checkpoint", checkpoint);
+                put("channel", channel);
+                put("elements", elements);
+                put("rows", rows);
             }
             _ => {}
         }
@@ -451,36 +469,4 @@ impl TraceHash {
         let digest = self.0.clone().finalize();
         digest.iter().take(16).map(|b| format!("{b:02x}")).collect()
     }
-}
-
-/// A stretch of a trace in its binary form.
-#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
-pub struct Chunk {
-    /// The names behind the events' numbers.
-    pub header: Header,
-    /// The position of the first event in the whole trace.
-    pub first: u64,
-    /// The events.
-    pub events: Vec<Event>,
-}
-
-/// The binary form: rkyv, little endian, unaligned.
-///
-/// # Panics
-/// Never for a chunk that fits memory.
-pub fn encode(chunk: &Chunk) -> Vec<u8> {
-    rkyv::to_bytes::<rkyv::rancor::Error>(chunk)
-        .expect("a chunk in memory can be archived")
-        .to_vec()
-}
-
-/// Reads the binary form, checking every byte.
-///
-/// # Errors
-/// When the bytes are no trace chunk.
-pub fn decode(bytes: &[u8]) -> Result<Chunk> {
-    rkyv::from_bytes::<Chunk, rkyv::rancor::Error>(bytes).map_err(|e| {
-        Diagnostic::new("trace.corrupt", format!("these bytes are no trace: {e}"))
-            .hint("the file may be cut short or made by another version")
-    })
 }

@@ -160,7 +160,7 @@ fn advance(sim: &mut Sim, state: &mut State, watermark: i64, seq: u64) {
 }
 
 fn snapshot(sim: &mut Sim, checkpoint: u64, rows: u64) {
-    sim.tell(COORDINATOR, What::CheckpointStart { checkpoint });
+    sim.tell(COORDINATOR, What::CheckpointStart { checkpoint, unaligned: false });
     for (task, channel) in [(1, 0), (2, 1), (3, 2), (3, 3)] {
         sim.step += 1;
         sim.at += 700;

@@ -13,6 +13,8 @@ struct Cut {
     barriers: BTreeSet<u16>,
     /// Tasks that have written their state.
     written: BTreeSet<u16>,
+    /// Barriers overtake: one is enough for a task to write its state.
+    unaligned: bool,
 }
 
 /// What is known while a trace is read.
@@ -178,26 +180,35 @@ impl Reading<'_> {
     /// The cut of a checkpoint, and who may commit it.
     fn read_checkpoint(&mut self, event: &Event) {
         match event.what {
-            What::CheckpointStart { checkpoint } => {
+            What::CheckpointStart { checkpoint, unaligned } => {
                 if checkpoint <= self.last_begun && !self.down {
                     // A coordinator that has died may give a number again whose checkpoint never was.
                     self.complete.remove(&checkpoint);
                 }
                 self.last_begun = checkpoint;
-                self.cuts.insert(checkpoint, Cut::default());
+                self.cuts.insert(checkpoint, Cut { unaligned, ..Cut::default() });
             }
             What::Barrier { checkpoint, channel } => {
                 self.cuts.entry(checkpoint).or_default().barriers.insert(channel);
             }
             What::Snapshot { checkpoint, .. } => {
                 let channels = self.header.channels.iter().enumerate();
-                let into: Vec<u16> =
-                    channels.filter(|(_, c)| c.1 == event.task).map(|(i, _)| i as u16).collect();
+                let mut into =
+                    channels.filter(|(_, c)| c.1 == event.task).map(|(i, _)| i as u16).peekable();
                 let cut = self.cuts.entry(checkpoint).or_default();
-                cut.written.insert(event.task);
-                if !into.iter().all(|channel| cut.barriers.contains(channel)) {
-                    self.wrong(event, "a state is written before all barriers have come");
+                let source = into.peek().is_none();
+                let mut come = into.map(|channel| cut.barriers.contains(&channel));
+                let may = if cut.unaligned { source || come.any(|b| b) } else { come.all(|b| b) };
+                if !cut.written.insert(event.task) {
+                    self.wrong(event, "a task writes its state twice");
+                } else if !may {
+                    self.wrong(event, "a state is written before its barriers have come");
                 }
+            }
+            What::InFlight { checkpoint, .. }
+                if !self.cuts.get(&checkpoint).is_some_and(|cut| cut.unaligned) =>
+            {
+                self.wrong(event, "something is in flight where all barriers have come");
             }
             What::CheckpointComplete { checkpoint, .. } => {
                 if !self.cuts.get(&checkpoint).is_some_and(|cut| self.has_all(cut)) {

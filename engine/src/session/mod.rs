@@ -22,7 +22,7 @@ pub use crate::plan::Guarantee;
 pub use crate::runner::Progress;
 use crate::runner::{Report, Runner};
 use crate::sim::fault::Fault;
-use crate::sim::{Job, Sim, State};
+use crate::sim::{Sim, State};
 use crate::source::inlet::Inlet;
 use crate::source::{Input, Reader};
 use crate::task::Task;
@@ -42,14 +42,12 @@ pub use table::{Rows, jsonl_row, text_table};
 pub use torture::{Every, Torture, Violation};
 pub use trial::Trial;
 
-use prepare::{Many, Prepared, duration, number, prepare};
+use prepare::{Many, Prepared, prepare};
 
 /// Steps between two copies of the simulation kept for seeking back.
 const KEYFRAME: u64 = 256;
 /// The most copies kept; then every second one is let go.
 const KEYFRAMES: usize = 128;
-/// How many checkpoints are kept unless the script says otherwise: a damaged one has others behind it.
-const RETAINED: usize = 3;
 
 /// What the caller wants otherwise than the file says.
 #[derive(Clone, Copy, Debug, Default)]
@@ -163,24 +161,11 @@ impl Session {
     fn of(name: &str, mut prepared: Prepared) -> Result<Session> {
         prepared.fed()?;
         let inlet = prepared.inlet(true)?;
-        let checkpoint_interval = duration(&prepared.settings, "execution.checkpointing.interval");
         let guarantee = prepared.settings.get("highwater.guarantee").and_then(Guarantee::named);
-        let restart_delay = duration(&prepared.settings, "restart-strategy.fixed-delay.delay");
-        let restarts = number(&prepared.settings, "restart-strategy.fixed-delay.attempts");
-        let retained = number(&prepared.settings, "state.checkpoints.num-retained");
-        let job = Job {
-            graph: prepared.graph,
-            guests: prepared.guests,
-            sandbox: prepared.sandbox,
-            partitions: prepared.partitions,
-            checkpoint_interval,
-            restart_delay: restart_delay.unwrap_or(1_000_000),
-            restarts,
-            retained: retained.and_then(|n| usize::try_from(n).ok()).unwrap_or(RETAINED),
-            retention: duration(&prepared.settings, "highwater.source.retention"),
-            batch_rows: prepared.batch_rows.unwrap_or(1),
-        };
-        let sim = Sim::new(Rc::new(job), inlet, &prepared.faults)?;
+        let Prepared { faults, warnings, explain_only, .. } = &mut prepared;
+        let (faults, warnings) = (std::mem::take(faults), std::mem::take(warnings));
+        let explain_only = *explain_only;
+        let sim = Sim::new(Rc::new(prepared.job()), inlet, &faults)?;
         let sim = sim.promising(guarantee.unwrap_or_default());
         let mut session = Session {
             name: name.to_owned(),
@@ -190,8 +175,8 @@ impl Session {
             keyframes: Vec::new(),
             spacing: KEYFRAME,
             horizon: 0,
-            warnings: prepared.warnings.into(),
-            explain_only: prepared.explain_only,
+            warnings: warnings.into(),
+            explain_only,
         };
         session.keep();
         Ok(session)

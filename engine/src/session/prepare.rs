@@ -10,6 +10,7 @@ use crate::graph::Graph;
 use crate::plan::{Op, Plan, Settings, SourceSpec};
 use crate::scenario::{self, Scenario};
 use crate::schema::DataType;
+use crate::sim::Job;
 use crate::sim::fault::Fault;
 use crate::source::inlet::Inlet;
 use crate::source::only::Only;
@@ -23,6 +24,9 @@ use crate::value::Value;
 
 /// Several things that are wrong.
 pub(super) type Many<T> = std::result::Result<T, Vec<Diagnostic>>;
+
+/// How many checkpoints are kept unless the script says otherwise: a damaged one has others behind it.
+const RETAINED: usize = 3;
 
 /// A job and what it was made from.
 pub(super) struct Prepared {
@@ -221,7 +225,7 @@ pub(super) fn prepare_varied(
 }
 
 /// A number among the settings.
-pub(super) fn number(settings: &Settings, key: &str) -> Option<u64> {
+fn number(settings: &Settings, key: &str) -> Option<u64> {
     settings.get(key).and_then(|v| v.trim().parse().ok())
 }
 
@@ -233,11 +237,32 @@ fn line_span(line: u32, text: &str) -> Span {
 }
 
 /// A duration among the settings, in microseconds; zero counts as absent.
-pub(super) fn duration(settings: &Settings, key: &str) -> Option<u64> {
+fn duration(settings: &Settings, key: &str) -> Option<u64> {
     settings.get(key).and_then(parse_duration_micros).filter(|d| *d > 0)
 }
 
 impl Prepared {
+    /// The job that a simulation runs.
+    pub fn job(self) -> Job {
+        let duration = |key| duration(&self.settings, key);
+        let number = |key| number(&self.settings, key);
+        let retained = number("state.checkpoints.num-retained");
+        let unaligned = self.settings.get("execution.checkpointing.unaligned.enabled");
+        Job {
+            checkpoint_interval: duration("execution.checkpointing.interval"),
+            unaligned: unaligned.is_some_and(|on| on.eq_ignore_ascii_case("true")),
+            restart_delay: duration("restart-strategy.fixed-delay.delay").unwrap_or(1_000_000),
+            restarts: number("restart-strategy.fixed-delay.attempts"),
+            retained: retained.and_then(|n| usize::try_from(n).ok()).unwrap_or(RETAINED),
+            retention: duration("highwater.source.retention"),
+            batch_rows: self.batch_rows.unwrap_or(1),
+            graph: self.graph,
+            guests: self.guests,
+            sandbox: self.sandbox,
+            partitions: self.partitions,
+        }
+    }
+
     /// Refuses tables that nobody will feed.
     pub fn fed(&self) -> Result<()> {
         let Some(feed) = self.feeds.first() else { return Ok(()) };

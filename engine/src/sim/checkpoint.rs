@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::unaligned::{IN_FLIGHT, InFlight};
 use super::{Sim, State, Upcoming};
 use crate::archive;
 use crate::batch::Seq;
@@ -30,10 +31,12 @@ pub(super) struct Coordinator {
 }
 
 #[derive(Clone)]
-struct UnderWay {
+pub(super) struct UnderWay {
     checkpoint: u64,
     position: Position,
     parts: BTreeMap<u16, Pieces>,
+    /// What is in flight, when barriers overtake.
+    pub in_flight: Option<InFlight>,
 }
 
 impl Coordinator {
@@ -43,6 +46,11 @@ impl Coordinator {
             self.under_way = None;
         }
         self.closing = None;
+    }
+
+    /// The checkpoint that is under way.
+    pub(super) fn under_way(&mut self) -> Option<&mut UnderWay> {
+        self.under_way.as_mut()
     }
 
     /// A new coordinator knows no more than the store's names.
@@ -88,11 +96,14 @@ impl Sim {
     fn begin_checkpoint(&mut self, trace: &mut Vec<Event>) -> Result<()> {
         self.coordinator.last += 1;
         let checkpoint = self.coordinator.last;
-        self.note(trace, COORDINATOR, What::CheckpointStart { checkpoint });
+        // The last one stands behind everything: nothing may be in flight any more.
+        let unaligned = self.job.unaligned && self.coordinator.closing.is_none();
+        self.note(trace, COORDINATOR, What::CheckpointStart { checkpoint, unaligned });
         self.coordinator.under_way = Some(UnderWay {
             checkpoint,
             position: self.inlet.position().clone(),
             parts: BTreeMap::new(),
+            in_flight: unaligned.then(InFlight::default),
         });
         // Every source is cut at the same place of the stream.
         self.tell_progress(None, self.inlet.position().seq, trace)?;
@@ -119,12 +130,25 @@ impl Sim {
         if under_way.checkpoint != checkpoint {
             return;
         }
-        let late = seeded("cut-behind-the-barriers");
-        let place = if late { self.inlet.position() } else { &under_way.position };
         under_way.parts.insert(task, bytes);
-        if under_way.parts.len() + usize::from(seeded("complete-without-the-last-part")) < tasks {
+        if under_way.parts.len() + usize::from(seeded("complete-without-the-last-part")) == tasks {
+            self.hand_over(checkpoint, trace);
+        }
+    }
+
+    /// All states are in: the store begins to write them, once sinks have written what came before. Nothing else
+    /// holds that any more, and once the store has begun it goes on whatever becomes of the job.
+    pub(super) fn hand_over(&mut self, checkpoint: u64, trace: &mut Vec<Event>) {
+        if self.writes() && !seeded("no-flush-before-a-checkpoint") {
+            // Not before the write that takes longest has had its time.
+            let writes = self.upcoming.iter().filter(|(_, u)| matches!(u, Upcoming::Write(_)));
+            let due = writes.map(|((at, _), _)| *at).max().unwrap_or(0);
+            self.plan(due.max(self.now.after(FLUSH).0), Upcoming::HandOver(checkpoint));
             return;
         }
+        let late = seeded("cut-behind-the-barriers");
+        let Some(under_way) = &mut self.coordinator.under_way else { return };
+        let place = if late { self.inlet.position() } else { &under_way.position };
         let mut sections = vec![
             (INLET.to_owned(), archive!(place).into()),
             (PLAN.to_owned(), self.job.graph.fingerprint().to_vec().into()),
@@ -132,6 +156,10 @@ impl Sim {
         for (task, bytes) in std::mem::take(&mut under_way.parts) {
             let name = self.job.graph.header.tasks[usize::from(task)].name.clone();
             sections.push((name, bytes));
+        }
+        if let Some(in_flight) = under_way.in_flight.take() {
+            let bytes = self.put_in_flight(checkpoint, in_flight, trace);
+            sections.push((IN_FLIGHT.to_owned(), bytes.into()));
         }
         self.disk.begin(checkpoint, Snapshot { checkpoint, sections }.encode().into());
         let delay = 1_000 + self.chance(4_000);
@@ -145,15 +173,6 @@ impl Sim {
     /// The store has the snapshot: the commit point. Or it has not, then there was no such checkpoint.
     pub(super) fn stored(&mut self, checkpoint: u64, trace: &mut Vec<Event>) {
         let awaited = self.coordinator.under_way.as_ref().map(|u| u.checkpoint) == Some(checkpoint);
-        // What came before a checkpoint is written before that is complete: nothing else holds it any more.
-        let flushes = !seeded("no-flush-before-a-checkpoint");
-        if awaited && self.writes() && flushes {
-            // Not before the write that takes longest has had its time.
-            let writes = self.upcoming.iter().filter(|(_, u)| matches!(u, Upcoming::Write(_)));
-            let due = writes.map(|((at, _), _)| *at).max().unwrap_or(0);
-            self.plan(due.max(self.now.after(FLUSH).0), Upcoming::Stored(checkpoint));
-            return;
-        }
         let ours = self.disk.writing().is_none_or(|writing| writing == checkpoint);
         let written = if ours { self.disk.finish(self.now.0) } else { Err("another is written") };
         // Nobody is told of what a coordinator began that is no more.
@@ -226,8 +245,9 @@ impl Sim {
         let upto = self.coordinator.cut(checkpoint).expect("it is complete, so its place is known");
         for (s, task) in self.job.graph.sink_tasks().into_iter().enumerate() {
             let sink = self.tasks[usize::from(task)].sink().expect("a sink task has a sink");
-            let batches = sink.commit(checkpoint);
-            self.write(s, Some((checkpoint, upto)), batches, trace);
+            let Some((own, batches)) = sink.commit(checkpoint) else { continue };
+            let own = if seeded("a-sink-is-as-far-as-the-sources") { None } else { own };
+            self.write(s, Some((checkpoint, own.unwrap_or(upto))), batches, trace);
             if self.state == State::Down {
                 return;
             }

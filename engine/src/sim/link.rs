@@ -69,6 +69,35 @@ impl Link {
         self.early.len()
     }
 
+    /// How many elements have been sent: the next one's number.
+    pub(super) fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// How many the receiver has taken in.
+    pub(super) fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Elements that wait for those before them, with their numbers.
+    pub(super) fn early(&self) -> impl Iterator<Item = (u64, &Element)> {
+        self.early.iter().map(|(number, element)| (*number, element))
+    }
+
+    /// What is sent from now on arrives behind this moment, virtual time.
+    pub(super) fn keep_behind(&mut self, at: u64) {
+        self.last = self.last.max(at);
+    }
+
+    /// Until when nothing comes through, virtual time.
+    pub(super) fn cut_until(&self) -> u64 {
+        let until = self.disturbances.iter().map(|d| match d {
+            Disturbance::Cut { until } => *until,
+            _ => 0,
+        });
+        until.max().unwrap_or(0)
+    }
+
     /// What befalls the next element, if anything does.
     fn befalls(&mut self, now: u64) -> Option<Disturbance> {
         self.disturbances.retain(|d| match d {
@@ -156,7 +185,10 @@ impl Sim {
         }
         let mut next = Some(element);
         while let Some(element) = next {
-            self.links[usize::from(channel)].received += 1;
+            let received = &mut self.links[usize::from(channel)].received;
+            let number = *received;
+            *received += 1;
+            self.log(channel, number, &element);
             self.receive(channel, element, trace)?;
             // A write that hangs has brought the job down.
             if self.state == State::Down {

@@ -8,6 +8,7 @@ pub mod outside;
 mod place;
 mod recovery;
 mod still;
+mod unaligned;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -49,6 +50,8 @@ pub struct Job {
     pub partitions: Vec<Vec<u16>>,
     /// Microseconds between checkpoints; `None`: only one at the end.
     pub checkpoint_interval: Option<u64>,
+    /// Barriers overtake what is in flight.
+    pub unaligned: bool,
     /// Microseconds from a crash to the restart.
     pub restart_delay: u64,
     /// How many restarts there may be; `None`: as many as it takes.
@@ -68,8 +71,12 @@ enum Upcoming {
     Source,
     /// An element reaches the end of its channel; its number there.
     Deliver(u16, u64, Element),
+    /// A barrier reaches the end of its channel, ahead of what is on it; its checkpoint.
+    Overtaken(u16, u64),
     /// It is time for a checkpoint.
     CheckpointTimer,
+    /// It is looked again whether a checkpoint can be handed to the store.
+    HandOver(u64),
     /// The store has written and verified a checkpoint.
     Stored(u64),
     /// The sinks hear that a checkpoint is complete.
@@ -258,7 +265,12 @@ impl Sim {
             Upcoming::Deliver(channel, number, element) => {
                 self.arrived(channel, number, element, trace)
             }
+            Upcoming::Overtaken(channel, checkpoint) => self.overtaken(channel, checkpoint, trace),
             Upcoming::CheckpointTimer => self.checkpoint_due(trace),
+            Upcoming::HandOver(checkpoint) => {
+                self.hand_over(checkpoint, trace);
+                Ok(())
+            }
             Upcoming::Stored(checkpoint) => {
                 self.stored(checkpoint, trace);
                 Ok(())
@@ -404,9 +416,15 @@ impl Sim {
             return Ok(());
         }
         for (channel, element) in fx.sends {
-            self.send(channel, element, trace);
+            match element {
+                Element::Barrier(checkpoint) if self.overtakes() => {
+                    self.overtake(channel, checkpoint);
+                }
+                element => self.send(channel, element, trace),
+            }
         }
         if let Some((checkpoint, bytes)) = fx.snapshot {
+            self.cut_channels(task, fx.held);
             self.acknowledge(checkpoint, task, bytes, trace);
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use super::link::Link;
 use super::outside::{Table, Writer};
+use super::unaligned::IN_FLIGHT;
 use super::{Sim, State, Upcoming};
 use crate::batch::{NO_CLOCK, Stair};
 use crate::error::{Diagnostic, Result};
@@ -177,6 +178,9 @@ impl Sim {
                 }
                 task.restore(snapshot.section(&task.name)?)?;
             }
+            if let Ok(in_flight) = snapshot.section(IN_FLIGHT) {
+                self.hold_in_flight(in_flight)?;
+            }
             self.coordinator.resume_after(snapshot.checkpoint, position.seq);
             let latest = position.partitions.iter().map(|p| p.last_arrival).max().unwrap_or(0);
             self.now.0 = self.now.0.max(latest);
@@ -187,6 +191,7 @@ impl Sim {
         } else {
             self.go_back(&position, trace)?;
         }
+        self.go_on_with_held(trace)?;
         if self.state == State::Running {
             self.start_sources();
         }

@@ -31,6 +31,12 @@ pub const SETTINGS: &[Setting] = &[
         "How often a checkpoint starts.",
     ),
     setting(
+        "execution.checkpointing.unaligned.enabled",
+        OptionValue::Boolean,
+        "Whether the barriers of a checkpoint overtake what is in flight, which then is part of the snapshot; the last \
+         checkpoint's never do. In a simulation; elsewhere nothing is in flight when a barrier comes.",
+    ),
+    setting(
         "highwater.guarantee",
         OptionValue::OneOf(Guarantee::NAMES),
         "What holds of each record when a job has crashed: exactly-once (the default; rows are visible once a \

@@ -3,6 +3,8 @@
 //! Rows of equal place come before steps of the watermark of that place, then by input, then by
 //! channel. So what an operator sees does not depend on when messages happen to arrive.
 
+mod flight;
+
 use std::collections::VecDeque;
 
 use rkyv::{Archive, Deserialize, Serialize};
@@ -14,6 +16,8 @@ use crate::schema::SchemaRef;
 use crate::seeded::seeded;
 use crate::time::EventTime;
 use crate::watermark::{Activity, MinWatermark};
+
+pub use flight::{Held, put_held};
 
 /// What a gate lets through.
 pub enum Passed {
@@ -35,6 +39,8 @@ pub struct Gate {
     /// It has said so at the place at hand, and nobody has been told.
     ticked: bool,
     upto: Seq,
+    /// The last place of which something has been let through.
+    passed: Seq,
     /// One schema an input, for batches that carry only progress.
     schemas: Vec<SchemaRef>,
     /// The operator behind takes rows of several channels at once.
@@ -92,6 +98,7 @@ impl Gate {
             clock: NO_CLOCK,
             ticked: false,
             upto: 0,
+            passed: 0,
             schemas,
             merging: false,
             together: false,
@@ -207,7 +214,7 @@ impl Gate {
                 None => {
                     let (from, to) = self.next_rows(c, &keys);
                     all.add(c, &self.channels[c], (from, to));
-                    self.channels[c].row = to;
+                    self.passes(c, to);
                     self.acts(c, Activity::Active);
                 }
             }
@@ -229,7 +236,9 @@ impl Gate {
         let Some(Element::Batch(batch)) = channel.queue.pop_front() else { return None };
         channel.upto = channel.upto.max(batch.upto);
         self.upto = channel.upto;
+        self.passed = self.passed.max(batch.seqs.last().unwrap_or(0));
         for stair in &batch.stairs {
+            self.passed = self.passed.max(stair.seq);
             self.watermark.propose(0, stair.watermark);
             self.clock = self.clock.max(stair.clock);
         }
@@ -248,9 +257,8 @@ impl Gate {
             return Passed::Batch(input, Batch::progress(schema, stairs, self.upto));
         }
         let (from, to) = self.next_rows(c, keys);
-        let channel = &mut self.channels[c];
-        let mut piece = channel.front().slice(from, to);
-        channel.row = to;
+        let mut piece = self.channels[c].front().slice(from, to);
+        self.passes(c, to);
         piece.upto = self.upto;
         self.acts(c, Activity::Active);
         Passed::Batch(input, piece)
@@ -265,6 +273,7 @@ impl Gate {
             return None;
         }
         channel.stair += 1;
+        self.passed = self.passed.max(stair.seq);
         let timeless = channel.timeless;
         self.acts(c, if stair.idle { Activity::Idle } else { Activity::Active });
         // Whoever hears of a moment first says so for all: steps come in the order of the stream.
@@ -306,6 +315,12 @@ impl Gate {
             to += 1;
         }
         (channel.row, to)
+    }
+
+    /// Rows of a channel have been let through, up to this one of its front batch.
+    fn passes(&mut self, c: usize, to: usize) {
+        self.passed = self.passed.max(self.channels[c].front().seqs.at(to - 1));
+        self.channels[c].row = to;
     }
 
     fn all_idle(&self) -> bool {
@@ -369,7 +384,7 @@ impl Gate {
         if seeded("a-gate-forgets-its-watermark") {
             self.watermark = MinWatermark::new(channels);
         }
-        self.ticked = false;
+        (self.ticked, self.passed) = (false, self.upto);
         true
     }
 }

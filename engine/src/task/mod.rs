@@ -18,7 +18,7 @@ use crate::{archive, unarchive};
 
 use crate::window::{HandOver, MergeAggregate, Merging, PartAggregate};
 
-pub use gate::{Gate, GateState, Passed};
+pub use gate::{Gate, GateState, Held, Passed, put_held};
 pub use loose::LooseGate;
 pub use route::{Blocks, Edge, Route};
 
@@ -69,6 +69,10 @@ pub struct Task {
     operators: Vec<Box<dyn Operator>>,
     tail: Tail,
     edges: Vec<Edge>,
+    /// The checkpoint whose barrier has come ahead of what is in flight, until the state is written.
+    due: Option<u64>,
+    /// The last checkpoint for which that has been done.
+    written: u64,
 }
 
 impl Clone for Task {
@@ -79,6 +83,8 @@ impl Clone for Task {
             operators: self.operators.iter().map(|o| o.fork()).collect(),
             tail: self.tail.clone(),
             edges: self.edges.clone(),
+            due: self.due,
+            written: self.written,
         }
     }
 }
@@ -90,6 +96,8 @@ pub struct Effects {
     pub sends: Vec<(u16, Element)>,
     /// The checkpoint whose barrier has come on all channels, and the state at that moment.
     pub snapshot: Option<(u64, Pieces)>,
+    /// What waited in the task's gate then, when the barrier has come ahead of it.
+    pub held: Option<Held>,
     /// What happened, when somebody looks.
     pub trace: Option<Vec<What>>,
     /// Fuel that guests used.
@@ -108,7 +116,7 @@ impl Task {
         edges: Vec<Edge>,
     ) -> Task {
         let tail = sink.map_or(Tail::Edges, Tail::Sink);
-        Task { name, head, operators, tail, edges }
+        Task { name, head, operators, tail, edges, due: None, written: 0 }
     }
 
     /// The same task, its rows going into windows that it shares with other subtasks.
@@ -139,7 +147,26 @@ impl Task {
 
     /// Cuts a source for a checkpoint.
     pub fn cut(&mut self, checkpoint: u64, fx: &mut Effects) {
-        self.barrier(checkpoint, fx);
+        self.write(checkpoint, None, fx);
+    }
+
+    /// A barrier has come ahead of what is in flight on its channel: the state is written at once, or as soon as
+    /// everything is complete that has been let through.
+    pub fn overtaken(&mut self, checkpoint: u64, fx: &mut Effects) {
+        if checkpoint > self.written {
+            self.due = Some(checkpoint);
+            self.write_when_complete(fx);
+        }
+    }
+
+    fn write_when_complete(&mut self, fx: &mut Effects) {
+        let (Some(checkpoint), Head::Gate(gate)) = (self.due, &self.head) else { return };
+        if gate.complete() {
+            (self.due, self.written) = (None, checkpoint);
+            fx.held = Some(gate.held());
+            let upto = gate.upto();
+            self.write(checkpoint, Some(upto), fx);
+        }
     }
 
     /// The source at the head, if this is one.
@@ -215,9 +242,28 @@ impl Task {
             }
             (Head::Source(_), _) => unreachable!("sources have no channels"),
         }
+        self.work(fx)
+    }
+
+    /// Has what was in flight wait at the gate again, as a snapshot holds it.
+    ///
+    /// # Errors
+    /// When the bytes are damaged or another task's.
+    pub fn hold(&mut self, reader: &mut Reader<'_>) -> Result<()> {
+        match &mut self.head {
+            Head::Gate(gate) => gate.hold(reader),
+            _ => Err(wrong_state(&self.name)),
+        }
+    }
+
+    /// Does what can be done with what waits at the gate.
+    ///
+    /// # Errors
+    /// What stops the job.
+    pub fn work(&mut self, fx: &mut Effects) -> Result<()> {
         while let Some(passed) = self.release() {
             match passed {
-                Passed::Barrier(checkpoint) => self.barrier(checkpoint, fx),
+                Passed::Barrier(checkpoint) => self.write(checkpoint, None, fx),
                 Passed::Batch(input, batch) => {
                     tell_steps(&batch.stairs, fx);
                     self.run(input, batch, fx)?;
@@ -228,6 +274,7 @@ impl Task {
                 }
             }
         }
+        self.write_when_complete(fx);
         Ok(())
     }
 
@@ -300,7 +347,9 @@ impl Task {
         result
     }
 
-    fn barrier(&mut self, checkpoint: u64, fx: &mut Effects) {
+    /// Writes the state and sends barriers on. `upto`: the place up to which it holds everything, when that is not
+    /// the sources'.
+    fn write(&mut self, checkpoint: u64, upto: Option<Seq>, fx: &mut Effects) {
         let head = match &self.head {
             Head::Source(ingest) => ingest.snapshot(),
             Head::Gate(gate) => archive!(&gate.state()),
@@ -320,7 +369,7 @@ impl Task {
         }
         let tail = match &mut self.tail {
             Tail::Edges => Pieces::default(),
-            Tail::Sink(sink) => sink.pre_commit(checkpoint).into(),
+            Tail::Sink(sink) => sink.pre_commit(checkpoint, upto).into(),
             Tail::Parts(windows) => windows.save(),
         };
         pieces.push((tail.len() as u64).to_le_bytes().to_vec());

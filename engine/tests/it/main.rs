@@ -28,6 +28,7 @@ mod suppress;
 mod temporal;
 mod tidy;
 mod ttl;
+mod unaligned;
 mod why;
 mod window_joins;
 mod windows;

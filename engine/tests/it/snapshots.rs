@@ -9,7 +9,7 @@ use crate::drivers::{open, options};
 use crate::stream::{records, scenario};
 
 /// Windows, a join, a running aggregate, ranks and sessions: much that can be held.
-const SCRIPT: &str = "\
+pub const SCRIPT: &str = "\
     CREATE TABLE windows (k STRING, n BIGINT) WITH ('connector' = 'print');\n\
     CREATE TABLE visits (k STRING, n BIGINT) WITH ('connector' = 'print');\n\
     CREATE TABLE sums (k STRING, v BIGINT) WITH ('connector' = 'print');\n\

@@ -176,7 +176,7 @@ fn a_checkpoint_holds_what_stood_at_its_cut() {
     for event in session.events() {
         match event.what {
             What::Arrive { .. } => records += 1,
-            What::CheckpointStart { checkpoint: 2 } => cut = Some(records),
+            What::CheckpointStart { checkpoint: 2, .. } => cut = Some(records),
             _ => {}
         }
     }

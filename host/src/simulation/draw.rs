@@ -6,7 +6,7 @@ use highwater_oracle::Case;
 use highwater_oracle::input::Dice;
 
 /// Events that faults strike behind, and up to which of them.
-const EVENTS: [(&str, u64); 16] = [
+const EVENTS: [(&str, u64); 17] = [
     ("arrive", 30),
     ("watermark", 12),
     ("window-fire", 6),
@@ -23,6 +23,7 @@ const EVENTS: [(&str, u64); 16] = [
     ("replay", 3),
     ("store", 1),
     ("sink-write", 1),
+    ("in-flight", 3),
 ];
 
 /// The setting by which sources forget.
@@ -60,6 +61,9 @@ impl Drawn {
             settings.push((RETENTION, dice.of(&["10 s", "25 s"]).to_owned()));
         }
         let (parallelism, batch_rows) = (1 + dice.below(3) as u32, dice.of(&[1, 1, 2, 5, 40]));
+        if dice.once_in(2) {
+            settings.push(("execution.checkpointing.unaligned.enabled", "true".to_owned()));
+        }
         Drawn { seed, case, settings, parallelism, batch_rows }
     }
 

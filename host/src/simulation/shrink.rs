@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use highwater_engine::session::{Files, Guarantee, Options, Session, broken};
+use highwater_engine::sim::fault::Fault;
 
 use super::draw::Drawn;
 use super::{Found, Subject, Violation, caught};
@@ -41,6 +42,11 @@ impl Hunt<'_> {
             };
             if self.violation.faults.is_empty() {
                 return subject.compare_with_loops().err();
+            }
+            // A fault for which a smaller job has no place shows nothing.
+            let header = subject.session.header();
+            if faults.iter().any(|line| Fault::parse(line, header).is_err()) {
+                return None;
             }
             subject.run((self.violation.guarantee, faults), true, &mut Found::default())
         };

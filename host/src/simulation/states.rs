@@ -61,6 +61,12 @@ pub const STATES: &[(&str, &str)] = &[
         "rows-known-by-their-place",
         "a commit behind a fallback that brings rows which are there already",
     ),
+    ("written-before-a-barrier-has-come", "a state written while the task's other barriers travel"),
+    ("elements-in-flight-kept", "a snapshot that holds what barriers have overtaken"),
+    (
+        "restored-with-elements-in-flight",
+        "a restart from a checkpoint that holds what barriers had overtaken",
+    ),
     ("snapshot-cut-short", "a damaged snapshot: bytes are missing"),
     ("snapshot-with-a-flipped-bit", "a damaged snapshot: a checksum does not match"),
     ("snapshot-of-another-checkpoint", "a damaged snapshot: its name and its content differ"),
@@ -110,6 +116,8 @@ struct Reading {
     written: BTreeSet<u16>,
     complete: BTreeSet<u64>,
     newest_committed: u64,
+    /// Checkpoints with something in flight.
+    in_flight: BTreeSet<u64>,
     failed: BTreeSet<u64>,
     folder_failed: BTreeSet<u64>,
     restored: Vec<u64>,
@@ -228,6 +236,9 @@ impl Reading {
                 } else {
                     names.insert("restored-from-one-nobody-knew-of");
                 }
+                if self.in_flight.contains(&checkpoint) {
+                    names.insert("restored-with-elements-in-flight");
+                }
                 if checkpoint > 0 && self.restored.last() == Some(&checkpoint) {
                     names.insert("restored-from-the-same-twice");
                 }
@@ -250,14 +261,24 @@ impl Reading {
         names: &mut BTreeSet<&'static str>,
     ) {
         match &event.what {
-            What::CheckpointStart { checkpoint } => {
+            What::CheckpointStart { checkpoint, .. } => {
                 self.begun = *checkpoint;
                 self.under_way = Some(*checkpoint);
                 self.barriers.clear();
                 self.written.clear();
             }
             What::Barrier { channel, .. } => _ = self.barriers.insert((event.task, *channel)),
-            What::Snapshot { .. } => _ = self.written.insert(event.task),
+            What::Snapshot { .. } => {
+                self.written.insert(event.task);
+                let channels = header.channels.iter().filter(|c| c.1 == event.task).count();
+                if self.barriers.iter().filter(|(task, _)| *task == event.task).count() < channels {
+                    names.insert("written-before-a-barrier-has-come");
+                }
+            }
+            What::InFlight { checkpoint, .. } => {
+                self.in_flight.insert(*checkpoint);
+                names.insert("elements-in-flight-kept");
+            }
             What::CheckpointComplete { checkpoint, .. } => {
                 if self.failed.iter().any(|failed| failed < checkpoint) {
                     names.insert("a-checkpoint-behind-a-failed-one");

@@ -75,6 +75,14 @@ fn checkpoint(m: &Model, c: &Checkpoint) -> Entry {
             format!("{}: {} after {after}", m.run.task_name(*task), words::bytes(*size))
         }));
     }
+    if c.unaligned {
+        let (elements, rows) = c.in_flight.iter().fold((0, 0), |(e, r), f| (e + f.1, r + f.2));
+        lines.push(format!(
+            "Its barriers overtook {} with {}, which it holds.",
+            words::count(elements, "message"),
+            words::count(rows, "row")
+        ));
+    }
     let rows = c.committed_rows();
     if rows > 0 {
         lines.push(format!("{} became visible.", words::count(rows, "row")));

@@ -19,6 +19,10 @@ pub struct Checkpoint {
     pub barriers: Vec<(Pos, u16, u64)>,
     /// State written by a task: event, task, bytes, virtual microseconds.
     pub snapshots: Vec<(Pos, u16, u64, u64)>,
+    /// Its barriers overtake what is in flight.
+    pub unaligned: bool,
+    /// What they have overtaken, a channel each: event, elements, rows.
+    pub in_flight: Vec<(Pos, u64, u64)>,
     /// The commit point: event, virtual microseconds, bytes.
     pub complete: Option<(Pos, u64, u64)>,
     /// Rows made visible by it: event and number.
@@ -111,13 +115,15 @@ impl Recovery {
 
     pub(super) fn apply(&mut self, pos: Pos, e: &Event) {
         match &e.what {
-            What::CheckpointStart { checkpoint } => self.checkpoints.push(Checkpoint {
+            What::CheckpointStart { checkpoint, unaligned } => self.checkpoints.push(Checkpoint {
                 id: *checkpoint,
                 pos,
                 step: e.step,
                 at: e.at,
                 barriers: Vec::new(),
                 snapshots: Vec::new(),
+                unaligned: *unaligned,
+                in_flight: Vec::new(),
                 complete: None,
                 commits: Vec::new(),
                 aborted: None,
@@ -131,6 +137,11 @@ impl Recovery {
             What::Snapshot { checkpoint, bytes } => {
                 if let Some(c) = self.get(*checkpoint) {
                     c.snapshots.push((pos, e.task, *bytes, e.at));
+                }
+            }
+            What::InFlight { checkpoint, elements, rows, .. } => {
+                if let Some(c) = self.get(*checkpoint) {
+                    c.in_flight.push((pos, *elements, *rows));
                 }
             }
             What::CheckpointComplete { checkpoint, bytes, .. } => {
@@ -174,6 +185,7 @@ impl Recovery {
         for c in &mut self.checkpoints {
             cut(&mut c.barriers, n, |b| b.0);
             cut(&mut c.snapshots, n, |s| s.0);
+            cut(&mut c.in_flight, n, |s| s.0);
             cut(&mut c.commits, n, |s| s.0);
             c.complete = c.complete.filter(|d| d.0 < n);
             c.aborted = c.aborted.filter(|p| *p < n);

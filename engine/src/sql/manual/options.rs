@@ -94,6 +94,7 @@ SELECT * FROM levels;";
 #[rustfmt::skip]
 pub(super) const SETTERS: &[Setter] = &[
     ("execution.checkpointing.interval", "10 s", &[], COUNTS),
+    ("execution.checkpointing.unaligned.enabled", "true", &[], COUNTS),
     ("highwater.guarantee", "at-least-once", &[], COUNTS),
     ("table.exec.source.idle-timeout", "1 min", &[], COUNTS),
     ("restart-strategy.fixed-delay.delay", "5 s", &[], COUNTS),

@@ -21,7 +21,7 @@ WHERE a.category = 10 AND (p.state = 'OR' OR p.state = 'ID' OR p.state = 'CA')",
 
 /// The average of whole numbers is cut to a whole number, as in Flink.
 ///
-/// Far below a tenth of DuckDB: the condition on times stands behind the join, so that pairs are made of all bids for an
+/// About a tenth of DuckDB: the condition on times stands behind the join, so that pairs are made of all bids for an
 /// auction before those out of its time are dropped.
 pub const Q4: Query = Query {
     name: "q4",

@@ -1,0 +1,86 @@
+//! Barriers that overtake: what is in flight is part of the checkpoint, and nothing else is.
+
+use highwater_engine::session::Session;
+use highwater_engine::trace::{Event, What};
+
+use crate::drivers::{open, options};
+use crate::snapshots::SCRIPT;
+use crate::stream::{records, scenario};
+
+const EXAMPLE: &str = include_str!("../../../examples/slow-channel.md");
+const ON: &str = "SET 'execution.checkpointing.unaligned.enabled' = 'true';\n";
+
+fn events(mut job: Session) -> Vec<Event> {
+    job.finish();
+    job.events().to_vec()
+}
+
+/// When the first event comes for which this holds, virtual microseconds.
+fn when(events: &[Event], holds: impl Fn(&What) -> bool) -> Option<u64> {
+    events.iter().find(|event| holds(&event.what)).map(|event| event.at)
+}
+
+/// From the beginning of the first checkpoint to its commit point, and what the recovery starts from.
+fn first_checkpoint(text: &str) -> (u64, u64) {
+    let events = events(open(text, &options(1, 1)));
+    let began = when(&events, |what| matches!(what, What::CheckpointStart { .. }));
+    let done = when(&events, |what| matches!(what, What::CheckpointComplete { .. }));
+    let restored = events.iter().find_map(|event| match event.what {
+        What::Restore { checkpoint } => Some(checkpoint),
+        _ => None,
+    });
+    let took = done.expect("a checkpoint is complete") - began.expect("it has begun");
+    (took, restored.expect("the job crashes"))
+}
+
+#[test]
+fn a_slow_channel_holds_up_aligned_barriers_only() {
+    let (took, restored) = first_checkpoint(EXAMPLE);
+    assert!(took < 20_000, "{took} µs");
+    assert_eq!(restored, 1);
+    let aligned = EXAMPLE.replace("unaligned.enabled' = 'true'", "unaligned.enabled' = 'false'");
+    assert_ne!(aligned, EXAMPLE);
+    // It is not complete when the crash comes, so that the job starts from nothing.
+    assert_eq!(first_checkpoint(&aligned).1, 0);
+    let calm = aligned.replace("at 1200ms crash takings/0", "at 9s crash takings/0");
+    let events = events(open(&calm, &options(1, 1)));
+    let began = when(&events, |what| matches!(what, What::CheckpointStart { .. })).expect("begun");
+    let done = when(&events, |what| matches!(what, What::CheckpointComplete { .. }));
+    assert!(done.expect("complete") - began >= 500_000);
+    assert!(!events.iter().any(|event| matches!(event.what, What::InFlight { .. })));
+}
+
+/// A run that starts from a snapshot says what the run it is of says from there on, whatever was in flight.
+#[test]
+fn every_unaligned_checkpoint_restores_to_the_same_rest() {
+    let slow = "\n```faults\nat 0s delay t/0->group/0 for 300s\nat 0s delay window/0->windows/0 for 300s\n```\n";
+    let text = scenario(&records(160, 2), &format!("{ON}{SCRIPT}"));
+    let text = format!("{text}\n```toml settings\nseed = 5\n```\n{slow}");
+    let job = || open(&text, &options(2, 3));
+    let mut whole = job();
+    whole.finish();
+    let (mut run, mut before, mut restored) = (job(), None, 0);
+    let mut in_flight = 0;
+    while !run.step(1).finished {
+        let newest = run.snapshot();
+        if newest == before {
+            continue;
+        }
+        let bytes = newest.clone().expect("there is one from here on");
+        before = newest;
+        let mut resumed = job();
+        resumed.restore(&bytes).expect("it is restored");
+        assert!(resumed.finish().finished);
+        for (whole, rest) in whole.tables().iter().zip(resumed.tables()) {
+            assert!(whole.jsonl().ends_with(&rest.jsonl()), "{}", whole.spec.table);
+        }
+        restored += 1;
+    }
+    for event in run.events() {
+        if let What::InFlight { rows, .. } = event.what {
+            in_flight += rows;
+        }
+    }
+    assert!(restored > 5, "{restored} checkpoints");
+    assert!(in_flight > 5, "{in_flight} rows in flight");
+}
