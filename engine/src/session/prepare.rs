@@ -8,7 +8,7 @@ use crate::error::{Diagnostic, Position, Result, Span};
 use crate::expr::Expr;
 use crate::graph::Graph;
 use crate::plan::{Op, Plan, Settings, SourceSpec};
-use crate::scenario::{self, Scenario};
+use crate::scenario::{self, Knobs, Scenario};
 use crate::schema::DataType;
 use crate::sim::Job;
 use crate::sim::fault::Fault;
@@ -99,9 +99,45 @@ pub(super) struct Variation<'a> {
     pub delay: Option<(&'a str, i64)>,
     /// The only records there are: source, partition, offset.
     pub only: Option<&'a BTreeSet<(usize, u16, u64)>>,
+    /// Settings that hold whatever the script says, key and value; of two of one key the later.
+    pub set: &'a [(String, String)],
 }
 
 impl Variation<'_> {
+    /// The settings, if they are some, and the script's knobs do not stand in their way.
+    fn settings(&self, knobs: &mut Knobs) -> Many<Settings> {
+        let mut settings = Settings::default();
+        let mut errors = Vec::new();
+        for (key, value) in self.set {
+            errors.extend(sql::settings::check(key, value).err().map(|error| *error));
+            match key.as_str() {
+                "highwater.seed" => knobs.seed = None,
+                "parallelism.default" => knobs.parallelism = None,
+                "highwater.batch-rows" => knobs.batch_rows = None,
+                _ => {}
+            }
+            settings.values.insert(key.clone(), value.clone());
+        }
+        if errors.is_empty() { Ok(settings) } else { Err(errors) }
+    }
+
+    /// Refuses settings of tables that the job does not read.
+    fn reach(&self, plan: &Plan) -> Result<()> {
+        let read = |table: &str| {
+            let mut ops = plan.nodes.iter().map(|node| &node.op);
+            ops.any(|op| matches!(op, Op::Source(spec) if spec.table == table))
+        };
+        for (key, _) in self.set {
+            let Some((table, _)) = sql::settings::of_table(key).filter(|(t, _)| !read(t)) else {
+                continue;
+            };
+            let what = format!("the setting `{key}` has no effect: no table `{table}` is read");
+            return Err(Diagnostic::new("sql.unknown-setting", what)
+                .hint("name a table of the script that its queries read"));
+        }
+        Ok(())
+    }
+
     /// Gives the table's watermark its other delay.
     fn change(&self, plan: &mut Plan) -> Result<()> {
         let Some((table, delay)) = self.delay else { return Ok(()) };
@@ -150,10 +186,13 @@ pub(super) fn prepare_varied(
     options: &Options,
     variation: Variation<'_>,
 ) -> Many<Prepared> {
-    let scenario = read(name, text)?;
+    let mut scenario = read(name, text)?;
+    let set = variation.settings(&mut scenario.knobs)?;
     let catalog = FileCatalog { files, guests: Guests::default().into() };
-    let mut plan = sql::plan(&scenario.script(), &catalog).map_err(|e| placed(&scenario, e))?;
+    let plan = sql::plan_with(&scenario.script(), &set, &catalog);
+    let mut plan = plan.map_err(|e| placed(&scenario, e))?;
     let one = |e: crate::error::Error| vec![*e.in_source(name)];
+    variation.reach(&plan).map_err(|e| vec![*e])?;
     variation.change(&mut plan).map_err(one)?;
     let settings = plan.settings.clone();
     let seed = options.seed.or(scenario.knobs.seed).or(number(&settings, "highwater.seed"));

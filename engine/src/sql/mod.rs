@@ -67,7 +67,7 @@ use diagnose::Locate;
 
 use crate::error::{Diagnostic, Error, Result};
 use crate::expr::Expr;
-use crate::plan::{Clock, Plan};
+use crate::plan::{Clock, Plan, Settings};
 use crate::schema::Schema;
 use crate::udf::manifest::Manifest;
 
@@ -107,9 +107,22 @@ pub fn condition(text: &str, schema: &Schema) -> Result<Expr> {
 /// Everything that is wrong with it, at least one diagnostic for each wrong statement, in the order
 /// of the text.
 pub fn plan(script: &str, catalog: &dyn Catalog) -> std::result::Result<Plan, Vec<Diagnostic>> {
+    plan_with(script, &Settings::default(), catalog)
+}
+
+/// Plans a script as if it had set some settings in its beginning and never again otherwise. They must have passed
+/// [`settings::check`].
+///
+/// # Errors
+/// As [`plan`].
+pub fn plan_with(
+    script: &str,
+    fixed: &Settings,
+    catalog: &dyn Catalog,
+) -> std::result::Result<Plan, Vec<Diagnostic>> {
     let (statements, unread) = statement::parse(script);
     let mut errors: Vec<Error> = unread.into_iter().map(Box::new).collect();
-    let mut planner = planner::Planner::new(catalog);
+    let mut planner = planner::Planner::new(catalog, fixed);
     let last = statements.iter().rposition(|s| !matches!(s.kind, statement::Kind::Nothing));
     for (i, statement) in statements.iter().enumerate() {
         planner.statement(statement, Some(i) == last, &mut errors);

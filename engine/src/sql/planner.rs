@@ -52,6 +52,8 @@ pub(super) struct Planner<'c> {
     /// The queries of WITH clauses that are visible now, innermost last.
     pub scoped: Vec<(String, Relation)>,
     pub settings: Settings,
+    /// Settings that no SET of the script changes.
+    pub fixed: Settings,
     pub warnings: Vec<Diagnostic>,
     /// How deeply the query being planned is nested.
     pub depth: usize,
@@ -62,8 +64,8 @@ pub(super) struct Planner<'c> {
 }
 
 impl<'c> Planner<'c> {
-    /// A planner of an empty script.
-    pub(super) fn new(catalog: &'c dyn Catalog) -> Planner<'c> {
+    /// A planner of an empty script; `fixed`: settings that hold whatever it SETs.
+    pub(super) fn new(catalog: &'c dyn Catalog, fixed: &Settings) -> Planner<'c> {
         Planner {
             catalog,
             builder: Builder::default(),
@@ -71,7 +73,8 @@ impl<'c> Planner<'c> {
             views: BTreeMap::new(),
             functions: Functions::default(),
             scoped: Vec::new(),
-            settings: Settings::default(),
+            settings: fixed.clone(),
+            fixed: fixed.clone(),
             warnings: Vec::new(),
             depth: 0,
             explain: false,
@@ -92,12 +95,13 @@ impl<'c> Planner<'c> {
                 let created = self.create_function(name, path);
                 created.map_err(|e| e.located_at(*path_at))
             }
-            Kind::Set { key, key_at, value, value_at } => super::settings::apply(
-                &mut self.settings,
-                &mut self.warnings,
-                (key, *key_at),
-                (value, *value_at),
-            ),
+            Kind::Set { key, key_at, value, value_at } => {
+                let (key, value) = ((key.as_str(), *key_at), (value.as_str(), *value_at));
+                let set =
+                    super::settings::apply(&mut self.settings, &mut self.warnings, key, value);
+                self.settings.values.extend(self.fixed.values.clone());
+                set
+            }
             Kind::Insert { table, columns, query } => self.insert(table, columns, query),
             Kind::Select(query) if last => self.collect(query),
             Kind::Select(_) => Err(Diagnostic::new(

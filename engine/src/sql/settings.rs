@@ -5,7 +5,7 @@ use sqlparser::tokenizer::Span as TokenSpan;
 use super::connector::OptionValue;
 use super::diagnose::{Locate, nearest};
 use super::{emission, profiles, suppress};
-use crate::error::{Diagnostic, Result};
+use crate::error::{Diagnostic, Error, Result};
 use crate::plan::{Guarantee, Panes, Settings};
 
 /// A setting of a script.
@@ -204,6 +204,55 @@ pub const TABLE_SETTINGS: &[Setting] = &[
     ),
 ];
 
+/// The setting of a single table that a key names, and the table: `highwater.orders.interval` is one of `orders`.
+pub fn of_table(key: &str) -> Option<(&str, &'static Setting)> {
+    TABLE_SETTINGS.iter().find_map(|setting| {
+        let (before, behind) = setting.key.split_once("<table>")?;
+        let table = key.strip_prefix(before)?.strip_suffix(behind)?;
+        (!table.is_empty()).then_some((table, setting))
+    })
+}
+
+/// Checks a setting that stands in no script. There a key that nobody knows may be one of Flink's and is let pass;
+/// whoever asks what a setting changes wants to hear of it.
+///
+/// # Errors
+/// When the key is not known, or the value is none of the key's.
+pub fn check(key: &str, value: &str) -> Result<()> {
+    let known = SETTINGS.iter().find(|s| s.key == key);
+    match known.or_else(|| of_table(key).map(|(_, setting)| setting)) {
+        Some(known) => fits(known, key, value),
+        None => Err(match not_known(key) {
+            error if error.hint.is_some() => error,
+            error => error.hint("`highwater help sql` lists them under SETTINGS"),
+        }),
+    }
+}
+
+/// What is said of a key that is not known; with a hint where one is near that it may have meant.
+fn not_known(key: &str) -> Error {
+    let message = format!("the setting `{key}` is not known and has no effect");
+    let error = Diagnostic::new("sql.unknown-setting", message);
+    match nearest(key, SETTINGS.iter().map(|s| s.key)) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error,
+    }
+}
+
+/// Refuses a value that is none of the key's.
+fn fits(known: &Setting, key: &str, value: &str) -> Result<()> {
+    let in_range =
+        key != "pipeline.max-parallelism" || value.parse::<u64>().is_ok_and(|n| n <= 32_768);
+    if key == emission::TRIGGER {
+        emission::parse(value)?;
+    }
+    if known.value.accepts(value) && in_range {
+        return Ok(());
+    }
+    Err(Diagnostic::new("sql.setting", format!("'{value}' is no value of {key}"))
+        .hint(format!("it takes {}", known.value.describe())))
+}
+
 /// Takes one setting over; a later one of the same key wins, as in Flink.
 pub(super) fn apply(
     settings: &mut Settings,
@@ -212,32 +261,11 @@ pub(super) fn apply(
     (value, value_at): (&str, TokenSpan),
 ) -> Result<()> {
     match SETTINGS.iter().find(|s| s.key == key) {
-        Some(known) => {
-            let in_range = key != "pipeline.max-parallelism"
-                || value.parse::<u64>().is_ok_and(|n| n <= 32_768);
-            if key == emission::TRIGGER {
-                emission::parse(value).map_err(|e| e.located_at(value_at))?;
-            }
-            if !known.value.accepts(value) || !in_range {
-                return Err(Diagnostic::new(
-                    "sql.setting",
-                    format!("'{value}' is no value of {key}"),
-                )
-                .hint(format!("it takes {}", known.value.describe()))
-                .located_at(value_at));
-            }
-        }
+        Some(known) => fits(known, key, value).map_err(|e| e.located_at(value_at))?,
+        // Others may be settings of Flink's that mean nothing here.
         None => {
-            if let Some(near) = nearest(key, SETTINGS.iter().map(|s| s.key)) {
-                warnings.push(
-                    *Diagnostic::new(
-                        "sql.unknown-setting",
-                        format!("the setting `{key}` is not known and has no effect"),
-                    )
-                    .hint(format!("did you mean `{near}`?"))
-                    .located_at(key_at),
-                );
-            }
+            let slip = Some(not_known(key)).filter(|error| error.hint.is_some());
+            warnings.extend(slip.map(|error| *error.located_at(key_at)));
         }
     }
     settings.values.insert(key.to_owned(), value.to_owned());
