@@ -1,6 +1,7 @@
 //! A session: one job opened from a file's text, stepped, sought, forked, crashed, looked at.
 
 mod check;
+mod compare;
 mod delivery;
 mod invariants;
 mod ledger;
@@ -8,6 +9,7 @@ mod live;
 mod prepare;
 mod running;
 mod state;
+mod status;
 mod table;
 mod torture;
 mod trial;
@@ -32,12 +34,14 @@ use crate::udf::Sandbox;
 pub use crate::source::Files;
 pub use crate::sql::{Need, NeedKind};
 pub use check::{Block, CheckReport, check};
+pub use compare::{Comparison, Differing, Dropped, Figures, Latency, Parted, TableDiff};
 pub use delivery::Delivery;
 pub use invariants::broken;
 pub use ledger::{Account, Ledger};
 pub use live::{Live, Port};
 pub use running::Running;
 pub use state::Kept;
+pub use status::Status;
 pub use table::{Rows, jsonl_row, text_table};
 pub use torture::{Every, Torture, Violation};
 pub use trial::Trial;
@@ -74,49 +78,6 @@ pub fn needs(name: &str, text: &str) -> Many<Vec<Need>> {
 /// One for each table that has no end, or what is wrong with the file as a scenario.
 pub fn ends(name: &str, text: &str) -> Many<()> {
     prepare::ends(name, text)
-}
-
-/// Where a session stands, as front ends show it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Status {
-    /// Steps done.
-    pub step: u64,
-    /// Virtual time, microseconds since 1970.
-    pub at: u64,
-    /// Events on the trace.
-    pub events: u64,
-    /// The job has run to its end.
-    pub finished: bool,
-    /// Why the job stopped, if it did.
-    pub failed: Option<Diagnostic>,
-    /// The trace's hash.
-    pub hash: String,
-    /// Rows the sinks have made visible.
-    pub committed_rows: u64,
-    /// Completed checkpoints.
-    pub checkpoints: u64,
-    /// Fuel that guests have used.
-    pub fuel: u64,
-    /// The furthest step reached so far.
-    pub horizon: u64,
-}
-
-impl Status {
-    /// The JSON form of the embedding interface.
-    pub fn to_json(&self) -> serde_json::Value {
-        serde_json::json!({
-            "step": self.step,
-            "at_us": self.at,
-            "events": self.events,
-            "finished": self.finished,
-            "failed": self.failed.as_ref().map(Diagnostic::to_json),
-            "hash": self.hash,
-            "committed_rows": self.committed_rows,
-            "checkpoints": self.checkpoints,
-            "fuel": self.fuel,
-            "horizon": self.horizon,
-        })
-    }
 }
 
 /// A copy of the simulation after some step, and how long the trace was then.

@@ -1,6 +1,7 @@
 //! The engine from outside: rules of the house, drivers against each other.
 
 mod changelog;
+mod compare;
 mod drivers;
 mod emission;
 mod paces;

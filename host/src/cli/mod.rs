@@ -10,6 +10,8 @@ mod bench_state;
 mod bench_turns;
 mod check;
 mod console;
+mod diff;
+mod diff_report;
 mod explain;
 mod help;
 mod input;
@@ -53,6 +55,8 @@ enum Command {
     Why(why::WhyArgs),
     /// Print what an operator holds, after a record or as of a checkpoint
     State(state::StateArgs),
+    // Its description stands with its arguments: the long one says what is measured.
+    Diff(diff::DiffArgs),
     /// Crash a job at every step, and again at every step of the recovery, and compare its rows
     Torture(torture::TortureArgs),
     /// Draw jobs and faults from seeds, run them under every guarantee, and check what comes of it
@@ -140,6 +144,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Explain(args) => explain::explain(&args, &mut console),
         Command::Why(args) => why::why(&args, &mut console),
         Command::State(args) => state::state(&args, &mut console),
+        Command::Diff(args) => diff::diff(&args, &mut console),
         Command::Torture(args) => torture::torture(&args, &mut console),
         Command::Sim(args) => sim::sim(&args, &mut console),
         Command::Shrink(args) => shrink::shrink(&args, &mut console),

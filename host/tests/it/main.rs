@@ -7,6 +7,7 @@ mod bench_nexmark;
 mod checkpoint;
 mod cli;
 mod columns;
+mod diff;
 mod example;
 mod hostile;
 mod hosts;
