@@ -1,6 +1,6 @@
 //! `highwater diff`: two runs side by side, of two files, or of one under other settings.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -98,7 +98,7 @@ fn names(args: &DiffArgs) -> String {
 }
 
 /// A run to its end, or until the job has failed: that is something to compare, too.
-fn run(file: &PathBuf, set: &[(String, String)], console: &mut Console) -> Done<Session> {
+fn run(file: &Path, set: &[(String, String)], console: &mut Console) -> Done<Session> {
     let input = read(file, console)?;
     let files = input.files(console)?;
     let (name, text) = (input.script.short_name(), &input.script.text);
