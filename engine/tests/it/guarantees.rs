@@ -160,6 +160,25 @@ fn a_crash_in_a_recovery_keeps_the_guarantee() {
     }
 }
 
+/// The coordinator dies when all states are in, while a sink has yet to write what came before them: a checkpoint
+/// that held neither those rows nor their records would lose them.
+#[test]
+fn a_dead_coordinator_completes_nothing_that_sinks_have_not_written() {
+    for guarantee in [Guarantee::AtLeastOnce, Guarantee::ExactlyOnce] {
+        let whole = session(ROWS, guarantee, (1, 1));
+        let steps = whole.fork().finish().step;
+        for step in 0..steps {
+            let mut run = whole.fork();
+            run.step(step);
+            run.inject("at now sink-slow result/0 for 25 s").expect("it is a fault");
+            run.inject("on snapshot 2 crash coordinator").expect("it is a fault");
+            assert!(run.finish().finished);
+            let found = run.delivery();
+            assert!(one(&found).keeps(guarantee), "after step {step}: {found:?}");
+        }
+    }
+}
+
 /// The checker itself, over rows changed by hand.
 #[test]
 fn deliveries_are_counted() {
