@@ -174,7 +174,7 @@ impl Graph {
                     name: format!("{}/{subtask}", stage.name),
                     kind: stage.kind.to_owned(),
                     describe: lines.join("\n"),
-                    partitions: 0,
+                    partitions: Vec::new(),
                 });
             }
         }

@@ -141,6 +141,19 @@ pub const BUGS: &[(&str, &str)] = &[
         "damaged-state-is-believed",
         "a section that does not match its checksum is read all the same",
     ),
+    (
+        "what-comes-again-is-taken",
+        "a record that a source hands out once more is read once more, whatever its offset says",
+    ),
+    ("a-gap-goes-unnoticed", "a job whose source has lost records goes on with those behind them"),
+    (
+        "a-replay-knows-of-no-delay",
+        "what has arrived late arrives at its own time when it is read again",
+    ),
+    (
+        "a-replay-forgets-the-last-arrival",
+        "a source that goes back does not know when the record before arrived",
+    ),
 ];
 
 /// Whether this fault is planted in this thread.

@@ -56,8 +56,8 @@ pub struct TaskInfo {
     pub kind: String,
     /// What the task does, one line an operator, as `EXPLAIN` prints it.
     pub describe: String,
-    /// The partitions a source reads; 0 for other tasks.
-    pub partitions: u16,
+    /// The numbers of the partitions that a source reads; none for other tasks.
+    pub partitions: Vec<u16>,
 }
 
 /// The closed set of things that can happen.
@@ -144,6 +144,8 @@ pub enum What {
     SinkWrite { checkpoint: u64, rows: u64, change: String },
     /// What a barrier has overtaken on a channel is part of the checkpoint: so many elements and rows.
     InFlight { checkpoint: u64, channel: u16, elements: u64, rows: u64 },
+    /// Records came from a source that were known already, from an offset on: they were `thrown-away`.
+    SourceRead { partition: u16, offset: u64, records: u64, change: String },
 }
 
 impl Event {
@@ -160,7 +162,7 @@ impl Event {
 }
 
 /// The names of all events.
-pub const EVENTS: [&str; 33] = [
+pub const EVENTS: [&str; 34] = [
     "arrive",
     "bad-record",
     "partition-watermark",
@@ -194,6 +196,7 @@ pub const EVENTS: [&str; 33] = [
     "store",
     "sink-write",
     "in-flight",
+    "source-read",
 ];
 
 impl What {
@@ -233,6 +236,7 @@ impl What {
             What::Store { .. } => "store",
             What::SinkWrite { .. } => "sink-write",
             What::InFlight { .. } => "in-flight",
+            What::SourceRead { .. } => "source-read",
         }
     }
 
@@ -420,6 +424,12 @@ impl What {
                 put("channel", channel);
                 put("elements", elements);
                 put("rows", rows);
+            }
+            What::SourceRead { partition, offset, records, change } => {
+                put("partition", partition);
+                put("offset", offset);
+                put("records", records);
+                put("change", change);
             }
             _ => {}
         }

@@ -179,18 +179,18 @@ fn task_of(key: &str) -> u16 {
 }
 
 fn header() -> Header {
-    let task = |name: &str, kind: &str, describe: &str, partitions| TaskInfo {
+    let task = |name: &str, kind: &str, describe: &str, partitions: &[u16]| TaskInfo {
         name: name.into(),
         kind: kind.into(),
         describe: describe.into(),
-        partitions,
+        partitions: partitions.to_vec(),
     };
     Header {
         tasks: vec![
-            task("quakes/0", "source", "filesystem data/earthquakes.jsonl", 1),
-            task("window/0", "window", "TUMBLE 6 h by net: COUNT(*)", 0),
-            task("window/1", "window", "TUMBLE 6 h by net: COUNT(*)", 0),
-            task("print/0", "sink", "print", 0),
+            task("quakes/0", "source", "filesystem data/earthquakes.jsonl", &[0]),
+            task("window/0", "window", "TUMBLE 6 h by net: COUNT(*)", &[]),
+            task("window/1", "window", "TUMBLE 6 h by net: COUNT(*)", &[]),
+            task("print/0", "sink", "print", &[]),
         ],
         channels: vec![(0, 1), (0, 2), (1, 3), (2, 3)],
         seed: 7,

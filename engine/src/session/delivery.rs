@@ -122,11 +122,13 @@ impl Delivery {
 }
 
 impl Session {
-    /// The same job from its beginning, in a world without faults.
+    /// The same job from its beginning, in a world without faults. Records arrive when they do here: delays of
+    /// the input stay.
     #[must_use]
     pub fn faultless(&self) -> Session {
         self.begun_again(|mut sim| {
             sim.spare();
+            sim.delay_as(&self.sim);
             sim
         })
     }

@@ -233,8 +233,8 @@ pub(super) fn prepare_varied(
         inputs.push(variation.thin(inputs.len(), opened));
     }
     for (source, task) in graph.source_tasks().into_iter().enumerate() {
-        let count = partitions.get(source).map_or(0, Vec::len);
-        graph.header.tasks[usize::from(task)].partitions = count as u16;
+        let numbers = partitions.get(source).cloned().unwrap_or_default();
+        graph.header.tasks[usize::from(task)].partitions = numbers;
     }
     let mut faults = Vec::new();
     let mut errors = Vec::new();

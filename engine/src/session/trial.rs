@@ -28,8 +28,23 @@ pub struct Trial {
 }
 
 impl Session {
-    /// Runs the job from its beginning, in a world where no faults strike but these, for at most
-    /// `calm * 200 + 100,000` steps; `calm`: the steps of a run without faults, 0 when they are not known.
+    /// Those of some faults that delay the input: a trial with them alone is what one with all is judged by.
+    ///
+    /// # Errors
+    /// When a line is no fault.
+    pub fn delays_among(&self, faults: &[String]) -> Result<Vec<String>> {
+        let mut delays = Vec::new();
+        for line in faults {
+            if Fault::parse(line, self.header())?.kind.delay.is_some() {
+                delays.push(line.clone());
+            }
+        }
+        Ok(delays)
+    }
+
+    /// Runs the job from its beginning, in a world where no faults strike but these (and delays of the input that
+    /// the file has), for at most `calm * 200 + 100,000` steps; `calm`: the steps of a run without faults, 0 when
+    /// they are not known.
     ///
     /// # Errors
     /// When a line is no fault.
@@ -59,7 +74,7 @@ impl Session {
 }
 
 impl Trial {
-    /// Its sinks' rows against those of a trial without faults.
+    /// Its sinks' rows against those of a trial without faults, but with the same delays of the input.
     pub fn against(&self, calm: &Trial) -> Vec<Delivery> {
         let both = calm.tables.iter().zip(&self.tables);
         both.map(|(expected, delivered)| Delivery::of(expected, delivered)).collect()

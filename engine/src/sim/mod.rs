@@ -3,6 +3,7 @@
 mod checkpoint;
 pub mod disk;
 pub mod fault;
+mod input;
 pub mod link;
 pub mod outside;
 mod place;
@@ -328,7 +329,17 @@ impl Sim {
         if self.stands() {
             return Ok(());
         }
-        let Some(mut arrivals) = self.inlet.next(self.job.batch_rows, Some(self.now))? else {
+        // What was awaited for now may have been delayed since.
+        if self.inlet.is_befallen()
+            && let Ok(Some(at)) = self.inlet.peek()
+            && at > self.now
+        {
+            self.plan(at.0, Upcoming::Source);
+            return Ok(());
+        }
+        let next = self.inlet.next(self.job.batch_rows, Some(self.now));
+        self.note_known(trace);
+        let Some(mut arrivals) = next? else {
             self.inputs_done = true;
             return self.checkpoint_due(trace);
         };

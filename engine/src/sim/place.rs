@@ -19,6 +19,10 @@ pub(super) struct Waiting {
 impl Sim {
     /// Places a fault in the future; one of the past strikes at once.
     pub fn place(&mut self, fault: Fault) {
+        if let Some(delay) = fault.kind.delay {
+            self.delay_input(fault, delay);
+            return;
+        }
         let start = self.inlet.start();
         let at = match &fault.at {
             At::After(micros) => start.after(*micros),
@@ -38,9 +42,12 @@ impl Sim {
         self.plan(at.0, Upcoming::Fault(fault));
     }
 
-    /// Lets none of the faults strike that are to come.
+    /// Lets none of the faults strike that are to come, but for delays of the input, which are a part of that.
     pub fn spare(&mut self) {
-        self.upcoming.retain(|_, u| !matches!(u, Upcoming::Fault(_)));
+        self.upcoming.retain(|_, u| match u {
+            Upcoming::Fault(fault) => fault.kind.delay.is_some(),
+            _ => true,
+        });
         self.waiting.clear();
         self.links.iter_mut().for_each(Link::calm);
         self.writers.iter_mut().for_each(Writer::calm);

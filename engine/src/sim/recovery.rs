@@ -21,12 +21,8 @@ impl Sim {
         self.go_down(task, trace);
     }
 
-    /// The coordinator dies. What it has begun to write is written, since the store lives on, unless sinks have yet
-    /// to write what came before it: nobody asks them any more whether they have, so there is no such checkpoint.
+    /// The coordinator dies. What it has begun to write is written, since the store lives on.
     pub(super) fn crash_coordinator(&mut self, trace: &mut Vec<Event>) {
-        if self.writes() && !seeded("no-flush-before-a-checkpoint") {
-            self.disk.abort();
-        }
         let writing = self.disk.writing();
         self.go_down(COORDINATOR, trace);
         self.coordinator.forget(self.disk.last_name().max(writing.unwrap_or(0)));

@@ -20,7 +20,7 @@ impl Sim {
     pub fn settle(&mut self) {
         self.stop_after(self.inlet.position().seq);
         self.spare();
-        self.upcoming.retain(|_, u| !matches!(u, Upcoming::CheckpointTimer));
+        self.upcoming.retain(|_, u| !matches!(u, Upcoming::CheckpointTimer | Upcoming::Fault(_)));
     }
 
     /// Whether the place is reached.

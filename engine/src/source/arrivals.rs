@@ -48,7 +48,7 @@ struct Piece {
 }
 
 /// When the rows of a partition arrive, given what their reader says.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moved {
     /// So many microseconds later.
     By(u64),
@@ -127,6 +127,7 @@ impl Arrivals {
         if let Some(last) = self.pieces.last_mut()
             && Rc::ptr_eq(&last.chunk, &chunk)
             && last.to == from
+            && last.moved == moved
         {
             last.to = to;
             return;

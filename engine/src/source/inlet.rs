@@ -1,6 +1,7 @@
 //! The inlet: all sources of a job merged into the one order in which records arrive.
 
 mod align;
+mod befall;
 mod extra;
 mod partition;
 
@@ -10,13 +11,17 @@ use std::rc::Rc;
 use rkyv::{Archive, Deserialize, Serialize};
 
 use self::align::Aligned;
+use self::befall::Befallen;
 use self::partition::{Log, Next, Partition};
 use super::Input;
 use super::arrivals::{Arrivals, Mark, Moved, Names};
 use crate::batch::NO_CLOCK;
 use crate::error::Result;
+use crate::seeded::seeded;
 use crate::time::VirtualTime;
 use crate::watermark::Clock;
+
+pub use self::befall::{Delay, Spell, Thrown};
 
 /// Where a job has got to in its input: what a snapshot keeps of it.
 #[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -56,6 +61,8 @@ pub struct Inlet {
     clock: Clock,
     /// By source.
     aligned: Vec<Option<Aligned>>,
+    /// Not told yet.
+    thrown: Vec<Thrown>,
     retain: bool,
 }
 
@@ -84,6 +91,7 @@ impl Inlet {
                     first,
                     idle_after: None,
                     moved: Moved::By(0),
+                    befallen: Befallen::default(),
                 });
             }
         }
@@ -110,6 +118,7 @@ impl Inlet {
             start: 0,
             clock: Clock::None,
             aligned: Vec::new(),
+            thrown: Vec::new(),
             retain,
         };
         let mut start = u64::MAX;
@@ -189,6 +198,12 @@ impl Inlet {
         for (partition, to) in self.partitions.iter_mut().zip(&to.partitions) {
             partition.seek(to.offset, self.retain)?;
         }
+        if seeded("a-replay-knows-of-no-delay") {
+            self.partitions.iter_mut().for_each(|p| p.befallen.undelay());
+        }
+        if seeded("a-replay-forgets-the-last-arrival") {
+            self.position.partitions.iter_mut().for_each(|p| p.last_arrival = self.start);
+        }
         Ok(())
     }
 
@@ -212,7 +227,9 @@ impl Inlet {
             if position.finished || waits || held.get(i).is_some_and(|&held| held) {
                 continue;
             }
-            let next = self.partitions[i].peek()?;
+            self.handed_out(i)?;
+            let next = self.partitions[i].peek()?.map(|(at, kind)| (self.delayed(i, at), kind));
+            let position = &self.position.partitions[i];
             let deadline = self.partitions[i].idle_after.filter(|_| !position.idle);
             let deadline = deadline.map(|d| position.last_arrival.saturating_add(d));
             let candidate = match (next, deadline) {
@@ -230,6 +247,15 @@ impl Inlet {
         Ok(best)
     }
 
+    /// The next thing to happen, when nothing is missing before it.
+    fn upcoming(&mut self) -> Result<Option<(u64, Next, usize)>> {
+        let next = self.first()?;
+        if let Some((_, Next::Row | Next::Bad, i)) = next {
+            self.complete(i)?;
+        }
+        Ok(next)
+    }
+
     /// The next arrivals at one source: at most `max_rows`, and none after `until`.
     ///
     /// # Errors
@@ -243,7 +269,7 @@ impl Inlet {
         let source = self.partitions[first].source;
         let mut a = Arrivals::new(source, self.names.clone());
         while a.rows() < max_rows {
-            let next = match self.first() {
+            let next = match self.upcoming() {
                 // What came before a malformed record is delivered first.
                 Err(e) if a.is_empty() => return Err(e),
                 Err(_) | Ok(None) => break,
@@ -276,7 +302,7 @@ impl Inlet {
             (0..sources).map(|source| Arrivals::new(source, self.names.clone())).collect();
         let mut rows = 0;
         while rows < max_rows {
-            let next = match self.first() {
+            let next = match self.upcoming() {
                 Err(e) if all.iter().all(Arrivals::is_empty) => return Err(e),
                 Err(_) | Ok(None) => break,
                 Ok(Some(next)) => next,
@@ -324,7 +350,7 @@ impl Inlet {
                 self.arrived(i, at, bad.offset, 1);
                 a.marks.push((rows, self.position.seq, Mark::Bad(number, bad)));
             }
-            Next::Row => self.take_rows(i, max_rows, until, a),
+            Next::Row => self.take_rows((at, i), max_rows, until, a),
         }
         if let Ok(None) = self.partitions[i].peek() {
             self.position.partitions[i].finished = true;
@@ -345,14 +371,18 @@ impl Inlet {
     /// Takes rows of one partition as long as nothing else comes before them.
     fn take_rows(
         &mut self,
-        i: usize,
+        (at, i): (u64, usize),
         max_rows: usize,
         until: Option<VirtualTime>,
         a: &mut Arrivals,
     ) {
-        let alone = self.partitions.len() == 1 && self.partitions[i].idle_after.is_none();
+        let befallen = self.partitions[i].befallen.any();
+        let alone =
+            self.partitions.len() == 1 && self.partitions[i].idle_after.is_none() && !befallen;
         let Some(chunk) = self.partitions[i].current() else { return };
         let (from, moved) = (self.partitions[i].row, self.partitions[i].moved);
+        // A row alone, then: each may have a time of its own.
+        let moved = if befallen { Moved::To(at) } else { moved };
         let limit = if alone { max_rows } else { 1 };
         let bad_at = chunk.bad.get(self.partitions[i].bad).map_or(chunk.rows, |b| b.before_row);
         let mut to = bad_at.min(from + limit);

@@ -5,6 +5,7 @@ mod compare;
 mod drivers;
 mod emission;
 mod paces;
+mod inputs;
 mod grouping;
 mod guarantees;
 mod joins;

@@ -56,10 +56,12 @@ fn faults() -> String {
         at 5s..20s …    at a moment between, drawn from the seed\n  \
         at 2024-05-01 12:00:07 …\n  \
         on EVENT [N] …  right behind the N-th event of this name in the trace: `on checkpoint-start 2 …`\n\n\
-        What lasts takes `for 3 s` behind it.\n\n"
+        What lasts takes `for 3 s` behind it. What delays the input is a part of it and takes a time, no event.\n\
+        A source without a partition behind it is all of its partitions.\n\n"
         .to_owned();
     for kind in KINDS {
-        text += &format!("{}\n    {}\n", kind.syntax(), kind.means);
+        let (syntax, means, example) = (kind.syntax(), kind.means, kind.example());
+        text += &format!("{syntax}\n    {means}\n    {example}\n");
     }
     text
 }

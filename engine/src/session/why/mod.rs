@@ -71,7 +71,7 @@ pub struct Why<'a> {
 }
 
 impl<'a> Why<'a> {
-    /// Runs a file. Checkpoints and faults change no row, so the run has none.
+    /// Runs a file. Checkpoints and faults change no row, so the run has none but delays of the input.
     ///
     /// # Errors
     /// Everything that is wrong with the file, why the job failed if it did, and more records than
@@ -210,7 +210,8 @@ fn varied(
 ) -> Many<Session> {
     let sandbox = Arc::clone(sandbox);
     let mut prepared = prepare_varied(name, text, files, sandbox, options, variation)?;
-    prepared.faults.clear();
+    // When records arrive is part of the input.
+    prepared.faults.retain(|fault| fault.kind.delay.is_some());
     prepared.settings.values.remove("execution.checkpointing.interval");
     // One record at a time, so that a run can stand still after any.
     prepared.batch_rows = Some(1);

@@ -1,6 +1,6 @@
 //! A slow channel.
 
-use super::{Aim, Kind, Target};
+use super::{Aim, Kind, PLAIN, Target};
 use crate::sim::Sim;
 use crate::sim::link::Disturbance;
 use crate::trace::Event;
@@ -12,6 +12,7 @@ pub const KIND: Kind = Kind {
     lasts: Some(3_000_000),
     means: "Each element of the channel takes half a second longer for a while; order is kept.",
     strike,
+    ..PLAIN
 };
 
 fn strike(sim: &mut Sim, aim: Aim, _: &mut Vec<Event>) {

@@ -1,6 +1,6 @@
 //! A lost element.
 
-use super::{Aim, Kind, Target};
+use super::{Aim, Kind, PLAIN, Target};
 use crate::sim::Sim;
 use crate::sim::link::Disturbance;
 use crate::trace::Event;
@@ -12,6 +12,7 @@ pub const KIND: Kind = Kind {
     lasts: None,
     means: "The next element of the channel is lost; it is sent again after 200 ms, and later ones wait for it.",
     strike,
+    ..PLAIN
 };
 
 fn strike(sim: &mut Sim, aim: Aim, _: &mut Vec<Event>) {

@@ -1,6 +1,6 @@
 //! An element delivered twice.
 
-use super::{Aim, Kind, Target};
+use super::{Aim, Kind, PLAIN, Target};
 use crate::sim::Sim;
 use crate::sim::link::Disturbance;
 use crate::trace::Event;
@@ -12,6 +12,7 @@ pub const KIND: Kind = Kind {
     lasts: None,
     means: "The next element of the channel comes twice; the second time it is thrown away.",
     strike,
+    ..PLAIN
 };
 
 fn strike(sim: &mut Sim, aim: Aim, _: &mut Vec<Event>) {

@@ -1,6 +1,6 @@
 //! A task dies.
 
-use super::{Aim, Kind, Target};
+use super::{Aim, Kind, PLAIN, Target};
 use crate::sim::Sim;
 use crate::trace::Event;
 
@@ -11,6 +11,7 @@ pub const KIND: Kind = Kind {
     lasts: None,
     means: "A task dies, and with it the job, which is restarted from its newest checkpoint.",
     strike,
+    ..PLAIN
 };
 
 fn strike(sim: &mut Sim, aim: Aim, trace: &mut Vec<Event>) {

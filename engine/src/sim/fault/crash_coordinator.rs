@@ -1,6 +1,6 @@
 //! The coordinator dies.
 
-use super::{Aim, Kind, Target};
+use super::{Aim, Kind, PLAIN, Target};
 use crate::sim::Sim;
 use crate::trace::Event;
 
@@ -11,6 +11,7 @@ pub const KIND: Kind = Kind {
     lasts: None,
     means: "The coordinator dies and the job with it; a snapshot that is being written is written all the same, but nobody is told.",
     strike,
+    ..PLAIN
 };
 
 fn strike(sim: &mut Sim, _: Aim, trace: &mut Vec<Event>) {

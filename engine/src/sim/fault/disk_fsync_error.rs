@@ -1,6 +1,6 @@
 //! EIO on fsync.
 
-use super::{Aim, Kind, Target};
+use super::{Aim, Kind, PLAIN, Target};
 use crate::sim::Sim;
 use crate::sim::disk::Mishap;
 use crate::trace::Event;
@@ -12,6 +12,7 @@ pub const KIND: Kind = Kind {
     lasts: None,
     means: "The next snapshot's fsync fails: what is on the disk nobody knows.",
     strike,
+    ..PLAIN
 };
 
 fn strike(sim: &mut Sim, _: Aim, _: &mut Vec<Event>) {

@@ -24,11 +24,17 @@ mod snapshot_misdirected;
 mod snapshot_stale;
 mod snapshot_torn;
 mod source_forget;
+mod source_gap;
+mod source_late;
+mod source_redeliver;
+mod source_slow;
+mod source_stall;
 
 use std::fmt;
 
 use super::Sim;
-use crate::trace::{Event, Header};
+use crate::source::inlet::Delay;
+use crate::trace::{Event, Header, TaskInfo};
 
 /// Every kind of fault.
 pub const KINDS: &[Kind] = &[
@@ -55,6 +61,11 @@ pub const KINDS: &[Kind] = &[
     sink_slow::KIND,
     sink_zombie::KIND,
     source_forget::KIND,
+    source_stall::KIND,
+    source_slow::KIND,
+    source_late::KIND,
+    source_redeliver::KIND,
+    source_gap::KIND,
 ];
 
 /// What a fault strikes.
@@ -68,6 +79,8 @@ pub enum Target {
     Sink,
     /// A channel between two tasks: `window/1->sink/0`.
     Channel,
+    /// A source, `sales`, which is all of its partitions, or one of them: `sales/1`.
+    Partition,
 }
 
 impl Target {
@@ -88,6 +101,38 @@ impl Target {
                 .iter()
                 .map(|&(from, to)| format!("{}->{}", name(from), name(to)))
                 .collect(),
+            Target::Partition => sources(header).into_iter().map(|(name, ..)| name).collect(),
+        }
+    }
+
+    /// How it is written.
+    fn syntax(self) -> &'static str {
+        match self {
+            Target::Nothing => "",
+            Target::Task => " TASK",
+            Target::Sink => " SINK",
+            Target::Channel => " TASK->TASK",
+            Target::Partition => " SOURCE[/PARTITION]",
+        }
+    }
+
+    /// A name as there may be in a job.
+    fn example(self) -> &'static str {
+        match self {
+            Target::Nothing => "",
+            Target::Task => " window/1",
+            Target::Sink => " out/0",
+            Target::Channel => " window/1->out/0",
+            Target::Partition => " sales/1",
+        }
+    }
+
+    /// What messages call it.
+    fn called(self) -> &'static str {
+        match self {
+            Target::Nothing | Target::Task | Target::Sink => "task",
+            Target::Channel => "channel",
+            Target::Partition => "partition",
         }
     }
 
@@ -104,16 +149,50 @@ impl Target {
     }
 }
 
+/// The sources and their partitions: the name, the task, the partition's number; `None`: all of them.
+pub(super) fn sources(header: &Header) -> Vec<(String, u16, Option<u16>)> {
+    let sources = (0..).zip(&header.tasks).filter(|(_, task)| task.kind == "source");
+    let names = |(number, task): (u16, &TaskInfo)| {
+        let name = task.name.rsplit_once('/').map_or(task.name.as_str(), |(name, _)| name);
+        let all = [(name.to_owned(), number, None)].into_iter();
+        let each = task.partitions.iter().map(|&p| (format!("{name}/{p}"), number, Some(p)));
+        all.chain(each).collect::<Vec<_>>()
+    };
+    sources.flat_map(names).collect()
+}
+
+/// How long something lasts that does so to the end, microseconds.
+const FOR_EVER: u64 = u64::MAX;
+
+/// A kind that strikes nothing, takes nothing and does nothing: what others begin with.
+const PLAIN: Kind = Kind {
+    name: "",
+    target: Target::Nothing,
+    count: None,
+    step: None,
+    lasts: None,
+    means: "",
+    delay: None,
+    strike: |_, _, _| {},
+};
+
 /// A kind of fault.
 pub struct Kind {
     /// The first words of its text: `crash`, `snapshot-torn`.
     pub name: &'static str,
     /// What stands behind the name.
     pub target: Target,
+    /// How many records it is about unless the text says so; `None`: that is no question.
+    pub count: Option<u64>,
+    /// A duration that stands behind a word unless left out, `every 2 s`: the word, and microseconds.
+    pub step: Option<(&'static str, u64)>,
     /// For how long it lasts unless the text says `for 3 s`, microseconds; `None`: it is over at once.
     pub lasts: Option<u64>,
     /// What it does, a sentence.
     pub means: &'static str,
+    /// What it does to the times at which records arrive. Such a fault is a part of the input: a run that nothing
+    /// else befalls has it, too, and it begins at a time, since behind an event it would hang on the others.
+    pub delay: Option<fn(Aim) -> Delay>,
     /// Does it.
     pub strike: fn(&mut Sim, Aim, &mut Vec<Event>),
 }
@@ -121,14 +200,21 @@ pub struct Kind {
 impl Kind {
     /// How it is written: `drop CHANNEL`.
     pub fn syntax(&self) -> String {
-        let target = match self.target {
-            Target::Nothing => "",
-            Target::Task => " TASK",
-            Target::Sink => " SINK",
-            Target::Channel => " TASK->TASK",
-        };
+        let count = if self.count.is_some() { " [RECORDS]" } else { "" };
+        let step = self.step.map_or(String::new(), |(word, _)| format!(" [{word} DURATION]"));
         let lasts = if self.lasts.is_some() { " [for DURATION]" } else { "" };
-        format!("{}{target}{lasts}", self.name)
+        format!("{}{}{count}{step}{lasts}", self.name, self.target.syntax())
+    }
+
+    /// A line of a `faults` block with one of it.
+    pub fn example(&self) -> String {
+        let count = self.count.map_or(String::new(), |count| format!(" {}", count + 1));
+        let step = self.step.map_or(String::new(), |(word, _)| format!(" {word} 2 s"));
+        let lasts = if self.lasts.is_some() { " for 20 s" } else { "" };
+        let target = self.target.example();
+        // Behind an event: it is written there, and may not be.
+        let when = if self.delay.is_some() { "at 5s" } else { "on checkpoint-start 2" };
+        format!("{when} {}{target}{count}{step}{lasts}", self.name)
     }
 }
 
@@ -138,11 +224,15 @@ impl fmt::Debug for Kind {
     }
 }
 
-/// Whom a fault strikes and for how long.
+/// Whom a fault strikes, how much of it and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Aim {
-    /// The task's number, or the channel's.
+    /// The task's number, the channel's, or the place among the names of sources and partitions.
     pub number: u16,
+    /// Records.
+    pub count: u64,
+    /// Microseconds.
+    pub step: u64,
     /// Microseconds.
     pub lasts: u64,
 }

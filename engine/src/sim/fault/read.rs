@@ -24,6 +24,14 @@ impl Fault {
             _ => return Err(no_fault(line)),
         };
         let (kind, aim) = aimed(what, line, header)?;
+        if matches!(at, At::On(..)) && kind.delay.is_some() {
+            let message = format!("{} begins at a time, not behind an event", kind.name);
+            return Err(Diagnostic::new("fault.input", message).hint(format!(
+                "when records arrive is part of the input, and events hang on whatever else befalls the job: write \
+                 `at 5s {}`",
+                what.join(" ")
+            )));
+        }
         Ok(Fault { at, kind, aim, text: words.join(" ") })
     }
 }
@@ -81,20 +89,39 @@ fn aimed(words: &[&str], line: &str, header: &Header) -> Result<(&'static Kind, 
     if kind.target != Target::Nothing {
         let [name, others @ ..] = rest else { return Err(no_fault(line)) };
         number = kind.target.number(name, header).ok_or_else(|| {
-            let what = if kind.target == Target::Channel { "channel" } else { "task" };
+            let what = kind.target.called();
             Diagnostic::new("fault.task", format!("there is no {what} `{name}` to {}", kind.name))
                 .hint(format!("the {what}s are {}", kind.target.names(header).join(", ")))
         })?;
         rest = others;
     }
-    let lasts = match (rest, kind.lasts) {
-        ([], lasts) => lasts.unwrap_or(0),
-        (["for", duration @ ..], Some(_)) => {
-            parse_duration_micros(&duration.join(" ")).ok_or_else(|| no_fault(line))?
-        }
-        _ => return Err(no_fault(line)),
+    let (count, step, lasts) = amounts(kind, rest).ok_or_else(|| no_fault(line))?;
+    Ok((kind, Aim { number, count, step, lasts }))
+}
+
+/// How many records, the duration with a word of its own, and for how long.
+fn amounts(kind: &Kind, mut words: &[&str]) -> Option<(u64, u64, u64)> {
+    let mut count = kind.count.unwrap_or(0);
+    if kind.count.is_some()
+        && let [first, others @ ..] = words
+    {
+        count = first.parse().ok().filter(|count| *count > 0)?;
+        words = others;
+    }
+    let (step, lasts) =
+        words.split_at(words.iter().position(|w| *w == "for").unwrap_or(words.len()));
+    let duration = |words: &[&str]| parse_duration_micros(&words.join(" "));
+    let step = match (step, kind.step) {
+        ([], step) => step.map_or(0, |(_, micros)| micros),
+        ([own, rest @ ..], Some((word, _))) if *own == word => duration(rest)?,
+        _ => return None,
     };
-    Ok((kind, Aim { number, lasts }))
+    let lasts = match (lasts, kind.lasts) {
+        ([], lasts) => lasts.unwrap_or(0),
+        (["for", rest @ ..], Some(_)) => duration(rest)?,
+        _ => return None,
+    };
+    Some((count, step, lasts))
 }
 
 #[cfg(test)]
@@ -107,10 +134,16 @@ mod tests {
             name: name.to_owned(),
             kind: kind.to_owned(),
             describe: String::new(),
-            partitions: 0,
+            partitions: if kind == "source" { vec![1, 4] } else { Vec::new() },
         };
-        let tasks = [("t/0", "source"), ("window/0", "window"), ("out/0", "sink")].map(task);
-        Header { tasks: tasks.to_vec(), channels: vec![(0, 1), (1, 2)], seed: 1 }
+        let tasks = [
+            ("sales/0", "source"),
+            ("window/0", "window"),
+            ("window/1", "window"),
+            ("out/0", "sink"),
+        ];
+        let channels = vec![(0, 1), (1, 3), (2, 3)];
+        Header { tasks: tasks.map(task).to_vec(), channels, seed: 1 }
     }
 
     #[test]
@@ -124,6 +157,11 @@ mod tests {
                 let target = kind.target.names(&header()).pop();
                 let target = target.map_or(String::new(), |name| format!(" {name}"));
                 let line = format!("{when} {}{target}", kind.name);
+                if kind.delay.is_some() && when.starts_with("on") {
+                    let error = Fault::parse(&line, &header()).expect_err("it has a time");
+                    assert_eq!(error.code, "fault.input");
+                    continue;
+                }
                 let fault = Fault::parse(&line, &header()).expect("a fault");
                 assert_eq!((fault.kind.name, fault.to_string()), (kind.name, line.clone()));
                 assert_eq!(fault.aim.lasts, kind.lasts.unwrap_or(0));
@@ -134,7 +172,45 @@ mod tests {
         }
         let number = |line: &str| Fault::parse(line, &header()).map(|fault| fault.aim.number);
         assert_eq!(number("at now drop window/0->out/0").ok(), Some(1));
-        assert_eq!(number("at now sink-slow out/0").ok(), Some(2));
+        assert_eq!(number("at now sink-slow out/0").ok(), Some(3));
+        let partition = |line: &str| number(&format!("at now source-stall {line}")).ok();
+        let partitions = ["sales", "sales/1", "sales/4", "sales/0", "window/0"].map(partition);
+        assert_eq!(partitions, [Some(0), Some(1), Some(2), None, None]);
+    }
+
+    #[test]
+    fn every_example_is_a_fault() {
+        for kind in KINDS {
+            let fault = Fault::parse(&kind.example(), &header()).expect("it is one");
+            assert_eq!(fault.kind.name, kind.name);
+        }
+    }
+
+    #[test]
+    fn amounts_stand_behind_the_target() {
+        let aim = |line: &str| {
+            let fault = Fault::parse(&format!("at 5s {line}"), &header()).ok()?;
+            Some((fault.aim.count, fault.aim.step, fault.aim.lasts))
+        };
+        assert_eq!(aim("source-gap sales/1"), Some((1, 0, 0)));
+        assert_eq!(aim("source-gap sales/1 7"), Some((7, 0, 0)));
+        assert_eq!(aim("source-slow sales"), Some((0, 1_000_000, u64::MAX)));
+        assert_eq!(aim("source-slow sales every 3 s"), Some((0, 3_000_000, u64::MAX)));
+        assert_eq!(aim("source-slow sales for 1 m"), Some((0, 1_000_000, 60_000_000)));
+        assert_eq!(aim("source-late sales by 7s for 2s"), Some((0, 7_000_000, 2_000_000)));
+        for wrong in [
+            "source-gap sales/1 0",
+            "source-gap sales/1 few",
+            "source-gap sales/1 2 3",
+            "source-stall sales 3",
+            "source-stall sales every 3s",
+            "source-slow sales by 3s",
+            "source-slow sales every",
+            "source-slow sales for 3s every 2s",
+            "source-slow",
+        ] {
+            assert_eq!(aim(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A slow write.
 
-use super::{Aim, Kind, Target};
+use super::{Aim, Kind, PLAIN, Target};
 use crate::sim::Sim;
 use crate::sim::outside::Hindrance;
 use crate::trace::Event;
@@ -12,6 +12,7 @@ pub const KIND: Kind = Kind {
     lasts: Some(3_000_000),
     means: "The next write of the sink takes a while; others wait behind it.",
     strike,
+    ..PLAIN
 };
 
 fn strike(sim: &mut Sim, aim: Aim, _: &mut Vec<Event>) {

@@ -1,6 +1,6 @@
 //! A write whose answer is lost.
 
-use super::{Aim, Kind, Target};
+use super::{Aim, Kind, PLAIN, Target};
 use crate::sim::Sim;
 use crate::sim::outside::Hindrance;
 use crate::trace::Event;
@@ -12,6 +12,7 @@ pub const KIND: Kind = Kind {
     lasts: None,
     means: "The next write of the sink is applied, but its answer is lost: it is tried again, except under at-most-once.",
     strike,
+    ..PLAIN
 };
 
 fn strike(sim: &mut Sim, aim: Aim, _: &mut Vec<Event>) {

@@ -1,6 +1,6 @@
 //! An old snapshot in a new one's place.
 
-use super::{Aim, Kind, Target};
+use super::{Aim, Kind, PLAIN, Target};
 use crate::sim::Sim;
 use crate::sim::disk::Mishap;
 use crate::trace::Event;
@@ -12,6 +12,7 @@ pub const KIND: Kind = Kind {
     lasts: None,
     means: "Under the next snapshot's name stands what the one before it held, and nobody is told.",
     strike,
+    ..PLAIN
 };
 
 fn strike(sim: &mut Sim, _: Aim, _: &mut Vec<Event>) {

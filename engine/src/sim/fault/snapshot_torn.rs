@@ -1,6 +1,6 @@
 //! Half a snapshot.
 
-use super::{Aim, Kind, Target};
+use super::{Aim, Kind, PLAIN, Target};
 use crate::sim::Sim;
 use crate::sim::disk::Mishap;
 use crate::trace::Event;
@@ -12,6 +12,7 @@ pub const KIND: Kind = Kind {
     lasts: None,
     means: "Only half of the next snapshot comes to the disk, and nobody is told.",
     strike,
+    ..PLAIN
 };
 
 fn strike(sim: &mut Sim, _: Aim, _: &mut Vec<Event>) {

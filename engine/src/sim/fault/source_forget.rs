@@ -1,6 +1,6 @@
 //! Records that sources no longer have.
 
-use super::{Aim, Kind, Target};
+use super::{Aim, Kind, PLAIN, Target};
 use crate::sim::Sim;
 use crate::trace::Event;
 
@@ -11,6 +11,7 @@ pub const KIND: Kind = Kind {
     lasts: None,
     means: "The sources throw away what no kept checkpoint needs; whoever has to go back further cannot.",
     strike,
+    ..PLAIN
 };
 
 fn strike(sim: &mut Sim, _: Aim, _: &mut Vec<Event>) {

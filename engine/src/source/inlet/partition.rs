@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use super::befall::Befallen;
 use crate::error::{Diagnostic, Result};
 use crate::source::arrivals::Moved;
 use crate::source::{Bad, Chunk, Reader};
@@ -31,6 +32,7 @@ pub(super) struct Partition {
     /// After how many microseconds of silence it is idle.
     pub(super) idle_after: Option<u64>,
     pub(super) moved: Moved,
+    pub(super) befallen: Befallen,
 }
 
 /// What comes next in a partition, and when.
@@ -81,6 +83,25 @@ impl Partition {
         }))
     }
 
+    /// The offset of the next record; `None` at the end.
+    pub(super) fn next_offset(&mut self) -> Result<Option<u64>> {
+        let Some((_, kind)) = self.peek()? else { return Ok(None) };
+        let chunk = self.current().expect("peeked");
+        Ok(Some(match kind {
+            Next::Bad => chunk.bad[self.bad].offset,
+            _ => chunk.offsets.at(self.row),
+        }))
+    }
+
+    /// Moves past the next record, which was peeked at.
+    pub(super) fn pass(&mut self) {
+        match self.peek() {
+            Ok(Some((_, Next::Bad))) => self.bad += 1,
+            Ok(Some(_)) => self.row += 1,
+            _ => {}
+        }
+    }
+
     pub(super) fn take_bad(&mut self, retain: bool) -> Bad {
         let chunk = self.current().expect("peeked");
         self.bad += 1;
@@ -92,6 +113,7 @@ impl Partition {
     /// Goes to the record of that offset; all before it must be there to be passed.
     pub(super) fn seek(&mut self, offset: u64, retain: bool) -> Result<()> {
         (self.chunk, self.row, self.bad) = (0, 0, 0);
+        self.befallen.sought();
         let mut passed = 0;
         while let Some((_, kind)) = self.peek()? {
             let chunk = self.current().expect("peeked");

@@ -1,0 +1,80 @@
+//! What befalls the input of a simulation: sources that are late, and such that repeat or lose records.
+
+use super::fault::{Aim, At, Fault, sources};
+use super::{Sim, Upcoming};
+use crate::key::{hash_bytes, hash_u64};
+use crate::source::inlet::{Delay, Spell};
+use crate::trace::{Event, What};
+
+impl Sim {
+    /// The partitions that a fault is about: their names, and their places in the inlet.
+    fn partitions(&self, number: u16) -> Vec<(String, usize)> {
+        let all = sources(&self.job.graph.header);
+        let Some(&(_, task, partition)) = all.get(usize::from(number)) else { return Vec::new() };
+        let tasks = self.job.graph.source_tasks();
+        let Some(source) = tasks.iter().position(|t| *t == task) else { return Vec::new() };
+        let own = |(name, of, number): (String, u16, Option<u16>)| {
+            let number = number.filter(|number| partition.unwrap_or(*number) == *number)?;
+            let place = self.inlet.place(source, number).filter(|_| of == task)?;
+            Some((name, place))
+        };
+        all.into_iter().filter_map(own).collect()
+    }
+
+    /// Delays the input from the fault's time on, or from here on if that is over: what has arrived has arrived.
+    pub(super) fn delay_input(&mut self, fault: Fault, delay: fn(Aim) -> Delay) {
+        let start = self.inlet.start();
+        let at = match &fault.at {
+            At::After(micros) => start.after(*micros),
+            At::Between(from, to) => {
+                // Of the input alone, or it would begin elsewhere when other faults are left out.
+                let own = hash_bytes(fault.to_string().as_bytes()) ^ self.inlet.delays() as u64;
+                let drawn = hash_u64(self.job.graph.header.seed ^ own);
+                start.after(from + drawn % (to - from).saturating_add(1))
+            }
+            At::Time(time) => *time,
+            At::Now | At::On(..) => self.now,
+        };
+        let begun = u64::from(self.inlet.position().seq > 0);
+        let from = at.0.max(self.now.0.saturating_add(begun));
+        let until = from.saturating_add(fault.aim.lasts);
+        for (_, place) in self.partitions(fault.aim.number) {
+            self.inlet.delay(place, Spell { from, until, delay: delay(fault.aim) });
+        }
+        self.plan(from, Upcoming::Fault(fault));
+    }
+
+    /// The same run, its input as late as that of another run of the job, before its first step.
+    pub fn delay_as(&mut self, other: &Sim) {
+        self.inlet.delay_as(&other.inlet);
+    }
+
+    /// Sources hand records out once more.
+    pub(super) fn hand_out_again(&mut self, aim: Aim) {
+        for (_, place) in self.partitions(aim.number) {
+            // What cannot be read again does not come again.
+            _ = self.inlet.hand_out_again(place, aim.count);
+        }
+    }
+
+    /// Sources lose the records that come next.
+    pub(super) fn lose_records(&mut self, aim: Aim) {
+        for (name, place) in self.partitions(aim.number) {
+            self.inlet.lose(place, aim.count, &name);
+        }
+    }
+
+    /// Tells which records have come that were known.
+    pub(super) fn note_known(&mut self, trace: &mut Vec<Event>) {
+        let tasks = self.job.graph.source_tasks();
+        for thrown in self.inlet.thrown_away() {
+            let what = What::SourceRead {
+                partition: thrown.partition,
+                offset: thrown.offset,
+                records: thrown.records,
+                change: "thrown-away".to_owned(),
+            };
+            self.note(trace, tasks[thrown.source], what);
+        }
+    }
+}

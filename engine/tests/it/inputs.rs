@@ -1,0 +1,278 @@
+//! Faults of the input: what arrives late, again or never, worked out by hand.
+
+use highwater_engine::seeded::plant;
+use highwater_engine::session::{Every, Files, Guarantee, Session};
+use highwater_engine::time::EventTime;
+use highwater_engine::trace::What;
+
+use crate::drivers::{open, options};
+use crate::sandbox::Interpreter;
+
+/// 2024-05-01 00:00:00 UTC, milliseconds.
+const BEGIN: i64 = 1_714_521_600_000;
+const IDLE: &str = "SET 'table.exec.source.idle-timeout' = '3 s';";
+
+/// Two partitions with a record each second up to the 30th: the first at the full ones, the second half a second
+/// later. Event times are the full seconds. Windows of 10 s count.
+fn scenario(settings: &str, faults: &str) -> String {
+    let mut text = format!(
+        "```sql\nSET 'execution.checkpointing.interval' = '4 s';\n{settings}\n\
+         CREATE TABLE t (v INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH ('connector' = 'inline');\n\
+         SELECT window_end, COUNT(*) AS n, SUM(v) AS s \
+         FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECONDS)) \
+         GROUP BY window_start, window_end;\n```\n\n```faults\n{faults}\n```\n\n```jsonl t\n"
+    );
+    for second in 0..=30 {
+        for (partition, later) in [(0, 0), (1, 500)] {
+            let ts = EventTime(BEGIN + second * 1_000);
+            let at = EventTime(BEGIN + second * 1_000 + later);
+            text += &format!(
+                "{{\"@at\": \"{at}\", \"@partition\": {partition}, \"v\": {second}, \"ts\": \"{ts}\"}}\n"
+            );
+        }
+    }
+    text + "```\n"
+}
+
+fn finished(settings: &str, faults: &str) -> Session {
+    let mut session = open(&scenario(settings, faults), &options(1, 1));
+    let status = session.finish();
+    assert!(status.finished, "{:?}", status.failed);
+    session
+}
+
+/// Tenths of a second since the first record.
+fn tenths(at: u64) -> u64 {
+    (at - BEGIN as u64 * 1_000) / 100_000
+}
+
+/// When the records of a partition arrive.
+fn arrivals(session: &Session, wanted: u16) -> Vec<u64> {
+    let at = session.events().iter().filter_map(|e| match e.what {
+        What::Arrive { partition, .. } if partition == wanted => Some(tenths(e.at)),
+        _ => None,
+    });
+    at.collect()
+}
+
+/// What each window has counted, and when it has fired.
+fn windows(session: &Session) -> Vec<(String, u64)> {
+    let fired = session.events().iter().filter_map(|e| match e.what {
+        What::WindowFire { .. } => Some(tenths(e.at)),
+        _ => None,
+    });
+    let tables = session.tables();
+    let counts = tables[0].rows.iter().map(|(_, _, row)| row[1].to_text());
+    counts.zip(fired).collect()
+}
+
+fn told(windows: &[(&str, u64)]) -> Vec<(String, u64)> {
+    windows.iter().map(|(count, at)| ((*count).to_owned(), *at)).collect()
+}
+
+fn late(session: &Session) -> usize {
+    session.events().iter().filter(|e| matches!(e.what, What::Late { .. })).count()
+}
+
+/// Records that were thrown away: partition, offset, how many.
+fn known(session: &Session) -> Vec<(u16, u64, u64)> {
+    let known = session.events().iter().filter_map(|e| match e.what {
+        What::SourceRead { partition, offset, records, .. } => Some((partition, offset, records)),
+        _ => None,
+    });
+    known.collect()
+}
+
+#[test]
+fn a_stalled_partition_holds_windows_back_unless_it_may_be_idle() {
+    let calm = finished("", "");
+    assert_eq!(windows(&calm), told(&[("20", 105), ("20", 205), ("20", 305), ("2", 305)]));
+    let stall = "at 5s source-stall t/1 for 15s";
+    let waits = finished("", stall);
+    let mut expected: Vec<u64> = (0..5).map(|s| s * 10 + 5).collect();
+    expected.extend([200; 15]);
+    expected.extend((20..=30).map(|s| s * 10 + 5));
+    assert_eq!(arrivals(&waits, 1), expected);
+    assert_eq!(arrivals(&waits, 0), arrivals(&calm, 0));
+    assert_eq!(windows(&waits), told(&[("20", 200), ("20", 205), ("20", 305), ("2", 305)]));
+    assert_eq!(late(&waits), 0);
+    // The first window has 5 records of the second partition, the next none: they come when it has fired.
+    let idles = finished(IDLE, stall);
+    assert_eq!(windows(&idles), told(&[("15", 100), ("10", 200), ("20", 305), ("2", 305)]));
+    assert_eq!(late(&idles), 15);
+    // Of both partitions at once: nothing arrives, so time stands still.
+    let whole = finished(IDLE, "at 4700ms source-stall t for 5s");
+    assert_eq!(arrivals(&whole, 0)[4..11], [40, 97, 97, 97, 97, 97, 100]);
+    assert_eq!(late(&whole), 0);
+}
+
+#[test]
+fn a_slow_partition_works_its_backlog_off() {
+    let slow = finished("", "at 5s source-slow t/1 every 3s for 10s");
+    let mut expected: Vec<u64> = (0..5).map(|s| s * 10 + 5).collect();
+    expected.extend([75, 105, 135]);
+    expected.extend([150; 7]);
+    expected.extend((15..=30).map(|s| s * 10 + 5));
+    assert_eq!(arrivals(&slow, 1), expected);
+    let to_the_end = finished("", "at 5s source-slow t/1 every 2s");
+    let mut expected: Vec<u64> = (0..5).map(|s| s * 10 + 5).collect();
+    expected.extend((1..=26).map(|nth| 45 + nth * 20));
+    assert_eq!(arrivals(&to_the_end, 1), expected);
+    let counts: Vec<String> = windows(&to_the_end).into_iter().map(|w| w.0).collect();
+    assert_eq!(counts, ["20", "20", "20", "2"]);
+}
+
+/// What lies behind a late record in its partition waits for it; the other partition does not.
+#[test]
+fn late_records_keep_their_order() {
+    let fault = "at 5s source-late t/1 by 12s for 5s";
+    let run = finished("", fault);
+    let mut expected: Vec<u64> = (0..5).map(|s| s * 10 + 5).collect();
+    expected.extend([175, 185, 195, 205]);
+    expected.extend([215; 13]);
+    expected.extend((22..=30).map(|s| s * 10 + 5));
+    assert_eq!(arrivals(&run, 1), expected);
+    assert_eq!(arrivals(&run, 0), (0..=30).map(|s| s * 10).collect::<Vec<u64>>());
+    // Without the partition the first two windows have fired at 10 s and, its first late record being late itself,
+    // when it has come up to that: 5 to 9 are late.
+    let idles = finished(IDLE, fault);
+    assert_eq!(windows(&idles)[0], ("15".to_owned(), 100));
+    assert_eq!(late(&idles), 5);
+}
+
+#[test]
+fn what_comes_again_counts_nothing_twice() {
+    let calm = finished("", "");
+    let again = finished("", "at 12s source-redeliver t/1 4");
+    assert_eq!(known(&again), [(1, 8, 4)]);
+    assert_eq!(windows(&again), windows(&calm));
+    assert_eq!(arrivals(&again, 1), arrivals(&calm, 1));
+    let all = finished("", "at 12300ms source-redeliver t 100");
+    assert_eq!(known(&all), [(0, 0, 13), (1, 0, 12)]);
+    assert_eq!(windows(&all), windows(&calm));
+    for guarantee in Guarantee::ALL {
+        let set = format!("SET 'highwater.guarantee' = '{}';", guarantee.name());
+        // At the same moment, and when they have been thrown away.
+        for crash in ["12s", "12700ms"] {
+            let faults = format!(
+                "at 12s source-redeliver t/1 7\nat {crash} crash window/0\nat 16s source-redeliver t 2"
+            );
+            let run = finished(&set, &faults);
+            let delivery = run.delivery();
+            assert!(delivery[0].keeps(guarantee), "{delivery:?}");
+            if guarantee == Guarantee::AtMostOnce {
+                assert_eq!((delivery[0].duplicated, delivery[0].again), (0, 0));
+                assert!(arrivals(&run, 1).len() == 31, "none of them counts again");
+            }
+            assert!(known(&run).ends_with(&[(0, 14, 2), (1, 14, 2)]), "{:?}", known(&run));
+        }
+    }
+}
+
+#[test]
+fn a_gap_stops_the_job() {
+    let failed = |faults: &str| {
+        let mut session = open(&scenario("", faults), &options(1, 1));
+        let failed = session.finish().failed.expect("it stops");
+        assert_eq!(failed.code, "source.gap");
+        assert!(failed.hint.is_some());
+        (failed.message, tenths(session.status().at))
+    };
+    let (message, at) = failed("at 12s source-gap t/1 3");
+    assert_eq!(
+        message,
+        "partition t/1 goes on with offset 15 where offset 12 comes next: the source has lost records 12 to 14"
+    );
+    // The turn of the first of them would have come then.
+    assert_eq!(at, 125);
+    let (message, at) = failed("at 28700ms source-gap t/1 9");
+    assert_eq!(
+        message,
+        "partition t/1 ends at offset 31 where offset 29 comes next: the source has lost records 29 to 30"
+    );
+    assert_eq!(at, 295);
+    assert!(
+        failed("at 12700ms source-gap t").0.starts_with("partition t/0 goes on with offset 14")
+    );
+    // No crash brings the records back.
+    for crash in ["at 12s crash window/0", "at 12100ms crash t/0", "at 12200ms crash coordinator"] {
+        let (message, _) = failed(&format!("at 12s source-gap t/1 3\n{crash}"));
+        assert!(message.contains("has lost records 12 to 14"), "{message}");
+    }
+    // What has been read cannot be lost.
+    finished("", "at 31s source-gap t 5");
+}
+
+/// A crash behind every step of a job whose input is late: the replay has the same order.
+#[test]
+fn a_replay_knows_of_delays() {
+    let faults = "at 5s source-stall t/1 for 8s\nat 14s source-slow t/0 every 2s for 9s\n\
+                  at 20s source-late t/1 by 4s for 3s";
+    for guarantee in Guarantee::ALL {
+        let settings = format!("{IDLE}\nSET 'highwater.guarantee' = '{}';", guarantee.name());
+        let job = open(&scenario(&settings, faults), &options(2, 3));
+        let torture = |job: &Session| {
+            job.torture(Every { step: 1, again: None }, &mut |_, _| {}).expect("the job runs")
+        };
+        assert_eq!(torture(&job).violations, []);
+        if guarantee == Guarantee::ExactlyOnce
+            && let Some(planted) = plant("a-replay-knows-of-no-delay")
+        {
+            assert!(torture(&job).violated > 0);
+            drop(planted);
+        }
+    }
+}
+
+#[test]
+fn runs_with_such_faults_can_be_run_again_sought_and_forked() {
+    let faults = "at 5s..9s source-stall t/1 for 6s\nat 8s source-slow t/0 every 1500ms for 9s\n\
+                  at 13s source-redeliver t 3\nat 14s crash window/0\nat 22s source-redeliver t/1\n\
+                  at 25s crash t/0";
+    let whole = finished(IDLE, faults);
+    let status = whole.status();
+    assert_eq!(finished(IDLE, faults).status().hash, status.hash);
+    for step in (0..status.step).step_by(17) {
+        let mut sought = whole.fork();
+        sought.seek(step);
+        sought.finish();
+        assert_eq!(sought.status().hash, status.hash, "from step {step}");
+        let mut forked = whole.fork();
+        forked.seek(step);
+        forked.inject("at now source-stall t for 2s").expect("it is a fault");
+        forked.inject("at now crash window/0").expect("it is a fault");
+        assert!(forked.finish().finished);
+        let delivery = forked.delivery();
+        assert!(delivery[0].keeps(Guarantee::ExactlyOnce), "from step {step}: {delivery:?}");
+    }
+    assert!(whole.delivery()[0].keeps(Guarantee::ExactlyOnce));
+}
+
+/// What is given to a run on its way delays what has not arrived.
+#[test]
+fn a_delay_begins_where_the_run_is() {
+    let mut run = open(&scenario(IDLE, ""), &options(1, 1));
+    // The first step at 5.5 s takes in the record that arrives then.
+    while tenths(run.status().at.max(BEGIN as u64 * 1_000)) < 55 {
+        run.step(1);
+    }
+    run.inject("at now source-stall t/1 for 14s").expect("it is a fault");
+    run.finish();
+    let mut expected: Vec<u64> = (0..6).map(|s| s * 10 + 5).collect();
+    expected.extend([195; 14]);
+    expected.extend((20..=30).map(|s| s * 10 + 5));
+    assert_eq!(arrivals(&run, 1), expected);
+    assert_eq!(windows(&run)[0], ("16".to_owned(), 100));
+    assert!(run.delivery()[0].keeps(Guarantee::ExactlyOnce), "its calm run is as late");
+    assert_eq!(run.faultless().tables()[0].rows.len(), 0);
+}
+
+#[test]
+fn a_delay_has_a_time() {
+    let text = scenario("", "on checkpoint-start 2 source-stall t/1");
+    let opened =
+        Session::open("t.md", &text, &Files::default(), Interpreter::shared(), &options(1, 1));
+    let errors = opened.err().expect("it is refused");
+    assert_eq!(errors[0].code, "fault.input");
+    assert!(errors[0].hint.as_deref().is_some_and(|hint| hint.contains("at 5s source-stall t/1")));
+}
