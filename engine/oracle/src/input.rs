@@ -58,6 +58,32 @@ impl Record {
     }
 }
 
+/// Something that keeps records of a table from arriving when they would.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Delay {
+    /// Of `t0` or `t1`.
+    pub table: usize,
+    /// One of its partitions; `None`: all of them.
+    pub partition: Option<usize>,
+    /// Its first moment, milliseconds after the first record of all.
+    pub from: i64,
+    /// The moment behind its last.
+    pub until: i64,
+    /// What it does.
+    pub how: Lateness,
+}
+
+/// What a delay does to the records that would arrive while it lasts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Lateness {
+    /// They arrive at its end.
+    Stalled,
+    /// Each arrives so many milliseconds behind the one before it, unless the end comes before that.
+    Slow(i64),
+    /// They arrive so many milliseconds later.
+    Late(i64),
+}
+
 /// All there is to read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Input {
@@ -109,6 +135,40 @@ impl Input {
         }
         let idle = if may_idle { dice.of(&[None, Some(3_000), Some(15_000)]) } else { None };
         Input { records, delays, idle }
+    }
+
+    /// The same records, some of them later. Those of a partition stay in their order; the first of all is not late.
+    #[must_use]
+    pub fn delayed(&self, delays: &[Delay]) -> Input {
+        let start = self.records.first().map_or(0, |r| r.at);
+        let mut delays = delays.to_vec();
+        delays.sort_by_key(|delay| delay.from);
+        let mut input = self.clone();
+        let mut lasts: BTreeMap<(usize, usize), i64> = BTreeMap::new();
+        for record in &mut input.records {
+            let place = (record.table, record.partition);
+            let last = lasts.get(&place).copied();
+            let own = |d: &&Delay| {
+                d.table == record.table && d.partition.is_none_or(|p| p == record.partition)
+            };
+            for delay in delays.iter().filter(own) {
+                let (from, until) = (start + delay.from, start.saturating_add(delay.until));
+                if record.at < from || record.at >= until {
+                    continue;
+                }
+                record.at = match delay.how {
+                    Lateness::Stalled => until,
+                    Lateness::Slow(gap) => {
+                        last.map_or(record.at, |last| record.at.max(until.min(last + gap)))
+                    }
+                    Lateness::Late(by) => record.at + by,
+                };
+            }
+            record.at = record.at.max(last.unwrap_or(record.at));
+            lasts.insert(place, record.at);
+        }
+        input.records.sort_by_key(|record| record.at);
+        input
     }
 
     /// The tables and partitions that have records, in the order of the engine's.
@@ -270,5 +330,51 @@ impl Sources<'_> {
             *now = least;
             log.push((seq, Item::Mark(least)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One partition with a record a second from 0 s on, another with one at the odd half seconds.
+    fn input() -> Input {
+        let record = |i: i64| Record {
+            at: BEGIN + i * 500,
+            table: 0,
+            partition: usize::from(i % 2 == 1),
+            cells: [Some(i), None, None],
+            ts: BEGIN,
+            noise: false,
+        };
+        Input { records: (0..8).map(record).collect(), delays: [0, 0], idle: None }
+    }
+
+    fn arrivals(delays: &[Delay]) -> Vec<(i64, i64)> {
+        let records = input().delayed(delays).records;
+        records.iter().map(|r| (r.cells[0].unwrap_or(-1), r.at - BEGIN)).collect()
+    }
+
+    #[test]
+    fn records_are_late_in_their_order() {
+        let delay = |how, from, until| Delay { table: 0, partition: Some(0), from, until, how };
+        let stalled = arrivals(&[delay(Lateness::Stalled, 1_000, 2_600)]);
+        let order = [0, 1, 3, 5, 2, 4, 6, 7];
+        assert_eq!(stalled.iter().map(|r| r.0).collect::<Vec<_>>(), order);
+        assert_eq!(stalled[4..6], [(2, 2_600), (4, 2_600)]);
+        let slow = arrivals(&[delay(Lateness::Slow(1_400), 1, 3_100)]);
+        assert_eq!(
+            slow.iter().filter(|r| r.0 % 2 == 0).map(|r| r.1).collect::<Vec<_>>(),
+            [0, 1_400, 2_800, 3_100]
+        );
+        // The one behind the late one waits for it.
+        let late = arrivals(&[delay(Lateness::Late(1_700), 1_000, 2_000)]);
+        assert_eq!(
+            late.iter().filter(|r| r.0 % 2 == 0).map(|r| r.1).collect::<Vec<_>>(),
+            [0, 2_700, 2_700, 3_000]
+        );
+        // The second begins when the first ends.
+        let both = [delay(Lateness::Stalled, 2_600, 2_900), delay(Lateness::Stalled, 500, 2_700)];
+        assert_eq!(arrivals(&both)[4..], [(2, 2_900), (4, 2_900), (6, 3_000), (7, 3_500)]);
     }
 }

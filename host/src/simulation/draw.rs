@@ -1,12 +1,14 @@
 //! What is drawn from a seed: the pipeline and its records, the knobs of the job, lists of faults.
 
 use highwater_engine::session::{Guarantee, Options, Session, Trial};
-use highwater_engine::sim::fault::{KINDS, Kind, Target};
+use highwater_engine::sim::fault::{At, Fault, KINDS, Kind, Target};
+use highwater_engine::source::inlet;
+use highwater_engine::trace::Header;
 use highwater_oracle::Case;
-use highwater_oracle::input::Dice;
+use highwater_oracle::input::{Delay, Dice, Lateness};
 
 /// Events that faults strike behind, and up to which of them.
-const EVENTS: [(&str, u64); 17] = [
+const EVENTS: [(&str, u64); 18] = [
     ("arrive", 30),
     ("watermark", 12),
     ("window-fire", 6),
@@ -24,6 +26,7 @@ const EVENTS: [(&str, u64); 17] = [
     ("store", 1),
     ("sink-write", 1),
     ("in-flight", 3),
+    ("source-read", 1),
 ];
 
 /// The setting by which sources forget.
@@ -124,6 +127,33 @@ impl Drawn {
     }
 }
 
+/// Delays of the input as plain loops know them.
+///
+/// # Errors
+/// What is no delay, or begins who knows when.
+pub(super) fn delays(lines: &[String], header: &Header) -> Result<Vec<Delay>, String> {
+    let one = |line: &String| {
+        let fault = Fault::parse(line, header).map_err(|e| e.to_string())?;
+        let (Some(delay), At::After(from)) = (fault.kind.delay, &fault.at) else {
+            return Err(format!("`{line}` is no delay from a time on"));
+        };
+        let millis = |micros: u64| i64::try_from(micros / 1000).unwrap_or(i64::MAX);
+        let until = millis(from.saturating_add(fault.aim.lasts));
+        let name = Target::Partition.names(header)[usize::from(fault.aim.number)].clone();
+        let (table, partition) = name.split_once('/').map_or((&*name, None), |(t, p)| (t, Some(p)));
+        let how = match delay(fault.aim) {
+            inlet::Delay::Stall => Lateness::Stalled,
+            inlet::Delay::Slow(gap) => Lateness::Slow(millis(gap)),
+            inlet::Delay::Late(by) => Lateness::Late(millis(by)),
+        };
+        let table =
+            table.trim_start_matches('t').parse().map_err(|_| format!("no table: {name}"))?;
+        let partition = partition.map(|p| p.parse().map_err(|_| format!("no partition: {name}")));
+        Ok(Delay { table, partition: partition.transpose()?, from: millis(*from), until, how })
+    };
+    lines.iter().map(one).collect()
+}
+
 /// One fault as a line; none where there is nothing that it could strike.
 fn fault(dice: &mut Dice, kinds: &[&Kind], session: &Session, span: u64) -> Option<String> {
     let kind = dice.of(kinds);
@@ -139,6 +169,8 @@ fn fault(dice: &mut Dice, kinds: &[&Kind], session: &Session, span: u64) -> Opti
     };
     let moment = |dice: &mut Dice| dice.below(span / 1000 + 1);
     let when = match dice.below(5) {
+        // The plain loops have to know when, and the first record of all is there before.
+        _ if kind.delay.is_some() => format!("at {}ms", 1 + moment(dice)),
         0 | 1 => format!("at {}ms", moment(dice)),
         2 => {
             let (a, b) = (moment(dice), moment(dice));
@@ -149,11 +181,19 @@ fn fault(dice: &mut Dice, kinds: &[&Kind], session: &Session, span: u64) -> Opti
             format!("on {event} {}", 1 + dice.below(most))
         }
     };
+    let count = match kind.count {
+        Some(_) if dice.once_in(2) => format!(" {}", 1 + dice.below(9)),
+        _ => String::new(),
+    };
+    let step = match kind.step {
+        Some((word, _)) => format!(" {word} {}ms", dice.of(&[100, 2_000, 15_000])),
+        None => String::new(),
+    };
     let lasts = match kind.lasts {
         Some(_) if dice.once_in(2) => {
             format!(" for {}ms", dice.of(&[30, 800, 5_000, 20_000]))
         }
         _ => String::new(),
     };
-    Some(format!("{when} {}{target}{lasts}", kind.name))
+    Some(format!("{when} {}{target}{count}{step}{lasts}", kind.name))
 }

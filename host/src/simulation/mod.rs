@@ -2,8 +2,8 @@
 //! and looked at by checkers that know no operator.
 //!
 //! A schedule is a job, a guarantee and a list of faults. Each is run twice, and both runs must have the same
-//! trace; its rows are compared with those of the run that nothing befell, and that run's with what plain loops
-//! give. Which kinds of faults there are in a schedule is drawn first, and then the faults among them: many
+//! trace; its rows are compared with those of the run that nothing befell but delays of its input, and that run's
+//! with what plain loops give over records as late as those. Which kinds of faults there are in a schedule is drawn first, and then the faults among them: many
 //! schedules without a kind find what a few of each hide (swarm testing; Groce and others, ISSTA 2012).
 
 mod draw;
@@ -12,12 +12,14 @@ mod states;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use highwater_engine::session::{Delivery, Guarantee, Session, Trial, broken};
 use highwater_engine::trace::{Event, What};
+use highwater_oracle::input::Input;
 use highwater_oracle::{Case, batch, left};
 
 use crate::sandbox::WasmtimeSandbox;
@@ -150,12 +152,42 @@ impl Subject {
     }
 
     fn compare_with_loops(&self) -> Result<(), String> {
-        let Case { node, input, .. } = &self.drawn.case;
+        self.compare(&self.calm, &self.drawn.case.input)
+    }
+
+    /// The run that befalls nothing but its input, of those faults that do, compared with plain loops, too: what a
+    /// run with all of them is judged by.
+    fn calm_under(&self, faults: &[String]) -> Result<Cow<'_, Trial>, String> {
+        let delays = self.session.delays_among(faults).map_err(|e| e.to_string())?;
+        if delays.is_empty() {
+            return Ok(Cow::Borrowed(&self.calm));
+        }
+        let calm = self.session.trial(Guarantee::ExactlyOnce, &delays, self.calm.steps);
+        let calm = calm.map_err(|e| e.to_string())?;
+        if let Some((code, message)) = &calm.stopped {
+            return Err(format!("the job fails when its input is late: {code}: {message}"));
+        }
+        let delays = draw::delays(&delays, self.session.header())?;
+        self.compare(&calm, &self.drawn.case.input.delayed(&delays))?;
+        Ok(Cow::Owned(calm))
+    }
+
+    fn compare(&self, calm: &Trial, input: &Input) -> Result<(), String> {
+        let Case { node, .. } = &self.drawn.case;
         let (expected, _) = batch::result(node, input);
-        let found = left(&self.calm.tables[0])?;
+        let found = left(&calm.tables[0])?;
         match found == expected {
             true => Ok(()),
             false => Err("the rows are not those of plain loops".to_owned()),
+        }
+    }
+
+    /// Whether a job may stop with this error.
+    fn may_stop(&self, code: &str, faults: &[String]) -> bool {
+        match code {
+            "source.retention" => self.may_lack_records(faults),
+            "source.gap" => faults.iter().any(|fault| fault.contains(" source-gap ")),
+            _ => false,
         }
     }
 
@@ -170,17 +202,18 @@ impl Subject {
     fn run(
         &self,
         (guarantee, faults): (Guarantee, &[String]),
+        calm: &Trial,
         twice: bool,
         found: &mut Found,
     ) -> Option<String> {
         found.schedules += 1;
-        let run = || self.session.trial(guarantee, faults, self.calm.steps);
+        let run = || self.session.trial(guarantee, faults, calm.steps);
         let one = match run() {
             Ok(one) => one,
             Err(error) => return Some(error.to_string()),
         };
         states::reached(&one, self.session.header(), &mut found.states);
-        let delivered = one.against(&self.calm);
+        let delivered = one.against(calm);
         let place = Guarantee::ALL.iter().position(|g| *g == guarantee).expect("one of all");
         count(&mut found.counts[place], &one, &delivered);
         if twice && run().map_or(true, |other| one.events != other.events) {
@@ -192,7 +225,7 @@ impl Subject {
             return Some(line);
         }
         match &one.stopped {
-            Some((code, _)) if code == "source.retention" && self.may_lack_records(faults) => {
+            Some((code, _)) if self.may_stop(code, faults) => {
                 let twice = delivered.iter().map(|d| d.duplicated + d.wrong).sum::<u64>();
                 let strict = guarantee == Guarantee::ExactlyOnce;
                 (strict && twice > 0).then(|| "a job that stopped has said too much".to_owned())
@@ -271,12 +304,13 @@ pub fn seed(seed: u64, choice: &Choice) -> Found {
     };
     for list in 0..choice.lists {
         let faults = subject.drawn.faults(list, &choice.faults, &subject.session, &subject.calm);
+        let calm = caught(|| subject.calm_under(&faults)).and_then(|calm| calm);
         for &guarantee in &choice.guarantees {
-            let wrong = match caught(|| subject.run((guarantee, &faults), choice.twice, &mut found))
-            {
-                Ok(wrong) => wrong,
-                Err(panicked) => Some(panicked),
+            let run = |found: &mut Found| match &calm {
+                Ok(calm) => subject.run((guarantee, &faults), calm, choice.twice, found),
+                Err(wrong) => Some(wrong.clone()),
             };
+            let wrong = caught(|| run(&mut found)).unwrap_or_else(Some);
             if let Some(what) = wrong {
                 let faults = faults.clone();
                 found.violations.push(Violation { seed, list, guarantee, faults, what });

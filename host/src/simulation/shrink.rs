@@ -48,7 +48,13 @@ impl Hunt<'_> {
             if faults.iter().any(|line| Fault::parse(line, header).is_err()) {
                 return None;
             }
-            subject.run((self.violation.guarantee, faults), true, &mut Found::default())
+            match subject.calm_under(faults) {
+                Ok(calm) => {
+                    let schedule = (self.violation.guarantee, faults);
+                    subject.run(schedule, &calm, true, &mut Found::default())
+                }
+                Err(what) => Some(what),
+            }
         };
         caught(run).unwrap_or_else(Some)
     }

@@ -105,6 +105,13 @@ pub const STATES: &[(&str, &str)] = &[
     ("window-fires-in-a-replay", "a window that fires among records that are read again"),
     ("join-meets-in-a-replay", "rows of a join that meet among records that are read again"),
     ("idle-before-a-crash", "a crash while a partition is idle"),
+    ("partition-stalled", "a partition that delivers nothing for a while"),
+    ("partition-slow", "a partition that delivers slowly"),
+    ("partition-late", "records of a partition that are late"),
+    ("crash-behind-a-delay", "a crash of a job whose input has been delayed"),
+    ("records-known", "records that a source hands out once more, and that are thrown away"),
+    ("records-known-behind-a-crash", "such records in a later life of the job"),
+    ("records-missing", "offsets that jump: the job stops"),
 ];
 
 /// What a run has been through so far.
@@ -131,6 +138,7 @@ struct Reading {
     idle: BTreeSet<(u16, u16)>,
     early: bool,
     hanging: bool,
+    delayed: bool,
     waiting_writes: BTreeSet<u16>,
 }
 
@@ -147,8 +155,10 @@ pub fn reached(trial: &Trial, header: &Header, states: &mut BTreeSet<&'static st
         reading.read_world(event, trial.guarantee, &mut names);
         before = Some(event);
     }
-    if trial.stopped.as_ref().is_some_and(|(code, _)| code == "source.retention") {
-        names.insert("records-no-longer-there");
+    match trial.stopped.as_ref().map(|(code, _)| code.as_str()) {
+        Some("source.retention") => _ = names.insert("records-no-longer-there"),
+        Some("source.gap") => _ = names.insert("records-missing"),
+        _ => {}
     }
     debug_assert!(names.iter().all(|name| STATES.iter().any(|(state, _)| state == name)));
     states.extend(names);
@@ -209,6 +219,7 @@ impl Reading {
             put(self.early, "crash-with-an-early-element");
             put(!self.waiting_writes.is_empty(), "crash-while-a-write-waits");
             put(!self.idle.is_empty(), "idle-before-a-crash");
+            put(self.delayed, "crash-behind-a-delay");
         }
         if event.task == COORDINATOR {
             put(true, "coordinator-crash");
@@ -391,6 +402,23 @@ impl Reading {
                     self.waiting_writes.insert(event.task);
                 }
                 names.insert(name);
+            }
+            What::Fault { fault } => {
+                let kinds = [
+                    ("source-stall", "partition-stalled"),
+                    ("source-slow", "partition-slow"),
+                    ("source-late", "partition-late"),
+                ];
+                for (_, name) in kinds.iter().filter(|(kind, _)| fault.contains(kind)) {
+                    self.delayed = true;
+                    names.insert(name);
+                }
+            }
+            What::SourceRead { .. } => {
+                names.insert("records-known");
+                if !self.restored.is_empty() {
+                    names.insert("records-known-behind-a-crash");
+                }
             }
             What::Commit { checkpoint: 0, .. } => {
                 self.waiting_writes.remove(&event.task);
