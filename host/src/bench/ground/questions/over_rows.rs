@@ -7,6 +7,10 @@ use super::{Column, Columns, Definition, Measures, Totals};
 
 /// Bids leave when the watermark reaches their time, by time and then as they came. One is late when a bid of
 /// its time or a later one of its auction has left.
+///
+/// The engine was measured below a tenth of the loop: rows that wait are rows of any columns, found by their key and put
+/// in the order of time when they leave, and accumulators of any aggregate take in a value and give one back a row. The
+/// loop keeps ten numbers a key.
 pub const QUESTION: Definition = Definition {
     name: "over-rows",
     title: "OVER, 10 rows: count, sum per auction, a row a record",

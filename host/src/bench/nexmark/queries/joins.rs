@@ -51,7 +51,7 @@ GROUP BY q.category",
 
 /// The side input is there before the first bid, 10,000 numbers and their texts.
 ///
-/// About a tenth of DuckDB: a second table makes the engine take bids in one at a time.
+/// About a fifth of DuckDB: a second table makes the engine take bids in one at a time.
 pub const Q13: Query = Query {
     name: "q13",
     title: "side input: each bid with the row of a table that is there from the start",
