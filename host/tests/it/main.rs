@@ -14,5 +14,6 @@ mod hosts;
 mod oracle;
 mod sandbox;
 mod threads;
+mod torture;
 mod wasm_engine;
 mod why;
