@@ -25,7 +25,8 @@ struct Reading<'a> {
     /// By task; the life's own.
     watermarks: BTreeMap<u16, i64>,
     partitions: BTreeMap<(u16, u16), i64>,
-    fired: BTreeSet<(u16, u64)>,
+    /// By task, window and end: a session that has fired may grow, and then fires at its new end.
+    fired: BTreeSet<(u16, u64, i64)>,
     last_arrival: BTreeMap<u16, u64>,
     cuts: BTreeMap<u64, Cut>,
     complete: BTreeSet<u64>,
@@ -165,7 +166,7 @@ impl Reading<'_> {
                 }
             }
             What::WindowFire { window, end, .. } => {
-                if !self.fired.insert((event.task, window)) {
+                if !self.fired.insert((event.task, window, end)) {
                     self.wrong(event, "a window fires twice");
                 }
                 let now = self.watermarks.get(&event.task).copied();
