@@ -76,6 +76,8 @@ enum Upcoming {
     Overtaken(u16, u64),
     /// It is time for a checkpoint.
     CheckpointTimer,
+    /// Somebody asks for a checkpoint.
+    Checkpoint,
     /// It is looked again whether a checkpoint can be handed to the store.
     HandOver(u64),
     /// The store has written and verified a checkpoint.
@@ -267,6 +269,7 @@ impl Sim {
                 self.arrived(channel, number, element, trace)
             }
             Upcoming::Overtaken(channel, checkpoint) => self.overtaken(channel, checkpoint, trace),
+            Upcoming::Checkpoint => self.checkpoint_asked(trace),
             Upcoming::CheckpointTimer => self.checkpoint_due(trace),
             Upcoming::HandOver(checkpoint) => {
                 self.hand_over(checkpoint, trace);

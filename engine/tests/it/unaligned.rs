@@ -1,5 +1,6 @@
 //! Barriers that overtake: what is in flight is part of the checkpoint, and nothing else is.
 
+use highwater_engine::seeded::plant;
 use highwater_engine::session::Session;
 use highwater_engine::trace::{Event, What};
 
@@ -83,4 +84,41 @@ fn every_unaligned_checkpoint_restores_to_the_same_rest() {
     }
     assert!(restored > 5, "{restored} checkpoints");
     assert!(in_flight > 5, "{in_flight} rows in flight");
+}
+
+/// Forty records within a millisecond, a checkpoint behind each in turn, and a crash behind that.
+fn lost_in_bursts() -> Vec<u64> {
+    let record = |i: u32| {
+        let ts = format!("2024-05-01 12:00:00.{:03}", i * 20);
+        format!(r#"{{"@at": "2024-05-01 12:00:01", "k": {}, "v": {i}, "ts": "{ts}"}}"#, i % 3)
+    };
+    let records: Vec<String> = (0..40).map(record).collect();
+    let job = |faults: &str| {
+        let text = format!(
+            "```sql\nCREATE TABLE t (k INT, v INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts);\n{ON}\
+             SELECT k, COUNT(*) AS n, SUM(v) AS s FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), \
+             INTERVAL '0.1' SECOND)) GROUP BY k, window_start, window_end;\n```\n\n\
+             ```jsonl t\n{}\n```\n\n```faults\n{faults}```\n",
+            records.join("\n")
+        );
+        open(&text, &options(2, 1))
+    };
+    let broken = |n: &u64| {
+        let mut run =
+            job(&format!("on arrive {n} checkpoint\non checkpoint-complete 1 crash t/0\n"));
+        assert!(run.finish().finished, "a checkpoint behind record {n}");
+        let unaligned =
+            |event: &Event| matches!(event.what, What::CheckpointStart { unaligned: true, .. });
+        assert!(*n == 40 || run.events().iter().any(unaligned), "behind record {n}");
+        !run.delivery().iter().all(|found| found.keeps(run.guarantee()))
+    };
+    (1..=40).filter(broken).collect()
+}
+
+#[test]
+fn a_checkpoint_in_a_burst_holds_what_came_before_it_and_nothing_else() {
+    assert_eq!(lost_in_bursts(), [0_u64; 0]);
+    let Some(planted) = plant("a-barrier-is-overtaken") else { return };
+    assert!(!lost_in_bursts().is_empty(), "nothing shows that a barrier is overtaken");
+    drop(planted);
 }

@@ -5,6 +5,7 @@ mod channel_drop;
 mod channel_duplicate;
 mod channel_partition;
 mod channel_reorder;
+mod checkpoint;
 mod crash;
 mod crash_coordinator;
 mod crash_store;
@@ -41,6 +42,7 @@ pub const KINDS: &[Kind] = &[
     crash::KIND,
     crash_coordinator::KIND,
     crash_store::KIND,
+    checkpoint::KIND,
     channel_delay::KIND,
     channel_drop::KIND,
     channel_duplicate::KIND,
