@@ -192,7 +192,8 @@ fn Crash() -> impl IntoView {
     }
 }
 
-/// Faults other than a crash, and a place for their names. The engine knows them all; here stand a few of each kind.
+/// Faults other than a crash, a checkpoint out of turn, and a place for their names. The engine knows them all; here stand a
+/// few of each kind.
 #[component]
 fn Strike(#[prop(into)] possible: Signal<bool>) -> impl IntoView {
     let app = app();
@@ -201,13 +202,14 @@ fn Strike(#[prop(into)] possible: Signal<bool>) -> impl IntoView {
         let header = &m.run.header;
         let name = |task: u16| header.tasks.get(usize::from(task)).map(|t| t.name.as_str());
         let mut all: Vec<String> =
-            ["crash coordinator", "crash store", "snapshot-flipped", "disk-full"]
+            ["checkpoint", "crash coordinator", "crash store", "snapshot-flipped", "disk-full"]
                 .map(str::to_owned)
                 .to_vec();
         if let Some(&(from, to)) = header.channels.last() {
             let channel = format!("{}->{}", name(from).unwrap_or("?"), name(to).unwrap_or("?"));
             all.extend(
-                ["drop", "duplicate", "reorder", "partition"].map(|k| format!("{k} {channel}")),
+                ["delay", "drop", "duplicate", "reorder", "partition"]
+                    .map(|k| format!("{k} {channel}")),
             );
         }
         let sinks = header.tasks.iter().filter(|t| t.kind == "sink");
