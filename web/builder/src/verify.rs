@@ -143,11 +143,15 @@ type Done = (&'static str, Outcome, Duration, String);
 /// Makes the checks of [`BESIDE`], one after the other, as processes of their own.
 fn beside() -> JoinHandle<Vec<Done>> {
     eprintln!("\nbeside the next checks: {}", BESIDE.map(|(name, _)| name).join("; "));
-    std::thread::spawn(|| {
+    // Asked now: cargo may put a new file in the place of this one while the tests compile.
+    let own = std::env::current_exe().map_err(|cause| cause.to_string());
+    std::thread::spawn(move || {
         let one = |(name, task): (&'static str, &str)| {
             let start = Instant::now();
-            let run = std::env::current_exe()
-                .and_then(|own| Command::new(own).arg(task).stdin(Stdio::null()).output());
+            let run = own.clone().and_then(|own| {
+                let output = Command::new(own).arg(task).stdin(Stdio::null()).output();
+                output.map_err(|cause| cause.to_string())
+            });
             let (outcome, said) = match run {
                 Ok(output) => {
                     let bytes = [output.stderr, output.stdout].concat();
@@ -160,7 +164,7 @@ fn beside() -> JoinHandle<Vec<Done>> {
                     };
                     (outcome, said)
                 }
-                Err(cause) => (Outcome::Failed(cause.to_string()), String::new()),
+                Err(cause) => (Outcome::Failed(cause), String::new()),
             };
             (name, outcome, start.elapsed(), said)
         };
