@@ -321,15 +321,22 @@ export function texts(list) {
   return { type: "STRING", values, offsets };
 }
 
-/** Fetches and starts engine.wasm. */
-export async function load(url) {
+/** Fetches and compiles engine.wasm. */
+export async function compile(url) {
   const answer = await fetch(url);
   if (!answer.ok) throw new Error(`${url}: ${answer.status} ${answer.statusText}`);
+  return WebAssembly.compile(await answer.arrayBuffer());
+}
+
+/** Starts an engine that shares nothing but its code with others of the same module. */
+export async function start(module) {
   const engine = new Engine();
   const imports = { highwater: engine.imports() };
-  const { instance } = await WebAssembly.instantiate(await answer.arrayBuffer(), imports);
-  engine.exports = instance.exports;
+  engine.exports = (await WebAssembly.instantiate(module, imports)).exports;
   const version = engine.exports.hw_abi();
   if (version !== 1) throw new Error(`engine.wasm speaks ABI ${version}, this page speaks 1`);
   return engine;
 }
+
+/** Fetches and starts engine.wasm. */
+export const load = async (url) => start(await compile(url));

@@ -34,3 +34,7 @@ mod unaligned;
 mod why;
 mod window_joins;
 mod windows;
+
+/// The system's own takes a third of the tests' time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

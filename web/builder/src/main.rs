@@ -20,6 +20,7 @@ Both set up what they need by themselves.";
 #[derive(Debug, PartialEq, Eq)]
 enum Task {
     Play { port: Option<u16> },
+    Browser,
     LintPage,
     Measure,
     Modules,
@@ -41,6 +42,10 @@ fn main() -> ExitCode {
         Task::Help => say(USAGE).map(|()| true),
         Task::Verify => {
             let (summary, passed) = verify::run();
+            say(&format!("\n{}", summary.trim_end())).map(|()| passed)
+        }
+        Task::Browser => {
+            let (summary, passed) = verify::browser();
             say(&format!("\n{}", summary.trim_end())).map(|()| passed)
         }
         Task::LintPage => return lint_page(),
@@ -67,6 +72,7 @@ fn parse(arguments: &[String]) -> Result<Task> {
             Ok(port) => Ok(Task::Play { port: Some(port) }),
             Err(cause) => Err(Failure::while_doing(format_args!("--port {port}"), cause)),
         },
+        ["browser"] => Ok(Task::Browser),
         ["lint-page"] => Ok(Task::LintPage),
         ["measure"] => Ok(Task::Measure),
         ["modules"] => Ok(Task::Modules),

@@ -1,6 +1,6 @@
 //! Every check of the project, one after the other, and what came of each.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -55,8 +55,11 @@ impl Report {
             eprintln!("\n== {name}\n{}", said.trim_end());
             self.lines.push((name.to_owned(), outcome, time));
         }
-        let site = workspace::output().join("site");
-        site.join("index.html").is_file().then_some(site)
+        site()
+    }
+
+    fn failed(&self) -> usize {
+        self.count(|outcome| matches!(outcome, Outcome::Failed(_)))
     }
 
     fn count(&self, is: fn(&Outcome) -> bool) -> usize {
@@ -74,12 +77,18 @@ impl Report {
             };
             text.push_str(&format!("{word} {:>5} s  {name}{reason}\n", time.as_secs()));
         }
-        let failed = self.count(|outcome| matches!(outcome, Outcome::Failed(_)));
+        let failed = self.failed();
         let skipped = self.count(|outcome| matches!(outcome, Outcome::Skipped(_)));
         let passed = self.lines.len() - failed - skipped;
         text.push_str(&format!("{passed} passed, {failed} failed, {skipped} skipped\n"));
         text
     }
+}
+
+/// The folder of the page, if there is one.
+fn site() -> Option<PathBuf> {
+    let site = workspace::output().join("site");
+    site.join("index.html").is_file().then_some(site)
 }
 
 /// Runs every check. Returns the summary and whether nothing failed.
@@ -109,9 +118,21 @@ pub fn run() -> (String, bool) {
     report.check("the tests compile", || cargo(&[&tests[..], &["--no-run"]].concat()));
     let site = report.add(beside.join().unwrap_or_default());
     report.check("tests", || cargo(&tests));
+    in_browser(&mut report, site.as_deref());
+    (report.summary(), report.failed() == 0)
+}
+
+/// The checks in the browser alone, on the page as it was last built.
+pub fn browser() -> (String, bool) {
+    let mut report = Report::default();
+    in_browser(&mut report, site().as_deref());
+    (report.summary(), report.failed() == 0)
+}
+
+fn in_browser(report: &mut Report, site: Option<&Path>) {
     let programs = browser_programs();
     for check in CHECKS {
-        report.check(&format!("browser: {}", check.name), || match (&site, &programs) {
+        report.check(&format!("browser: {}", check.name), || match (site, &programs) {
             (None, _) => Outcome::Failed("there is no page to check".to_owned()),
             (_, Err(failure)) => Outcome::Skipped(failure.to_string()),
             (Some(folder), Ok((driver, chromium))) => {
@@ -123,8 +144,6 @@ pub fn run() -> (String, bool) {
             }
         });
     }
-    let failed = report.count(|outcome| matches!(outcome, Outcome::Failed(_)));
-    (report.summary(), failed == 0)
 }
 
 /// What is checked beside the rest: a heading, and the task of this program that does it.

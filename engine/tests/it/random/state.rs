@@ -344,7 +344,8 @@ fn attempt(seed: u64) {
     };
     let mut operator = maker.make();
     let (sizes, mut said) = (dice.of(&[[1, 3], [30, 90], [900, 1_500]]), 0);
-    let rounds = if sizes[0] > 500 && dice.once_in(3) { 24 } else { 6 };
+    // Lists grow with each row, and each row shows them.
+    let rounds = if sizes[0] > 500 && dice.once_in(3) { 10 } else { 6 };
     for round in 0..rounds {
         if round == rounds / 2 {
             feed.nulls = dice.of(&[0, 5]);
@@ -427,7 +428,9 @@ fn the_state_of_another_operator_does_no_harm() {
 
 #[test]
 fn an_operator_goes_on_from_its_snapshot_as_if_nothing_had_happened() {
-    for seed in 0..26 {
-        attempt(seed);
-    }
+    std::thread::scope(|scope| {
+        for first in 0..2 {
+            scope.spawn(move || (first..26).step_by(2).for_each(attempt));
+        }
+    });
 }

@@ -50,6 +50,16 @@ pub fn measure(browser: &Browser, site: &Site, size: &str, repeats: u32) -> Resu
     workloads.iter().map(line).collect()
 }
 
+/// Starts a worker, hands it one workload, and answers what it answers.
+const ASK: &str = "
+    const [url, order, done] = arguments;
+    const worker = new Worker(url, { type: 'module' });
+    const end = (answer) => { worker.terminate(); done(answer); };
+    worker.onmessage = (event) => end(event.data);
+    worker.onerror = (event) => end({ error: event.message || 'the worker did not start' });
+    worker.postMessage(order);
+";
+
 fn one(
     browser: &Browser,
     site: &Site,
@@ -66,7 +76,7 @@ fn one(
         "repeats": repeats,
     });
     let url = format!("{}{}", site.url(), WORKER.0);
-    let answer = browser.execute_async(super::replay::ASK, &[url.into(), order])?;
+    let answer = browser.execute_async(ASK, &[url.into(), order])?;
     if let Some(error) = answer["error"].as_str() {
         return Err(Failure::while_doing(name, error));
     }

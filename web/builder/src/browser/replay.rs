@@ -14,15 +14,31 @@ pub const CHECK: Check = Check { name: "runs on engine.wasm equal the native one
 /// The worker's script, served beside the page.
 pub const WORKER: (&str, &str) = ("verify/replay.js", include_str!("replay.js"));
 
-/// Starts a worker, hands it one run, and answers what it answers.
-pub(super) const ASK: &str = "
-    const [url, run, done] = arguments;
-    const worker = new Worker(url, { type: 'module' });
-    const end = (answer) => { worker.terminate(); done(answer); };
-    worker.onmessage = (event) => end(event.data);
-    worker.onerror = (event) => end({ error: event.message || 'the worker did not start' });
-    worker.postMessage(run);
+/// Hands runs to workers, which stay for the next ones; answers what they answer, in the runs' order.
+const ASK: &str = "
+    const [url, count, orders, done] = arguments;
+    const fresh = () => new Worker(url, { type: 'module' });
+    window.replayers ??= Array.from({ length: count }, fresh);
+    const answers = orders.map(() => null);
+    let [next, missing] = [0, orders.length];
+    const work = (worker) => {
+      const number = next++;
+      if (number >= orders.length) return;
+      const answered = (answer) => {
+        answers[number] = answer;
+        if (--missing === 0) done(answers);
+        work(worker);
+      };
+      worker.onmessage = (event) => answered(event.data);
+      worker.onerror = (event) => answered({ error: event.message || 'the worker did not start' });
+      worker.postMessage(orders[number]);
+    };
+    window.replayers.forEach(work);
 ";
+
+/// Workers at a time, and runs that are asked for at once.
+const WORKERS: usize = 2;
+const RUNS: usize = 24;
 
 /// What the native runs gave, written by the host's tests:
 /// `{"runs": [{"example", "options", "injections": [{"step", "fault"}], "result": {…}}]}`;
@@ -53,36 +69,44 @@ fn run_list(browser: &Browser, site: &Site, list: &str) -> Result<usize> {
     if runs.is_empty() {
         return Err(Failure::new(format!("{} lists no run", path.display())));
     }
-    for (index, run) in runs.iter().enumerate() {
-        let name = run["example"].as_str().unwrap_or_default();
-        let found = ask(browser, site, run)
-            .map_err(|cause| Failure::while_doing(format_args!("run {index}, {name}"), cause))?;
-        let differing = differences(&run["result"], &found);
-        if !differing.is_empty() {
-            let faults = &run["injections"];
-            let differing = differing.join("; ");
-            return Err(Failure::new(format!("run {index}, {name} with {faults}: {differing}")));
+    for (part, asked) in runs.chunks(RUNS).enumerate() {
+        let answers = ask(browser, site, asked)?;
+        for (place, (run, answer)) in asked.iter().zip(answers).enumerate() {
+            let name = run["example"].as_str().unwrap_or_default();
+            let which = format!("run {}, {name}", part * RUNS + place);
+            if let Some(error) = answer["error"].as_str() {
+                return Err(Failure::while_doing(which, error));
+            }
+            let differing = differences(&run["result"], &answer["result"]);
+            if !differing.is_empty() {
+                let (faults, differing) = (&run["injections"], differing.join("; "));
+                return Err(Failure::new(format!("{which} with {faults}: {differing}")));
+            }
         }
     }
     Ok(runs.len())
 }
 
-fn ask(browser: &Browser, site: &Site, run: &Value) -> Result<Value> {
+/// Has the page do some runs; what came of each.
+fn ask(browser: &Browser, site: &Site, runs: &[Value]) -> Result<Vec<Value>> {
     let object = |value: &Value| if value.is_null() { json!({}) } else { value.clone() };
     let list = |value: &Value| if value.is_null() { json!([]) } else { value.clone() };
-    let order = json!({
-        "base": site.url(),
-        "example": run["example"],
-        "script": run["script"],
-        "files": object(&run["files"]),
-        "options": object(&run["options"]),
-        "injections": list(&run["injections"]),
-    });
+    let order = |run: &Value| {
+        json!({
+            "base": site.url(),
+            "example": run["example"],
+            "script": run["script"],
+            "files": object(&run["files"]),
+            "options": object(&run["options"]),
+            "injections": list(&run["injections"]),
+        })
+    };
+    let orders: Vec<Value> = runs.iter().map(order).collect();
     let url = format!("{}{}", site.url(), WORKER.0);
-    let mut answer = browser.execute_async(ASK, &[url.into(), order])?;
-    match answer["error"].as_str() {
-        Some(error) => Err(Failure::new(error)),
-        None => Ok(answer["result"].take()),
+    let answers = browser.execute_async(ASK, &[url.into(), WORKERS.into(), orders.into()])?;
+    match answers {
+        Value::Array(answers) if answers.len() == runs.len() => Ok(answers),
+        other => Err(Failure::new(format!("the page answers {other}"))),
     }
 }
 
