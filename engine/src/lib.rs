@@ -2,16 +2,15 @@
 //!
 //! Modules stand in reading order; each may use only those above it. `ARCHITECTURE.md` is the map.
 
+pub use highwater_trace::{error, time, trace};
+
 pub mod seeded;
-pub mod time;
 pub mod schema;
 pub mod value;
 pub mod column;
-pub mod error;
 pub mod numbers;
 pub mod batch;
 pub mod frame;
-pub mod trace;
 pub mod snapshot;
 pub mod key;
 pub mod udf;
@@ -38,5 +37,4 @@ pub mod runner;
 pub mod sim;
 pub mod scenario;
 pub mod session;
-#[cfg(feature = "embed")]
 pub mod embed;

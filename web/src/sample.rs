@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use highwater_engine::trace::{COORDINATOR, Chunk, Event, Header, TaskInfo, What};
+use highwater_trace::trace::{COORDINATOR, Chunk, Event, Header, TaskInfo, What};
 
 /// One record: key, event time in milliseconds, arrival in virtual microseconds, text.
 pub type Record = (String, i64, u64, String);
@@ -152,7 +152,7 @@ fn advance(sim: &mut Sim, state: &mut State, watermark: i64, seq: u64) {
             task_of(&key),
             What::WindowFire { window: id, key: key.clone(), start, end, rows: 1 },
         );
-        let text = highwater_engine::time::format_timestamp(start);
+        let text = highwater_trace::time::format_timestamp(start);
         let row = format!("net={key}, window_start={text}, quakes={count}");
         state.staged.push(row.clone());
         sim.tell(SINK, What::Stage { row, kind: 0, seq });

@@ -1,6 +1,6 @@
 //! Every change of the page's state: a message in, the new state and what the page must do out.
 
-use highwater_engine::trace::{Chunk, What};
+use highwater_trace::trace::{Chunk, What};
 
 use crate::model::{Example, Filter, Model, Phase, Play, Problem, Status, TableInfo};
 use crate::run::Run;

@@ -1,6 +1,6 @@
 //! Times, spans and numbers in words, the same in every panel.
 
-use highwater_engine::time::{EventTime, VirtualTime, format_timestamp};
+use highwater_trace::time::{EventTime, VirtualTime, format_timestamp};
 
 /// A length of time in two units: `4 h 12 min`, `9.5 s`, `300 ms`.
 pub fn span(millis: i64) -> String {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use highwater_engine::time::format_timestamp;
+use highwater_trace::time::format_timestamp;
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 
 /// Lengths between ticks, in milliseconds.

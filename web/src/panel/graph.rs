@@ -67,7 +67,7 @@ pub fn build(m: &Model) -> GraphView {
         })
         .collect();
     let down = m.run.recovery.crashes.last().is_some_and(|c| c.restore.is_none());
-    let node = |(i, info): (usize, &highwater_engine::trace::TaskInfo)| Node {
+    let node = |(i, info): (usize, &highwater_trace::trace::TaskInfo)| Node {
         task: u16::try_from(i).unwrap_or(u16::MAX),
         name: info.name.clone(),
         kind: info.kind.clone(),

@@ -1,6 +1,6 @@
 //! The time plane: which marks, stairs, boxes and lines it has, and what the inspected record says.
 
-use highwater_engine::trace::What;
+use highwater_trace::trace::What;
 
 use crate::charts::axis::round_step;
 use crate::model::Model;

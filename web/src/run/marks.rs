@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use highwater_engine::trace::{Event, What};
+use highwater_trace::trace::{Event, What};
 
 use super::{Pos, WindowState, Windows, cut};
 

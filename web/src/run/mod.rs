@@ -9,7 +9,7 @@ mod rows;
 mod tasks;
 mod windows;
 
-use highwater_engine::trace::{Chunk, Event, Header, What};
+use highwater_trace::trace::{Chunk, Event, Header, What};
 
 pub use marks::{Mark, MarkState, Marks};
 pub use recovery::{Checkpoint, Crash, Recovery, Replay};

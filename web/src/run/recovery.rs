@@ -1,6 +1,6 @@
 //! Checkpoints from start to commit, and crashes with what was lost, restored and replayed.
 
-use highwater_engine::trace::{Event, What};
+use highwater_trace::trace::{Event, What};
 
 use super::{Pos, cut};
 

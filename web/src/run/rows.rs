@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use highwater_engine::trace::{COORDINATOR, Event, What};
+use highwater_trace::trace::{COORDINATOR, Event, What};
 
 use super::{Pos, cut};
 

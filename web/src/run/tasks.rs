@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use highwater_engine::trace::{Event, Header, What};
+use highwater_trace::trace::{Event, Header, What};
 
 use super::{Pos, cut};
 

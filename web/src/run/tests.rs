@@ -1,6 +1,6 @@
 //! Going back must give what going forward gave, and the facts must count what the trace says.
 
-use highwater_engine::trace::What;
+use highwater_trace::trace::What;
 
 use super::*;
 use crate::sample::{Plan, records, run};

@@ -1,6 +1,6 @@
 //! Time: event time in milliseconds, the simulation's virtual time in microseconds, never mixed.
 
-pub(crate) mod date;
+pub mod date;
 
 use std::fmt;
 
@@ -18,11 +18,13 @@ impl EventTime {
     pub const MAX: EventTime = EventTime(i64::MAX);
 
     /// This time moved by `millis`, held at the ends of the range.
+    #[inline]
     pub fn saturating_add(self, millis: i64) -> EventTime {
         EventTime(self.0.saturating_add(millis))
     }
 
     /// This time moved by `millis`, or `None` when that cannot be represented.
+    #[inline]
     pub fn checked_add(self, millis: i64) -> Option<EventTime> {
         self.0.checked_add(millis).map(EventTime)
     }
@@ -44,6 +46,7 @@ pub struct VirtualTime(pub u64);
 
 impl VirtualTime {
     /// This time moved forward by `micros`, held at the end of the range.
+    #[inline]
     pub fn after(self, micros: u64) -> VirtualTime {
         VirtualTime(self.0.saturating_add(micros))
     }
@@ -180,17 +183,20 @@ impl Alignment {
     ///
     /// # Panics
     /// When the size is no positive multiple of the step: the planner refuses those.
+    #[inline]
     pub fn new(size: i64, step: i64, offset: i64) -> Alignment {
         assert!(step > 0 && size >= step && size % step == 0, "a size of whole steps");
         Alignment { size, step, offset: offset.rem_euclid(step) }
     }
 
     /// How many windows contain a moment.
+    #[inline]
     pub fn overlap(&self) -> i64 {
         self.size / self.step
     }
 
     /// The slice of a time, which is also the last window that contains it.
+    #[inline]
     pub fn slice(&self, time: i64) -> i64 {
         let n = (i128::from(time) - i128::from(self.offset)).div_euclid(i128::from(self.step));
         // A step of 1 ms has no offset, so this fits. The last moment is in the last window that has an
@@ -199,18 +205,21 @@ impl Alignment {
     }
 
     /// When a slice, or the window of that number, starts; held at the ends of event time.
+    #[inline]
     pub fn start(&self, slice: i64) -> i64 {
         let start = i128::from(slice) * i128::from(self.step) + i128::from(self.offset);
         start.clamp(i64::MIN.into(), i64::MAX.into()) as i64
     }
 
     /// When a window starts and ends; held at the ends of event time.
+    #[inline]
     pub fn bounds(&self, window: i64) -> (i64, i64) {
         (self.start(window), self.start(window.saturating_add(self.overlap())))
     }
 
     /// The first window that has not fired under a watermark: a window fires when the watermark reaches
     /// its end minus 1 ms.
+    #[inline]
     pub fn first_open(&self, watermark: EventTime) -> i64 {
         if watermark.0 >= i64::MAX - 1 {
             return i64::MAX;
@@ -240,22 +249,26 @@ impl Cumulation {
     ///
     /// # Panics
     /// When the size is no positive multiple of the step: the planner refuses those.
+    #[inline]
     pub fn new(step: i64, size: i64, offset: i64) -> Cumulation {
         assert!(step > 0 && size >= step && size % step == 0, "a size of whole steps");
         Cumulation { step, size, offset: offset.rem_euclid(size) }
     }
 
     /// The slices.
+    #[inline]
     pub fn slices(&self) -> Alignment {
         Alignment::new(self.step, self.step, self.offset)
     }
 
     /// The first window of the group that a window is of.
+    #[inline]
     pub fn first(&self, window: i64) -> i64 {
         window.saturating_sub(self.within(window))
     }
 
     /// The last window of that group: the longest.
+    #[inline]
     pub fn last(&self, window: i64) -> i64 {
         let after = self.size / self.step - 1 - self.within(window);
         // No slice is behind the last but one.
@@ -263,12 +276,14 @@ impl Cumulation {
     }
 
     /// How many windows of its group end before a window.
+    #[inline]
     fn within(&self, window: i64) -> i64 {
         let (count, shift) = (self.size / self.step, self.offset / self.step);
         (i128::from(window) - i128::from(shift)).rem_euclid(count.into()) as i64
     }
 
     /// When a window starts and ends; held at the ends of event time.
+    #[inline]
     pub fn bounds(&self, window: i64) -> (i64, i64) {
         let slices = self.slices();
         (slices.start(self.first(window)), slices.start(window.saturating_add(1)))

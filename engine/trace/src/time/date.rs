@@ -1,17 +1,21 @@
 //! Days as dates of the proleptic Gregorian calendar and back, as numbers and as text.
 
-/// A date: year, month from 1, day from 1. Years of any `i64` of milliseconds fit.
+/// A date. Years of any `i64` of milliseconds fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Date {
+pub struct Date {
+    /// The year; 0 is the one before the first.
     pub year: i64,
+    /// The month, from 1.
     pub month: i64,
+    /// The day of the month, from 1.
     pub day: i64,
 }
 
 /// The date of a number of days since 1970-01-01 (at most about 1.1e11 of them).
 ///
 /// Years are counted from March, so that the leap day ends one; 400 years have 146,097 days.
-pub(crate) fn date_of(days: i64) -> Date {
+#[inline]
+pub fn date_of(days: i64) -> Date {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);
@@ -28,7 +32,8 @@ pub(crate) fn date_of(days: i64) -> Date {
 }
 
 /// Days since 1970-01-01; `None` when that cannot be represented.
-pub(crate) fn days_of(date: Date) -> Option<i64> {
+#[inline]
+pub fn days_of(date: Date) -> Option<i64> {
     let year = date.year.checked_sub(i64::from(date.month <= 2))?;
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);
@@ -39,7 +44,8 @@ pub(crate) fn days_of(date: Date) -> Option<i64> {
 }
 
 /// How many days the month has.
-pub(crate) fn month_length(year: i64, month: i64) -> i64 {
+#[inline]
+pub fn month_length(year: i64, month: i64) -> i64 {
     match month {
         2 if year.rem_euclid(4) == 0
             && (year.rem_euclid(100) != 0 || year.rem_euclid(400) == 0) =>
