@@ -150,6 +150,7 @@ impl Session {
             name: self.name.clone(),
             sim: change(beginning.sim.clone()),
             trace: self.trace[..beginning.events].to_vec(),
+            ahead: 0,
             hash: beginning.hash.clone(),
             keyframes: Vec::new(),
             spacing: KEYFRAME,

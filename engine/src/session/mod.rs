@@ -94,6 +94,8 @@ pub struct Session {
     name: String,
     sim: Sim,
     trace: Vec<Event>,
+    /// So many events at the trace's end are ahead of the present: known, since the run has been there.
+    ahead: usize,
     hash: TraceHash,
     keyframes: Vec<Keyframe>,
     spacing: u64,
@@ -132,6 +134,7 @@ impl Session {
             name: name.to_owned(),
             sim,
             trace: Vec::new(),
+            ahead: 0,
             hash: TraceHash::default(),
             keyframes: Vec::new(),
             spacing: KEYFRAME,
@@ -175,6 +178,9 @@ impl Session {
     }
 
     fn advance(&mut self) -> bool {
+        if self.sim.step_count() < self.horizon {
+            return self.advance_again();
+        }
         let before = self.trace.len();
         if !self.sim.step(&mut self.trace) {
             return false;
@@ -193,6 +199,33 @@ impl Session {
         true
     }
 
+    /// Does a step that has been done before.
+    fn advance_again(&mut self) -> bool {
+        let mut events = Vec::new();
+        let more = self.sim.step(&mut events);
+        for event in &events {
+            self.hash.update(event, &self.sim.job().graph.header);
+        }
+        let present = self.present();
+        if more && self.trace[present..].starts_with(&events) {
+            self.ahead -= events.len();
+        } else {
+            // A guest that remembers what it was asked before is asked other things now: nothing is known any more.
+            self.trace.truncate(present);
+            self.trace.append(&mut events);
+            self.ahead = 0;
+            self.horizon = self.sim.step_count();
+            let horizon = self.horizon;
+            self.keyframes.retain(|k| k.sim.step_count() < horizon);
+        }
+        more
+    }
+
+    /// How many events there are up to the present.
+    fn present(&self) -> usize {
+        self.trace.len() - self.ahead
+    }
+
     /// Keeps a copy of the present for seeking back.
     fn keep(&mut self) {
         if self.keyframes.len() >= KEYFRAMES {
@@ -204,15 +237,15 @@ impl Session {
         self.keyframes.push(Keyframe { sim, events: self.trace.len(), hash });
     }
 
-    /// Goes to the state right after a step: back by the nearest copy and replay, or on.
+    /// Goes to the state right after a step, by the nearest copy before it and the steps from there.
     pub fn seek(&mut self, step: u64) -> Status {
         let near = self.keyframes.iter().rposition(|k| k.sim.step_count() <= step);
         let near = &self.keyframes[near.expect("the beginning is always kept")];
-        let ahead = near.sim.step_count() > self.sim.step_count();
-        if step < self.sim.step_count() || (ahead && near.events <= self.trace.len()) {
+        let now = self.sim.step_count();
+        if step < now || near.sim.step_count() > now {
             self.sim = near.sim.clone();
             self.hash = near.hash.clone();
-            self.trace.truncate(near.events);
+            self.ahead = self.trace.len() - near.events;
         }
         while self.sim.step_count() < step && self.advance() {}
         self.status()
@@ -229,7 +262,10 @@ impl Session {
         Ok(())
     }
 
+    /// What comes from here on is another run's.
     fn forget_future(&mut self) {
+        self.trace.truncate(self.present());
+        self.ahead = 0;
         let step = self.sim.step_count();
         self.keyframes.retain(|k| k.sim.step_count() < step || step == 0);
         if step == 0 {
@@ -256,7 +292,7 @@ impl Session {
         Status {
             step: self.sim.step_count(),
             at: self.sim.now().0,
-            events: self.trace.len() as u64,
+            events: self.present() as u64,
             finished,
             failed,
             hash: self.hash.hex(),
@@ -269,15 +305,15 @@ impl Session {
 
     /// A stretch of the trace: events from `first`, at most `max`.
     pub fn trace(&self, first: u64, max: u32) -> Chunk {
-        let from = usize::try_from(first).unwrap_or(usize::MAX).min(self.trace.len());
-        let to = from.saturating_add(max as usize).min(self.trace.len());
+        let from = usize::try_from(first).unwrap_or(usize::MAX).min(self.present());
+        let to = from.saturating_add(max as usize).min(self.present());
         let header = self.sim.job().graph.header.clone();
         Chunk { header, first: from as u64, events: self.trace[from..to].to_vec() }
     }
 
     /// All events so far.
     pub fn events(&self) -> &[Event] {
-        &self.trace
+        &self.trace[..self.present()]
     }
 
     /// The names behind the events' numbers.
@@ -310,6 +346,7 @@ impl Session {
             self.hash.update(event, &self.sim.job().graph.header);
         }
         self.trace = trace;
+        self.ahead = 0;
         self.keyframes.clear();
         self.horizon = self.sim.step_count();
         self.keep();

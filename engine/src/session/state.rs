@@ -53,8 +53,10 @@ impl Session {
         };
         let seq = seq.unwrap_or_else(last);
         self.sim.stop_after(seq);
+        self.forget_future();
         while !self.sim.stands() && self.advance() {}
         self.sim.settle();
+        self.forget_future();
         while self.advance() {}
         match self.sim.state() {
             State::Failed(error) => Err(Box::new(error.clone())),
@@ -104,7 +106,7 @@ impl Session {
             });
         };
         let job = self.sim.job();
-        let mut tasks = job.graph.build(&job.partitions, &job.guests, &job.sandbox)?;
+        let mut tasks = job.tasks()?;
         let snapshot = Opened::read(bytes)?;
         for task in &mut tasks {
             task.restore(snapshot.section(&task.name)?)?;

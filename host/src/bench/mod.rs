@@ -13,6 +13,7 @@ mod parquet;
 pub mod peer;
 pub mod readers;
 pub mod rows;
+pub mod seek;
 pub mod state;
 
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! `highwater bench checkpoint` and `highwater bench state`: what durable state costs.
+//! `highwater bench checkpoint`, `state` and `seek`: what durable state costs, and going to and fro in a run.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use highwater::bench::checkpoint::{self, Plan};
 use highwater::bench::ground::Workload;
-use highwater::bench::state;
+use highwater::bench::{seek, state};
 use highwater_engine::error::{Diagnostic, Result};
 use serde_json::Value as Json;
 
@@ -20,6 +20,21 @@ pub(super) enum StateBench {
     Checkpoint(CheckpointArgs),
     /// Measure snapshot and restore of a large state beside a plain copy and a plain file
     State(StateArgs),
+    /// Measure seeks to steps of a simulation with a long trace, beside the run itself
+    Seek(SeekArgs),
+}
+
+#[derive(Args)]
+pub(super) struct SeekArgs {
+    /// How many events the trace has
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    events: u64,
+    /// How many seeks
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
+    seeks: u32,
+    /// Print a JSON object instead of text
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -89,6 +104,10 @@ pub(super) fn bench(what: &StateBench, console: &mut Console) -> Done {
             let line = line.map_err(|e| failure(&e, console))?;
             print(&line, args.json, state_text, console)
         }
+        StateBench::Seek(args) => {
+            let line = seek::measure(args.events, args.seeks).map_err(|e| failure(&e, console))?;
+            print(&line, args.json, seek_text, console)
+        }
     }
 }
 
@@ -132,6 +151,19 @@ fn checkpoint_text(line: &Json) -> String {
         n("bytes") / 1e6,
         n("pause_ms"),
         n("pause_ms_most"),
+    )
+}
+
+fn seek_text(line: &Json) -> String {
+    let n = |field| number(line, field);
+    format!(
+        "{} events in {} steps, simulated in {:.2} s; a seek takes {:.2} ms, {:.2} of 99 in 100, {:.2} at most\n",
+        line["events"],
+        line["steps"],
+        n("run_seconds"),
+        n("median_ms"),
+        n("p99_ms"),
+        n("most_ms"),
     )
 }
 
