@@ -22,15 +22,21 @@ const ASK: &str = "
     const answers = orders.map(() => null);
     let [next, missing] = [0, orders.length];
     const work = (worker) => {
+      if (next >= orders.length) return;
       const number = next++;
-      if (number >= orders.length) return;
-      const answered = (answer) => {
+      const answered = (answer, goesOn) => {
+        if (answers[number] !== null) return;
         answers[number] = answer;
         if (--missing === 0) done(answers);
-        work(worker);
+        work(goesOn);
       };
-      worker.onmessage = (event) => answered(event.data);
-      worker.onerror = (event) => answered({ error: event.message || 'the worker did not start' });
+      worker.onmessage = (event) => answered(event.data, worker);
+      worker.onerror = (event) => {
+        worker.terminate();
+        const other = fresh();
+        window.replayers.splice(window.replayers.indexOf(worker), 1, other);
+        answered({ error: event.message || 'the worker did not start' }, other);
+      };
       worker.postMessage(orders[number]);
     };
     window.replayers.forEach(work);
