@@ -12,6 +12,7 @@ use crate::scenario::{self, Knobs, Scenario};
 use crate::schema::DataType;
 use crate::sim::Job;
 use crate::sim::fault::Fault;
+use crate::sim::ward::Ward;
 use crate::source::inlet::Inlet;
 use crate::source::only::Only;
 use crate::source::push::{self, Feed};
@@ -297,7 +298,7 @@ impl Prepared {
             batch_rows: self.batch_rows.unwrap_or(1),
             graph: self.graph,
             guests: self.guests,
-            sandbox: self.sandbox,
+            ward: Ward::new(self.sandbox),
             partitions: self.partitions,
         }
     }

@@ -60,6 +60,8 @@ pub(super) struct Disk {
     writing: Option<Stored>,
     /// When it is there again, virtual time.
     back_at: u64,
+    /// So many of the next reads fail.
+    unreadable: u64,
 }
 
 impl Disk {
@@ -68,8 +70,14 @@ impl Disk {
         self.mishaps.push_back(what);
     }
 
+    /// One more of the next reads of a snapshot fails.
+    pub(super) fn fail_a_read(&mut self) {
+        self.unreadable += 1;
+    }
+
     /// Nothing will.
     pub(super) fn calm(&mut self) {
+        self.unreadable = 0;
         self.mishaps.clear();
     }
 
@@ -156,9 +164,14 @@ impl Disk {
     }
 
     /// The newest snapshot that is whole and what its name says; for each newer one what is wrong with it.
-    pub(super) fn newest(&self) -> (Option<Stored>, Vec<(u64, String)>) {
+    pub(super) fn newest(&mut self) -> (Option<Stored>, Vec<(u64, String)>) {
         let mut damaged = Vec::new();
         for (&name, file) in self.files.iter().rev() {
+            if self.unreadable > 0 {
+                self.unreadable -= 1;
+                damaged.push((name, "EIO: read".to_owned()));
+                continue;
+            }
             match Opened::read(&file.content) {
                 Ok(opened) if opened.checkpoint == name => {
                     return (Some((name, file.content.clone())), damaged);

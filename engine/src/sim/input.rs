@@ -1,8 +1,8 @@
 //! What befalls the input of a simulation: sources that are late, and such that repeat or lose records.
 
-use super::fault::{Aim, At, Fault, sources};
+use super::fault::{Aim, Fault, sources};
 use super::{Sim, Upcoming};
-use crate::key::{hash_bytes, hash_u64};
+use crate::key::hash_bytes;
 use crate::source::inlet::{Delay, Spell};
 use crate::trace::{Event, What};
 
@@ -23,18 +23,9 @@ impl Sim {
 
     /// Delays the input from the fault's time on, or from here on if that is over: what has arrived has arrived.
     pub(super) fn delay_input(&mut self, fault: Fault, delay: fn(Aim) -> Delay) {
-        let start = self.inlet.start();
-        let at = match &fault.at {
-            At::After(micros) => start.after(*micros),
-            At::Between(from, to) => {
-                // Of the input alone, or it would begin elsewhere when other faults are left out.
-                let own = hash_bytes(fault.to_string().as_bytes()) ^ self.inlet.delays() as u64;
-                let drawn = hash_u64(self.job.graph.header.seed ^ own);
-                start.after(from + drawn % (to - from).saturating_add(1))
-            }
-            At::Time(time) => *time,
-            At::Now | At::On(..) => self.now,
-        };
+        // Of the input alone, or it would begin elsewhere when other faults are left out.
+        let own = hash_bytes(fault.to_string().as_bytes()) ^ self.inlet.delays() as u64;
+        let at = self.moment(&fault.at, own);
         let begun = u64::from(self.inlet.position().seq > 0);
         let from = at.0.max(self.now.0.saturating_add(begun));
         let until = from.saturating_add(fault.aim.lasts);

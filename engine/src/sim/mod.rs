@@ -10,6 +10,7 @@ mod place;
 mod recovery;
 mod still;
 mod unaligned;
+pub mod ward;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -33,6 +34,7 @@ use fault::Fault;
 use link::Link;
 use outside::{Write, Writer};
 use place::Waiting;
+use ward::{Illness, Ward};
 
 pub use outside::Table;
 
@@ -46,7 +48,7 @@ pub struct Job {
     /// Its guests.
     pub guests: Guests,
     /// What runs them.
-    pub sandbox: Arc<dyn Sandbox>,
+    pub ward: Arc<Ward>,
     /// The partitions of each source.
     pub partitions: Vec<Vec<u16>>,
     /// Microseconds between checkpoints; `None`: only one at the end.
@@ -63,6 +65,17 @@ pub struct Job {
     pub retention: Option<u64>,
     /// The most records that arrive together.
     pub batch_rows: usize,
+}
+
+impl Job {
+    /// Its tasks, which know nothing.
+    ///
+    /// # Errors
+    /// When a guest cannot be had.
+    pub fn tasks(&self) -> Result<Vec<Task>> {
+        let sandbox: Arc<dyn Sandbox> = self.ward.clone();
+        self.graph.build(&self.partitions, &self.guests, &sandbox)
+    }
 }
 
 /// Something that is going to happen.
@@ -134,6 +147,8 @@ pub struct Sim {
     forgotten: Seq,
     /// Faults that wait for an event.
     waiting: Vec<Waiting>,
+    /// What befalls the guests of a task when they are called next.
+    ill: BTreeMap<u16, Illness>,
     state: State,
     inputs_done: bool,
     /// The furthest place in the stream that was ever read.
@@ -145,6 +160,8 @@ pub struct Sim {
     quiet: bool,
     /// What a recovery keeps and reads again.
     guarantee: Guarantee,
+    /// How often an operator has taken its own state back, when they do so behind each element.
+    taken_back: Option<u64>,
 }
 
 impl Sim {
@@ -153,7 +170,7 @@ impl Sim {
     /// # Errors
     /// When a guest cannot be had or the first record is malformed.
     pub fn new(job: Rc<Job>, inlet: Inlet, faults: &[Fault]) -> Result<Sim> {
-        let tasks = job.graph.build(&job.partitions, &job.guests, &job.sandbox)?;
+        let tasks = job.tasks()?;
         let mut sim = Sim {
             tasks,
             now: inlet.start(),
@@ -172,6 +189,7 @@ impl Sim {
             last_committed: false,
             forgotten: 0,
             waiting: Vec::new(),
+            ill: BTreeMap::new(),
             state: State::Running,
             inputs_done: false,
             furthest: 0,
@@ -179,6 +197,7 @@ impl Sim {
             until: None,
             quiet: false,
             guarantee: Guarantee::default(),
+            taken_back: None,
             job,
         };
         sim.start_sources();
@@ -198,6 +217,18 @@ impl Sim {
     #[must_use]
     pub fn promising(self, guarantee: Guarantee) -> Sim {
         Sim { guarantee, ..self }
+    }
+
+    /// The same run, whose operators write their state behind each element that their task takes in, wherever state may be
+    /// written, and go on from that alone: nothing of it may show.
+    #[must_use]
+    pub fn taking_back(self) -> Sim {
+        Sim { taken_back: Some(0), ..self }
+    }
+
+    /// How often an operator has gone on from its own state.
+    pub fn taken_back(&self) -> u64 {
+        self.taken_back.unwrap_or(0)
     }
 
     /// What a recovery keeps and reads again.
@@ -350,6 +381,9 @@ impl Sim {
             arrivals.cut(until);
         }
         self.take_in(arrivals, trace)?;
+        if self.state == State::Down {
+            return Ok(());
+        }
         match self.inlet.peek() {
             Ok(Some(at)) => self.plan(at.0.max(self.now.after(CATCH_UP).0), Upcoming::Source),
             Ok(None) | Err(_) => self.plan(self.now.after(CATCH_UP).0, Upcoming::Source),
@@ -414,14 +448,27 @@ impl Sim {
         trace: &mut Vec<Event>,
         work: impl FnOnce(&mut Task, &mut Effects) -> Result<()>,
     ) -> Result<()> {
+        // It has died of something that another task did in this step.
+        if self.state == State::Down {
+            return Ok(());
+        }
         let told = !self.quiet || self.listens();
         let mut fx = Effects { trace: told.then(Vec::new), ..Effects::default() };
+        self.before_work(task);
         let result = work(&mut self.tasks[usize::from(task)], &mut fx);
+        let ill = self.after_work(task, result.is_err());
         self.fuel += fx.fuel;
         for what in fx.trace.take().into_iter().flatten() {
             self.note(trace, task, what);
         }
+        if let (true, Err(error)) = (ill, &result) {
+            self.die_of_a_guest(task, error, trace);
+            return Ok(());
+        }
         result?;
+        if let Some(count) = &mut self.taken_back {
+            *count += self.tasks[usize::from(task)].take_back()?;
+        }
         if !self.guarantee.stages() {
             self.show(task, trace);
         }

@@ -5,6 +5,7 @@ use super::link::Link;
 use super::outside::Writer;
 use super::{Sim, Upcoming};
 use crate::key::hash_u64;
+use crate::time::VirtualTime;
 use crate::trace::{COORDINATOR, Event, What};
 
 /// A fault that waits for an event.
@@ -23,23 +24,29 @@ impl Sim {
             self.delay_input(fault, delay);
             return;
         }
+        if let At::On(event, count) = &fault.at {
+            let (event, count) = (event.clone(), *count);
+            self.waiting.push(Waiting { event, count, fault });
+            return;
+        }
+        // Of a fault's own place among all, not of the schedule.
+        let at = self.moment(&fault.at, hash_u64(self.ties));
+        self.plan(at.0, Upcoming::Fault(fault));
+    }
+
+    /// The moment of a fault, now if it hangs on something else; one between two is drawn from the seed and a number of
+    /// the fault's.
+    pub(super) fn moment(&self, at: &At, own: u64) -> VirtualTime {
         let start = self.inlet.start();
-        let at = match &fault.at {
+        match at {
             At::After(micros) => start.after(*micros),
             At::Between(from, to) => {
-                // Drawn from the seed and the fault's own place among all, not from the schedule.
-                let drawn = hash_u64(self.job.graph.header.seed ^ hash_u64(self.ties));
+                let drawn = hash_u64(self.job.graph.header.seed ^ own);
                 start.after(from + drawn % (to - from).saturating_add(1))
             }
             At::Time(time) => *time,
-            At::Now => self.now,
-            At::On(event, count) => {
-                let (event, count) = (event.clone(), *count);
-                self.waiting.push(Waiting { event, count, fault });
-                return;
-            }
-        };
-        self.plan(at.0, Upcoming::Fault(fault));
+            At::Now | At::On(..) => self.now,
+        }
     }
 
     /// Lets none of the faults strike that are to come, but for delays of the input, which are a part of that.
@@ -49,6 +56,7 @@ impl Sim {
             _ => true,
         });
         self.waiting.clear();
+        self.ill.clear();
         self.links.iter_mut().for_each(Link::calm);
         self.writers.iter_mut().for_each(Writer::calm);
         self.disk.calm();

@@ -137,7 +137,9 @@ impl Sim {
             let stairs = if watermark == EventTime::MIN { vec![] } else { vec![stair] };
             self.tell(source, stairs, seq, trace)?;
         }
-        self.start_sources();
+        if self.state == State::Running {
+            self.start_sources();
+        }
         Ok(())
     }
 
@@ -148,8 +150,7 @@ impl Sim {
 
     /// Tasks that know nothing, and empty channels between them.
     fn anew(&mut self) -> Result<()> {
-        let job = &self.job;
-        self.tasks = job.graph.build(&job.partitions, &job.guests, &job.sandbox)?;
+        self.tasks = self.job.tasks()?;
         if !seeded("channels-count-on") {
             self.links.iter_mut().for_each(Link::clear);
         }

@@ -39,6 +39,7 @@ impl Sim {
         record: Chunk,
         trace: &mut Vec<Event>,
     ) -> Result<()> {
+        debug_assert!(self.state != State::Down, "nobody reads");
         self.step += 1;
         let arrivals = self.inlet.extra(source, partition, record, self.now);
         self.take_in(arrivals, trace)?;

@@ -34,7 +34,9 @@ pub const SETTINGS: &[Setting] = &[
         "execution.checkpointing.unaligned.enabled",
         OptionValue::Boolean,
         "Whether the barriers of a checkpoint overtake what is in flight, which then is part of the snapshot; the last \
-         checkpoint's never do. In a simulation; elsewhere nothing is in flight when a barrier comes.",
+         checkpoint's never do. In a simulation; elsewhere nothing is in flight when a barrier comes. Barriers that nobody \
+         waits for, by which other engines see rows twice, would change nothing: a gate lets rows in by their place in the \
+         stream, so none from behind a barrier gets into the snapshot before it.",
     ),
     setting(
         "highwater.guarantee",

@@ -31,6 +31,14 @@ use arrow_buffer::MutableBuffer;
 
 use crate::error::Result;
 
+/// The export by which the meter is given the fuel of a call: `(fuel_lo, fuel_hi)`.
+pub const WIND_UP: &str = meter::helper::BEGIN;
+
+/// Whether an export is one that the meter adds to call an operator: `(frame, fuel_lo, fuel_hi) -> status`.
+pub fn runs_operator(export: &str) -> bool {
+    meter::helper::RUN.iter().any(|(_, run)| *run == export)
+}
+
 /// The limits a guest runs under. Equal on every host: they are part of the trace's identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

@@ -110,7 +110,11 @@ impl Drawn {
         calm: &Trial,
     ) -> Vec<String> {
         let mut dice = Dice(self.seed.wrapping_mul(31) ^ (list + 1) << 40);
-        let chosen = |kind: &&Kind| kinds.is_empty() || kinds.iter().any(|name| name == kind.name);
+        // No drawn job has guests.
+        let chosen = |kind: &&Kind| match kinds.is_empty() {
+            true => !kind.name.starts_with("guest-"),
+            false => kinds.iter().any(|name| name == kind.name),
+        };
         let all: Vec<&Kind> = KINDS.iter().filter(chosen).collect();
         let mut swarm: Vec<&Kind> = all.iter().copied().filter(|_| dice.once_in(3)).collect();
         // Much of what is broken shows when the job comes back.

@@ -75,6 +75,8 @@ pub const STATES: &[(&str, &str)] = &[
     ("snapshot-not-synced", "EIO on fsync"),
     ("snapshot-not-renamed", "EIO on rename"),
     ("folder-not-synced", "EIO on the fsync of the folder"),
+    ("snapshot-not-read", "EIO on read"),
+    ("clock-jumped", "a clock that leaps ahead"),
     (
         "a-checkpoint-behind-a-failed-one",
         "a checkpoint that is complete after one that could not be written",
@@ -329,6 +331,7 @@ impl Reading {
             ("EIO: write", "snapshot-not-written"),
             ("EIO: fsync of the folder", "folder-not-synced"),
             ("EIO: rename", "snapshot-not-renamed"),
+            ("EIO: read", "snapshot-not-read"),
         ];
         names.extend(told.iter().filter(|(part, _)| reason.contains(part)).map(|(_, name)| name));
         match reason {
@@ -408,9 +411,10 @@ impl Reading {
                     ("source-stall", "partition-stalled"),
                     ("source-slow", "partition-slow"),
                     ("source-late", "partition-late"),
+                    ("clock-jump", "clock-jumped"),
                 ];
                 for (_, name) in kinds.iter().filter(|(kind, _)| fault.contains(kind)) {
-                    self.delayed = true;
+                    self.delayed |= *name != "clock-jumped";
                     names.insert(name);
                 }
             }

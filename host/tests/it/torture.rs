@@ -1,10 +1,11 @@
-//! Every example crashed at its steps, and again at the steps of each recovery, under every guarantee.
+//! Every example crashed at its steps, and again at the steps of each recovery, under every guarantee; and its guests ill.
 
 use std::io::Write as _;
 use std::sync::Arc;
 
 use highwater::sandbox::WasmtimeSandbox;
-use highwater_engine::session::{Every, Guarantee, Options, Session};
+use highwater_engine::session::{Every, Guarantee, Options, Session, broken};
+use highwater_engine::trace::What;
 
 use crate::example;
 
@@ -41,4 +42,66 @@ fn no_crash_breaks_an_example() {
     }
     // What it has cost is worth a look each time.
     std::io::stderr().write_all(table.as_bytes()).expect("writing to the terminal");
+}
+
+/// What befalls guests, and the error that the engine makes of it.
+const ILLNESSES: [(&str, &str); 3] = [
+    ("guest-trap", "guest.trap"),
+    ("guest-loop", "guest.out-of-fuel"),
+    ("guest-garbage", "guest.bad-output"),
+];
+
+/// A task whose guest traps, loops or lies dies and comes back as from any crash: what the guarantee keeps is kept.
+#[test]
+fn ill_guests_cost_no_more_than_a_crash() {
+    let mut deaths = 0;
+    for example in example::all() {
+        let sandbox = Arc::new(WasmtimeSandbox::default());
+        let (name, text) = (&example.name, &example.text);
+        let session = Session::open(name, text, &example.files, sandbox, &Options::default());
+        let session = session.expect("an example opens");
+        let calm = session.trial(Guarantee::ExactlyOnce, &[], 0).expect("it runs");
+        let calls = |task: u16| {
+            let of = calm.events.iter().filter(|event| event.task == task);
+            of.filter(|event| matches!(event.what, What::GuestCall { .. })).count()
+        };
+        let tasks = (0..).zip(&session.header().tasks).filter(|(number, _)| calls(*number) > 20);
+        for ((_, task), (kind, code)) in tasks.flat_map(|task| ILLNESSES.map(|ill| (task, ill))) {
+            if calm.steps < 2_000 {
+                again(&session, &format!("at now {kind} {}", task.name), calm.steps / 3);
+            }
+            for guarantee in Guarantee::ALL {
+                let place = format!("{name}, {} {kind}, {}", task.name, guarantee.name());
+                let fault = format!("on arrive 9 {kind} {}", task.name);
+                let trial = session.trial(guarantee, &[fault], calm.steps).expect("a fault");
+                assert_eq!(trial.stopped, None, "{place}");
+                let told =
+                    |what: &What| matches!(what, What::Fault { fault } if fault.starts_with(code));
+                let died = trial.events.iter().filter(|event| told(&event.what)).count();
+                let crashes = trial.events.iter().filter(|e| matches!(e.what, What::Crash { .. }));
+                assert_eq!((died, crashes.count()), (1, 1), "{place}");
+                deaths += died;
+                assert_eq!(broken(&trial.events, session.header(), guarantee), [""; 0], "{place}");
+                if guarantee != Guarantee::AtMostOnce {
+                    let kept = trial.against(&calm).iter().all(|d| d.keeps(guarantee));
+                    assert!(kept, "{place}");
+                }
+            }
+        }
+    }
+    assert!(deaths >= 3 * 3 * 3, "{deaths} guests made their tasks die");
+}
+
+/// Guests of a run that goes on are warm, those of one that comes back by a copy are new: both tell the same.
+fn again(session: &Session, fault: &str, step: u64) {
+    let mut run = session.fork();
+    run.step(step);
+    run.inject(fault).expect("a fault");
+    let (first, events) = (run.finish(), run.events().to_vec());
+    for back in [step, step + 40] {
+        run.seek(back);
+        assert_eq!(run.finish(), first, "{fault}");
+        assert!(run.events() == events, "{fault}");
+    }
+    assert!(first.fuel < 1 << 40, "{fault}: {}", first.fuel);
 }

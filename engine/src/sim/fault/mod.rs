@@ -6,14 +6,19 @@ mod channel_duplicate;
 mod channel_partition;
 mod channel_reorder;
 mod checkpoint;
+mod clock_jump;
 mod crash;
 mod crash_coordinator;
 mod crash_store;
 mod disk_folder_error;
 mod disk_fsync_error;
 mod disk_full;
+mod disk_read_error;
 mod disk_rename_error;
 mod disk_write_error;
+mod guest_garbage;
+mod guest_loop;
+mod guest_trap;
 mod read;
 mod sink_reject;
 mod sink_slow;
@@ -58,6 +63,7 @@ pub const KINDS: &[Kind] = &[
     disk_fsync_error::KIND,
     disk_rename_error::KIND,
     disk_folder_error::KIND,
+    disk_read_error::KIND,
     sink_timeout::KIND,
     sink_reject::KIND,
     sink_slow::KIND,
@@ -68,6 +74,10 @@ pub const KINDS: &[Kind] = &[
     source_late::KIND,
     source_redeliver::KIND,
     source_gap::KIND,
+    clock_jump::KIND,
+    guest_trap::KIND,
+    guest_loop::KIND,
+    guest_garbage::KIND,
 ];
 
 /// What a fault strikes.
