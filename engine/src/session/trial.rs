@@ -3,8 +3,8 @@
 use super::delivery::Delivery;
 use super::{Guarantee, Rows, Session};
 use crate::error::Result;
-use crate::sim::State;
 use crate::sim::fault::Fault;
+use crate::sim::{Sim, State};
 use crate::trace::Event;
 
 /// Steps after which a run counts as one that does not end, as a multiple of those of a run without faults.
@@ -25,6 +25,8 @@ pub struct Trial {
     pub tables: Vec<Rows>,
     /// When it ended, virtual time in microseconds since 1970.
     pub at: u64,
+    /// How often an operator has gone on from its own state: [`Session::trial_from_states`].
+    pub taken_back: u64,
 }
 
 impl Session {
@@ -49,11 +51,35 @@ impl Session {
     /// # Errors
     /// When a line is no fault.
     pub fn trial(&self, guarantee: Guarantee, faults: &[String], calm: u64) -> Result<Trial> {
+        self.try_out(guarantee, faults, calm, |sim| sim)
+    }
+
+    /// The same; but behind each element every operator of the task that has taken it writes its state and goes on from
+    /// that alone. It must have the same trace.
+    ///
+    /// # Errors
+    /// When a line is no fault.
+    pub fn trial_from_states(
+        &self,
+        guarantee: Guarantee,
+        faults: &[String],
+        calm: u64,
+    ) -> Result<Trial> {
+        self.try_out(guarantee, faults, calm, Sim::taking_back)
+    }
+
+    fn try_out(
+        &self,
+        guarantee: Guarantee,
+        faults: &[String],
+        calm: u64,
+        how: fn(Sim) -> Sim,
+    ) -> Result<Trial> {
         let header = &self.sim.job().graph.header;
         let faults: Vec<Fault> =
             faults.iter().map(|line| Fault::parse(line, header)).collect::<Result<_>>()?;
         let beginning = self.keyframes.first().expect("the beginning is always kept");
-        let mut sim = beginning.sim.clone().promising(guarantee);
+        let mut sim = how(beginning.sim.clone().promising(guarantee));
         sim.spare();
         for fault in faults {
             sim.place(fault);
@@ -69,7 +95,8 @@ impl Session {
             }
         };
         let (steps, at) = (sim.step_count(), sim.now().0);
-        Ok(Trial { guarantee, steps, stopped, events, tables: Rows::of(&sim), at })
+        let (tables, taken_back) = (Rows::of(&sim), sim.taken_back());
+        Ok(Trial { guarantee, steps, stopped, events, tables, at, taken_back })
     }
 }
 

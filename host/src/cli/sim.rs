@@ -157,9 +157,11 @@ fn report(found: &Found, seconds: f64, missed: &[&str]) -> String {
     }
     let _ = writeln!(
         text,
-        "\n{} of {} states reached, {} schedules with two traces, {} violations",
+        "\n{} of {} states reached, {} times an operator went on from its snapshot, {} schedules with two traces, \
+         {} violations",
         found.states.len(),
         STATES.len(),
+        found.restore_points,
         found.trace_mismatches,
         found.violations.len()
     );
@@ -227,6 +229,7 @@ fn lines(found: &Found, seconds: f64, missed: &[&str], required: usize) -> Strin
         "schedules_per_s": found.schedules as f64 / seconds.max(1e-9),
         "modes": modes,
         "trace_mismatches": found.trace_mismatches,
+        "restore_points": found.restore_points,
         "states_reached": found.states.len(),
         "states_required": required,
         "states_missed": missed,

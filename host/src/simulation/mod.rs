@@ -2,7 +2,7 @@
 //! and looked at by checkers that know no operator.
 //!
 //! A schedule is a job, a guarantee and a list of faults. Each is run twice, and both runs must have the same
-//! trace; its rows are compared with those of the run that nothing befell but delays of its input, and that run's
+//! trace, also where in the second every operator writes its state behind each element and goes on from that alone; its rows are compared with those of the run that nothing befell but delays of its input, and that run's
 //! with what plain loops give over records as late as those. Which kinds of faults there are in a schedule is drawn first, and then the faults among them: many
 //! schedules without a kind find what a few of each hide (swarm testing; Groce and others, ISSTA 2012).
 
@@ -31,6 +31,9 @@ pub use states::STATES;
 
 /// Lists of faults that are drawn for each pipeline, unless somebody asks for fewer.
 pub const LISTS: u64 = 4;
+
+/// Of one in so many seeds, second runs go on from snapshots behind every element.
+const FROM_STATES: u64 = 8;
 
 /// What is to be drawn.
 #[derive(Clone, Debug)]
@@ -92,6 +95,8 @@ pub struct Found {
     pub counts: [Counts; 3],
     /// Schedules whose two runs differ.
     pub trace_mismatches: u64,
+    /// How often, in second runs, an operator has gone on from its own snapshot alone.
+    pub restore_points: u64,
     /// Names of [`STATES`] that some run was in.
     pub states: BTreeSet<&'static str>,
     /// Schedules that have shown something wrong.
@@ -113,6 +118,7 @@ impl Found {
             own.expected_duplicates += other.expected_duplicates;
         }
         self.trace_mismatches += other.trace_mismatches;
+        self.restore_points += other.restore_points;
         self.states.extend(other.states);
         self.violations.extend(other.violations);
     }
@@ -195,7 +201,29 @@ impl Subject {
     fn may_lack_records(&self, faults: &[String]) -> bool {
         let any = |part: &str| faults.iter().any(|fault| fault.contains(part));
         self.drawn.settings.iter().any(|(key, _)| *key == RETENTION)
-            || (any("forget") && any("snapshot-"))
+            || (any("forget") && (any("snapshot-") || any("read-error")))
+    }
+
+    /// What is wrong when a second run has another trace. Of some seeds its operators go on from their snapshots behind
+    /// every element.
+    fn differs(
+        &self,
+        one: &Trial,
+        faults: &[String],
+        calm: &Trial,
+        found: &mut Found,
+    ) -> Option<&'static str> {
+        let (session, steps) = (&self.session, calm.steps);
+        let (second, difference) = match self.drawn.seed % FROM_STATES {
+            0 => (
+                session.trial_from_states(one.guarantee, faults, steps),
+                "operators that go on from their own snapshots have another trace",
+            ),
+            _ => (session.trial(one.guarantee, faults, steps), "two runs have two traces"),
+        };
+        let Ok(second) = second else { return Some(difference) };
+        found.restore_points += second.taken_back;
+        (second.events != one.events || second.stopped != one.stopped).then_some(difference)
     }
 
     /// Runs one list of faults under a guarantee, and once more if traces are to be compared.
@@ -207,8 +235,7 @@ impl Subject {
         found: &mut Found,
     ) -> Option<String> {
         found.schedules += 1;
-        let run = || self.session.trial(guarantee, faults, calm.steps);
-        let one = match run() {
+        let one = match self.session.trial(guarantee, faults, calm.steps) {
             Ok(one) => one,
             Err(error) => return Some(error.to_string()),
         };
@@ -216,9 +243,9 @@ impl Subject {
         let delivered = one.against(calm);
         let place = Guarantee::ALL.iter().position(|g| *g == guarantee).expect("one of all");
         count(&mut found.counts[place], &one, &delivered);
-        if twice && run().map_or(true, |other| one.events != other.events) {
+        if let Some(difference) = twice.then(|| self.differs(&one, faults, calm, found)).flatten() {
             found.trace_mismatches += 1;
-            return Some("two runs have two traces".to_owned());
+            return Some(difference.to_owned());
         }
         let broken = broken(&one.events, self.session.header(), guarantee);
         if let Some(line) = broken.into_iter().next() {

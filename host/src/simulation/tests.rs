@@ -54,6 +54,7 @@ fn guarantees_hold_under_ten_thousand_schedules() {
         table += &format!("{:>14}: {counts:?}\n", guarantee.name());
     }
     table += &format!("{} of {} states\n", found.states.len(), STATES.len());
+    table += &format!("{} times an operator went on from its snapshot\n", found.restore_points);
     tell(&table);
     let first: Vec<_> = found.violations.iter().take(3).collect();
     assert!(first.is_empty(), "{} violations: {first:#?}", found.violations.len());
@@ -61,6 +62,7 @@ fn guarantees_hold_under_ten_thousand_schedules() {
     let missed: Vec<_> = STATES.iter().filter(|s| !found.states.contains(s.0)).collect();
     assert!(missed.is_empty(), "never reached: {missed:?}");
     assert!(STATES.len() >= 40);
+    assert!(found.restore_points >= 200_000, "{}", found.restore_points);
     for (guarantee, c) in Guarantee::ALL.iter().zip(&found.counts) {
         let Counts { lost, duplicated, reordered, wrong, .. } = *c;
         assert_eq!((lost, duplicated, reordered, wrong), (0, 0, 0, 0), "{}", guarantee.name());
