@@ -79,7 +79,10 @@ fn guarantees_hold_under_ten_thousand_schedules() {
 }
 
 /// Planted faults that show only where certain kinds strike together, and these kinds.
-const HUNTED: [(&str, &[&str]); 5] = [
+const HUNTED: [(&str, &[&str]); 8] = [
+    ("a-replay-forgets-the-last-arrival", &["crash", "source-slow", "source-late"]),
+    ("a-replay-knows-of-no-delay", &["crash", "source-slow", "source-late"]),
+    ("damaged-state-is-believed", &["crash", "snapshot-flipped"]),
     ("no-flush-before-a-checkpoint", &["crash", "crash coordinator", "sink-slow"]),
     ("what-waits-at-a-gate-is-not-kept", &["crash", "delay"]),
     ("elements-in-flight-are-not-kept", &["crash", "checkpoint"]),
