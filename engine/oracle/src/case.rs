@@ -37,6 +37,12 @@ impl Case {
         sql::script(&self.node)
     }
 
+    /// Whether the engine takes it: a pipeline that can be, over tables that have records.
+    pub fn sound(&self) -> bool {
+        let read = |table| self.input.records.iter().any(|r| r.table == table);
+        self.node.sound() && (0..2).all(|table| read(table) || !self.node.reads(table))
+    }
+
     /// The scenario of some input: its own, or a change of it.
     pub fn scenario(&self, input: &Input) -> String {
         input.scenario(&self.script())

@@ -7,6 +7,7 @@ pub mod types;
 pub mod parts;
 pub mod pipeline;
 mod sound;
+pub mod simpler;
 pub mod kinds;
 mod sql;
 mod time;

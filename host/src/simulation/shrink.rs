@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use highwater_engine::session::{Files, Guarantee, Options, Session, broken};
 use highwater_engine::sim::fault::Fault;
+use highwater_oracle::simpler::simplified;
 
 use super::draw::Drawn;
 use super::{Found, Subject, Violation, caught};
@@ -18,6 +19,8 @@ pub struct Shrunk {
     pub faults: Vec<String>,
     /// The records that are left.
     pub records: usize,
+    /// The steps of the pipeline that are left, its sources included; `None`: it was not drawn, and stays as it is.
+    pub steps: Option<usize>,
     /// How many runs it took.
     pub runs: u64,
     /// A scenario that shows it and opens in the page.
@@ -67,7 +70,7 @@ pub fn shrink(violation: &Violation) -> Option<Shrunk> {
     let mut hunt = Hunt { violation, runs: 0 };
     let mut what = hunt.wrong(&drawn, &faults)?;
     loop {
-        let before = (faults.len(), drawn.case.input.records.len());
+        let before = (faults.len(), drawn.case.input.records.len(), drawn.case.node.clone());
         fewer(&mut faults, &mut what, |faults| hunt.wrong(&drawn, faults));
         let mut records = drawn.case.input.records.clone();
         fewer(&mut records, &mut what, |records| {
@@ -77,13 +80,17 @@ pub fn shrink(violation: &Violation) -> Option<Shrunk> {
         });
         drawn.case.input.records = records;
         simpler(&mut drawn, &mut what, |drawn| hunt.wrong(drawn, &faults));
-        if (faults.len(), drawn.case.input.records.len()) == before {
+        while plainer(&mut drawn, &mut what, |drawn| hunt.wrong(drawn, &faults)) {}
+        if (faults.len(), drawn.case.input.records.len(), &drawn.case.node)
+            == (before.0, before.1, &before.2)
+        {
             break;
         }
     }
     let scenario = drawn.file(violation.guarantee, &faults);
     let records = drawn.case.input.records.len();
-    Some(Shrunk { what, faults, records, runs: hunt.runs, scenario })
+    let steps = Some(drawn.case.node.steps().len());
+    Some(Shrunk { what, faults, records, steps, runs: hunt.runs, scenario })
 }
 
 /// Leaves parts of a list out, halves first, then ever smaller ones (delta debugging; Zeller and Hildebrandt, TSE
@@ -106,6 +113,23 @@ fn fewer<T: Clone>(
         }
         part = if part == 1 { 0 } else { part.div_ceil(2) };
     }
+}
+
+/// The first pipeline that is a step simpler and over which something stays wrong; whether there is one.
+fn plainer(
+    drawn: &mut Drawn,
+    what: &mut String,
+    mut wrong: impl FnMut(&Drawn) -> Option<String>,
+) -> bool {
+    for node in simplified(&drawn.case.node) {
+        let mut smaller = drawn.clone();
+        smaller.case.node = node;
+        if let Some(still) = smaller.case.sound().then(|| wrong(&smaller)).flatten() {
+            (*drawn, *what) = (smaller, still);
+            return true;
+        }
+    }
+    false
 }
 
 /// One subtask, one record at a time.
@@ -167,7 +191,8 @@ pub fn shrink_file(name: &str, text: &str, files: &Files) -> Option<Shrunk> {
     let faults = kept.iter().map(|&place| lines[place].trim().to_owned());
     let (faults, records): (Vec<String>, Vec<String>) =
         faults.partition(|line| line.starts_with("at ") || line.starts_with("on "));
-    Some(Shrunk { what, faults, records: records.len(), runs, scenario: without(&kept) })
+    let scenario = without(&kept);
+    Some(Shrunk { what, faults, records: records.len(), steps: None, runs, scenario })
 }
 
 /// The lines of a scenario that may be left out: faults, and records but for the first line of CSV.

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use highwater_engine::seeded::{BUGS, plant};
 use highwater_engine::session::{Files, Guarantee};
 
-use super::{Choice, Counts, Found, LISTS, STATES, seed, shrink, shrink_file};
+use super::{Choice, Counts, Drawn, Found, LISTS, STATES, seed, shrink, shrink_file};
 
 /// As the command has it: the system's own takes a third of the time.
 #[global_allocator]
@@ -156,6 +156,9 @@ fn what_is_found_is_cut_down() {
     assert_eq!(shrunk.faults.len(), 1, "{shrunk:?}");
     assert!(shrunk.faults[0].contains(" drop "), "{shrunk:?}");
     assert!(shrunk.records <= 3, "{shrunk:?}");
+    // The step whose channel the fault names, and what that needs.
+    let drawn = Drawn::new(violation.seed).case.node.steps().len();
+    assert!(shrunk.steps.is_some_and(|steps| steps <= 3 && steps < drawn), "{drawn}: {shrunk:?}");
     let of_file = || shrink_file("shrunk.md", &shrunk.scenario, &Files::default());
     assert!(of_file().is_some(), "the file shows it: {}", shrunk.scenario);
     drop(planted);

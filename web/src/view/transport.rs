@@ -201,10 +201,17 @@ fn Strike(#[prop(into)] possible: Signal<bool>) -> impl IntoView {
     let examples = app.memo(|m| {
         let header = &m.run.header;
         let name = |task: u16| header.tasks.get(usize::from(task)).map(|t| t.name.as_str());
-        let mut all: Vec<String> =
-            ["checkpoint", "crash coordinator", "crash store", "snapshot-flipped", "disk-full"]
-                .map(str::to_owned)
-                .to_vec();
+        let mut all: Vec<String> = [
+            "checkpoint",
+            "crash coordinator",
+            "crash store",
+            "snapshot-flipped",
+            "disk-full",
+            "read-error",
+            "clock-jump",
+        ]
+        .map(str::to_owned)
+        .to_vec();
         if let Some(&(from, to)) = header.channels.last() {
             let channel = format!("{}->{}", name(from).unwrap_or("?"), name(to).unwrap_or("?"));
             all.extend(
