@@ -46,7 +46,7 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
 
 /// Whether an environment variable steers a build, rather than how cargo reaches the network.
 fn is_build_setting(name: &str) -> bool {
-    const KEPT: [&str; 7] = [
+    const KEPT: [&str; 8] = [
         "CARGO_HOME",
         "CARGO_HTTP_",
         "CARGO_NET_",
@@ -54,6 +54,7 @@ fn is_build_setting(name: &str) -> bool {
         "CARGO_REGISTRY_",
         "CARGO_TERM_",
         "CARGO_BUILD_JOBS",
+        "CARGO_INCREMENTAL",
     ];
     const RUSTC: [&str; 6] = [
         "RUSTC",
@@ -166,7 +167,7 @@ mod tests {
         for kept in ["CARGO_HOME", "CARGO_HTTP_PROXY", "CARGO_NET_OFFLINE", "RUSTUP_TOOLCHAIN"] {
             assert!(!is_build_setting(kept), "{kept}");
         }
-        for kept in ["CARGO_TERM_COLOR", "PATH", "CARGO_REGISTRIES_X_INDEX", "CARGO_BUILD_JOBS"] {
+        for kept in ["CARGO_TERM_COLOR", "PATH", "CARGO_REGISTRIES_X_INDEX", "CARGO_INCREMENTAL"] {
             assert!(!is_build_setting(kept), "{kept}");
         }
     }
