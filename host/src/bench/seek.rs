@@ -11,7 +11,7 @@ use super::ground::stream::mix;
 use crate::sandbox::WasmtimeSandbox;
 
 /// Windows, two subtasks, a checkpoint a minute: an ordinary job to look into.
-const SQL: &str = "\
+pub const SQL: &str = "\
 SET 'execution.checkpointing.interval' = '1 min';
 CREATE TABLE events (k BIGINT, v BIGINT, ts TIMESTAMP(3),
   WATERMARK FOR ts AS ts - INTERVAL '2' SECOND)
@@ -22,22 +22,35 @@ FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '10' SECOND))
 GROUP BY k, window_start, window_end;
 ";
 
-/// Simulates until the trace has so many events; then seeks to so many steps, drawn. A line of `--json`.
+/// How it is opened.
+pub fn options() -> Options {
+    Options { parallelism: Some(2), batch_rows: Some(1), ..Options::default() }
+}
+
+/// Simulates the job until its trace has so many events.
 ///
 /// # Errors
-/// When the job stops before that, or a seek does not lead where it should.
-pub fn measure(events: u64, seeks: u32) -> Result<Json> {
-    let options = Options { parallelism: Some(2), batch_rows: Some(1), ..Options::default() };
+/// When the job stops before that.
+pub fn simulated(events: u64) -> Result<Session> {
     let sandbox = Arc::new(WasmtimeSandbox::default());
-    let session = Session::open("seek.sql", SQL, &Files::default(), sandbox, &options);
+    let session = Session::open("seek.sql", SQL, &Files::default(), sandbox, &options());
     let mut session = session.map_err(|mut errors| Box::new(errors.remove(0)))?;
-    let begin = Instant::now();
     while session.events().len() as u64 <= events {
         let status = session.step(10_000);
         if status.finished || status.failed.is_some() {
             return Err(Diagnostic::new("bench.failed", "the job ends before so many events"));
         }
     }
+    Ok(session)
+}
+
+/// Simulates until the trace has so many events; then seeks to so many steps, drawn. A line of `--json`.
+///
+/// # Errors
+/// When the job stops before that, or a seek does not lead where it should.
+pub fn measure(events: u64, seeks: u32) -> Result<Json> {
+    let begin = Instant::now();
+    let mut session = simulated(events)?;
     let run = begin.elapsed().as_secs_f64();
     let last = session.status();
     let mut seconds = Vec::new();

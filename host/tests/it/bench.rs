@@ -4,6 +4,7 @@ use std::fs;
 
 use highwater::bench::ground::{Workload, loops};
 use highwater::bench::module::Module;
+use highwater::bench::seek;
 use highwater_builder::{artifacts, workspace};
 use serde_json::{Value, json};
 
@@ -17,6 +18,18 @@ fn expected(workload: Workload, records: u64) -> Value {
     json!({
         "records": records, "rows": t.rows, "late": t.late, "counts": t.counts, "sums": t.sums,
         "maxima": t.maxima,
+    })
+}
+
+/// A long trace to seek in, and where the start of it leads.
+fn seeks() -> Value {
+    let short = seek::simulated(4_000).expect("it runs").status();
+    json!({
+        "sql": seek::SQL, "options": { "parallelism": 2, "batch_rows": 1 },
+        "small": {
+            "beyond": 4_000, "seeks": 30, "events": short.events, "step": short.step, "hash": short.hash,
+        },
+        "full": { "beyond": 1_000_000, "seeks": 200 },
     })
 }
 
@@ -43,6 +56,6 @@ fn the_workloads_on_engine_wasm_give_what_the_loops_give() {
             "full": expected(workload, highwater::bench::PUBLISHED_RECORDS),
         }));
     }
-    let list = json!({ "workloads": list }).to_string();
+    let list = json!({ "workloads": list, "seek": seeks() }).to_string();
     fs::write(workspace::output().join("bench.json"), list).expect("the list for the browser");
 }

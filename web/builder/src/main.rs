@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use highwater_builder::browser::webdriver::Browser;
-use highwater_builder::browser::{Site, bench};
+use highwater_builder::browser::{Site, bench, seek};
 use highwater_builder::failure::{Failure, Result};
 use highwater_builder::page::server::{self, Server};
 use highwater_builder::verify::Outcome;
@@ -103,10 +103,11 @@ fn measure() -> Result<()> {
     let folder = build()?.folder;
     let (driver, chromium) = verify::browser_programs()?;
     let site = Site::serve(&folder)?;
-    for line in bench::measure(&Browser::start(&driver, &chromium)?, &site, "full", 3)? {
+    let browser = Browser::start(&driver, &chromium)?;
+    for line in bench::measure(&browser, &site, "full", 3)? {
         say(&line.to_string())?;
     }
-    Ok(())
+    say(&seek::measure(&browser, &site)?.to_string())
 }
 
 /// Builds the engine and the guests and says where they are.

@@ -17,7 +17,7 @@ pub const CHECK: Check =
 pub const WORKER: (&str, &str) = ("verify/bench.js", include_str!("bench.js"));
 
 /// What must come out, written by the host's tests: `{"workloads": [{"workload", "sql", "small":
-/// {"records", "rows", "late", "counts", "sums", "maxima"}, "full": {…}}]}`.
+/// {"records", "rows", "late", "counts", "sums", "maxima"}, "full": {…}}], "seek": {"sql", "options", "small", "full"}}`.
 const EXPECTED: &str = "bench.json";
 
 /// Records that the engine takes at a time.
@@ -29,18 +29,25 @@ fn check(browser: &Browser, site: &Site) -> Result<()> {
     Ok(())
 }
 
+/// What the host's tests have written.
+///
+/// # Errors
+/// When they have not.
+pub(super) fn expected() -> Result<Value> {
+    let path = workspace::output().join(EXPECTED);
+    let text = fs::read_to_string(&path).map_err(|cause| {
+        Failure::new(format!("{}, which the host's tests write: {cause}", path.display()))
+    })?;
+    serde_json::from_str(&text).map_err(|cause| Failure::while_doing(path.display(), cause))
+}
+
 /// Runs each workload in the browser, `full` or `small`, so many times after the module has warmed up; a
 /// line of JSON each, as `highwater bench --json` prints them.
 ///
 /// # Errors
 /// When the browser does not run it, or rows, late records or sums differ from the definition.
 pub fn measure(browser: &Browser, site: &Site, size: &str, repeats: u32) -> Result<Vec<Value>> {
-    let path = workspace::output().join(EXPECTED);
-    let text = fs::read_to_string(&path).map_err(|cause| {
-        Failure::new(format!("{}, which the host's tests write: {cause}", path.display()))
-    })?;
-    let list: Value =
-        serde_json::from_str(&text).map_err(|cause| Failure::while_doing(path.display(), cause))?;
+    let (list, path) = (expected()?, workspace::output().join(EXPECTED));
     let workloads = list["workloads"].as_array().map(Vec::as_slice).unwrap_or_default();
     if workloads.is_empty() {
         return Err(Failure::new(format!("{} lists no workload", path.display())));
@@ -49,16 +56,6 @@ pub fn measure(browser: &Browser, site: &Site, size: &str, repeats: u32) -> Resu
     let line = |workload: &Value| one(browser, site, workload, size, repeats);
     workloads.iter().map(line).collect()
 }
-
-/// Starts a worker, hands it one workload, and answers what it answers.
-const ASK: &str = "
-    const [url, order, done] = arguments;
-    const worker = new Worker(url, { type: 'module' });
-    const end = (answer) => { worker.terminate(); done(answer); };
-    worker.onmessage = (event) => end(event.data);
-    worker.onerror = (event) => end({ error: event.message || 'the worker did not start' });
-    worker.postMessage(order);
-";
 
 fn one(
     browser: &Browser,
@@ -75,12 +72,8 @@ fn one(
         "batch_rows": BATCH_ROWS,
         "repeats": repeats,
     });
-    let url = format!("{}{}", site.url(), WORKER.0);
-    let answer = browser.execute_async(ASK, &[url.into(), order])?;
-    if let Some(error) = answer["error"].as_str() {
-        return Err(Failure::while_doing(name, error));
-    }
-    let runs = answer["result"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let answer = site.ask(browser, WORKER, order).map_err(|e| Failure::while_doing(name, e))?;
+    let runs = answer.as_array().map(Vec::as_slice).unwrap_or_default();
     let mut seconds: Vec<f64> = runs.iter().filter_map(|r| r["seconds"].as_f64()).collect();
     seconds.sort_by(f64::total_cmp);
     let Some(median) = seconds.get(seconds.len() / 2) else {
