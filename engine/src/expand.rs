@@ -12,6 +12,7 @@ use arrow_array::{ArrayRef, Int64Array};
 use crate::batch::Batch;
 use crate::column::{from_values, interleave};
 use crate::error::Result;
+use crate::key::KeyGroups;
 use crate::operator::{Operator, Output, wrong_state};
 use crate::schema::SchemaRef;
 use crate::snapshot::bytes::Pieces;
@@ -80,7 +81,9 @@ impl Operator for Expand {
         Pieces::default()
     }
 
-    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+    fn empty(&mut self) {}
+
+    fn absorb(&mut self, bytes: &[u8], _: KeyGroups) -> Result<()> {
         if bytes.is_empty() { Ok(()) } else { Err(wrong_state(&self.name)) }
     }
 

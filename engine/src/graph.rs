@@ -2,6 +2,7 @@
 
 mod build;
 mod contents;
+mod restore;
 mod stages;
 
 use crate::error::{Diagnostic, Result};
@@ -193,6 +194,18 @@ impl Graph {
             }
         }
         self.header.channels = self.channels.iter().map(|&(f, t, _)| (f, t)).collect();
+    }
+
+    /// The edge of each channel at a task's gate: by edge, then by sending task.
+    fn edges_in(&self, task: usize) -> Vec<usize> {
+        let (stage, subtask) = self.tasks[task];
+        let edge = |(i, &(from_stage, _)): (usize, &(usize, usize))| {
+            let forward = self.forward(stage, i);
+            let sends =
+                move |&&(s, from): &&(usize, u32)| s == from_stage && (!forward || from == subtask);
+            std::iter::repeat_n(i, self.tasks.iter().filter(sends).count())
+        };
+        self.stages[stage].inputs.iter().enumerate().flat_map(edge).collect()
     }
 
     /// Whether the edge connects subtask i with subtask i only.

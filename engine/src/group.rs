@@ -9,7 +9,7 @@ use crate::aggregate::{AggregateCall, AggregateSet, Changes};
 use crate::batch::{Batch, RowKind, Stair};
 use crate::column::{concat, differ, take};
 use crate::error::Result;
-use crate::key::{Ages, Cut, KeyColumns, KeyOrder, KeyTable, Places};
+use crate::key::{Ages, Cut, KeyColumns, KeyGroups, KeyOrder, KeyTable, Places};
 use crate::operator::{Contents, Operator, Output, wrong_state};
 use crate::schema::SchemaRef;
 use crate::seeded::seeded;
@@ -240,7 +240,16 @@ impl Operator for GroupAggregate {
         out.into()
     }
 
-    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+    fn empty(&mut self) {
+        self.table = KeyTable::new(&self.keys.types, KeyOrder::Value);
+        self.places = Places::default();
+        self.aggregates.clear(0, self.aggregates.slots() as u32);
+        if let Some(ages) = &mut self.ages {
+            ages.empty();
+        }
+    }
+
+    fn absorb(&mut self, bytes: &[u8], own: KeyGroups) -> Result<()> {
         if seeded("groups-forgotten") {
             return Ok(());
         }
@@ -249,15 +258,16 @@ impl Operator for GroupAggregate {
             return Err(wrong_state(&self.name));
         }
         let count = reader.count()?;
-        self.table = KeyTable::new(&self.keys.types, KeyOrder::Value);
-        self.places = Places::default();
-        self.aggregates.clear(0, self.aggregates.slots() as u32);
         let ids = self.table.load(count, &mut reader)?.ok_or_else(|| wrong_state(&self.name))?;
         if !self.aggregates.load(&ids, &mut reader)? {
             return Err(wrong_state(&self.name));
         }
+        let table = &self.table;
         if let Some(ages) = &mut self.ages {
-            ages.load(&ids, &mut reader)?;
+            ages.load(&ids, |id| table.is_in(id, own), &mut reader)?;
+        }
+        for &id in ids.iter().filter(|&&id| !table.is_in(id, own)) {
+            self.aggregates.clear(id, id + 1);
         }
         reader.end()
     }

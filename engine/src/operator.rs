@@ -4,6 +4,7 @@ use arrow_array::ArrayRef;
 
 use crate::batch::{Batch, Seq, Stair};
 use crate::error::{Diagnostic, Error, Result};
+use crate::key::KeyGroups;
 use crate::numbers::Numbers;
 use crate::schema::SchemaRef;
 use crate::snapshot::bytes::Pieces;
@@ -161,11 +162,24 @@ pub trait Operator: Send {
         self.save().concat()
     }
 
-    /// Takes state back.
+    /// Forgets everything.
+    fn empty(&mut self);
+
+    /// Takes in, besides what it has, what such an operator has written of the keys in `own`. Several that are taken in
+    /// were written by subtasks of one operator at one barrier: they have no key in common.
     ///
     /// # Errors
     /// When the bytes are not this operator's.
-    fn restore(&mut self, bytes: &[u8]) -> Result<()>;
+    fn absorb(&mut self, bytes: &[u8], own: KeyGroups) -> Result<()>;
+
+    /// Takes its state back, in place of what it has.
+    ///
+    /// # Errors
+    /// When the bytes are not this operator's.
+    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+        self.empty();
+        self.absorb(bytes, KeyGroups::ALL)
+    }
 
     /// What it holds, as rows; `None`: what it would say if all input ended now, which is what windows hold.
     fn contents(&mut self) -> Option<Vec<Contents>> {
@@ -185,5 +199,5 @@ pub fn row_error(operator: &str, seq: Seq, mut error: Error) -> Error {
 /// The error of state that belongs to another operator.
 pub fn wrong_state(operator: &str) -> Error {
     Diagnostic::new("snapshot.mismatch", format!("the state of `{operator}` has another shape"))
-        .hint("restore it with the same script, guests and parallelism")
+        .hint("restore it with the same script and guests")
 }

@@ -10,6 +10,7 @@ use crate::column::{millis, timestamps};
 use crate::error::Result;
 use crate::expr::guest::Called;
 use crate::expr::{self, Expr};
+use crate::key::KeyGroups;
 use crate::operator::{Operator, Output, row_error, wrong_state};
 use crate::schema::{DataType, SchemaRef};
 use crate::snapshot::bytes::Pieces;
@@ -49,7 +50,9 @@ impl Operator for Filter {
         self.called.identities([&self.predicate]).into()
     }
 
-    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+    fn empty(&mut self) {}
+
+    fn absorb(&mut self, bytes: &[u8], _: KeyGroups) -> Result<()> {
         match bytes == self.snapshot() {
             true => Ok(()),
             false => Err(wrong_state(&self.name)),
@@ -97,7 +100,9 @@ impl Operator for Project {
         self.called.identities(&self.exprs).into()
     }
 
-    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+    fn empty(&mut self) {}
+
+    fn absorb(&mut self, bytes: &[u8], _: KeyGroups) -> Result<()> {
         match bytes == self.snapshot() {
             true => Ok(()),
             false => Err(wrong_state(&self.name)),
@@ -149,7 +154,9 @@ impl Operator for AssignAligned {
         Pieces::default()
     }
 
-    fn restore(&mut self, _: &[u8]) -> Result<()> {
+    fn empty(&mut self) {}
+
+    fn absorb(&mut self, _: &[u8], _: KeyGroups) -> Result<()> {
         Ok(())
     }
 
@@ -193,7 +200,9 @@ impl Operator for AssignCumulating {
         Pieces::default()
     }
 
-    fn restore(&mut self, _: &[u8]) -> Result<()> {
+    fn empty(&mut self) {}
+
+    fn absorb(&mut self, _: &[u8], _: KeyGroups) -> Result<()> {
         Ok(())
     }
 

@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::graph::Graph;
-use crate::operator::wrong_state;
 use crate::schema::SchemaRef;
 use crate::snapshot::bytes::{Pieces, Reader, put};
 use crate::snapshot::{INLET, Opened, PLAN, Snapshot};
@@ -210,14 +209,9 @@ impl Runner {
     ///
     /// # Errors
     /// When the snapshot is of another plan, or the input no longer reaches as far.
-    pub fn restore(&mut self, snapshot: &Opened<'_>) -> Result<()> {
-        if snapshot.section(PLAN)? != self.plan {
-            return Err(wrong_state("the plan"));
-        }
+    pub fn restore(&mut self, graph: &Graph, snapshot: &Opened<'_>) -> Result<()> {
+        graph.restore(&mut self.tasks, snapshot)?;
         let position = unarchive!(Position, snapshot.section(INLET)?)?;
-        for task in &mut self.tasks {
-            task.restore(snapshot.section(&task.name)?)?;
-        }
         self.forget(snapshot.checkpoint);
         let mut counted = Reader::new(snapshot.section(COUNTED)?);
         self.records = counted.number()?;

@@ -11,6 +11,14 @@ thread_local! {
 /// Every fault that can be planted, and what it does.
 pub const BUGS: &[(&str, &str)] = &[
     (
+        "key-groups-do-not-move",
+        "with another parallelism a subtask takes the state of the one that had its number, and of no other",
+    ),
+    (
+        "moved-keys-stay-as-well",
+        "a subtask keeps what it finds of keys that another subtask has now",
+    ),
+    (
         "rows-of-a-failed-checkpoint-are-lost",
         "what sinks have given to a checkpoint that could not be written is in no later one",
     ),

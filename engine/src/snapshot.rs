@@ -23,6 +23,8 @@ pub const FORMAT: u32 = 2;
 pub const INLET: &str = "inlet";
 /// The section that holds what tells plans apart: accumulators of two functions may look alike.
 pub const PLAN: &str = "plan";
+/// The section that holds what was in flight, where barriers have overtaken it.
+pub const IN_FLIGHT: &str = "in-flight";
 const MAGIC: &[u8; 4] = b"HWSN";
 
 /// A value inside a snapshot. Kept apart from [`Value`] so that the bytes never depend on how values
@@ -231,6 +233,11 @@ impl<'a> Opened<'a> {
         Ok(Opened { checkpoint, sections })
     }
 
+    /// The sections' names, in their order.
+    pub fn names(&self) -> impl Iterator<Item = &'a str> {
+        self.sections.iter().map(|(name, _)| *name)
+    }
+
     /// The content of a section.
     ///
     /// # Errors
@@ -242,7 +249,7 @@ impl<'a> Opened<'a> {
                     "snapshot.mismatch",
                     format!("the snapshot has no state for `{name}`: it is of another pipeline"),
                 )
-                .hint("restore it with the same script, guests and parallelism")
+                .hint("restore it with the same script and guests")
             },
         )
     }

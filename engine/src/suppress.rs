@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::batch::{Batch, RowKind, Seq, Stair};
 use crate::error::Result;
-use crate::key::{Encoded, KeyColumns, KeyOrder, KeyTable, Places, decode_columns};
+use crate::key::{Encoded, KeyColumns, KeyGroups, KeyOrder, KeyTable, Places, decode_columns};
 use crate::operator::{Contents, Operator, Output};
 use crate::schema::{DataType, Schema, SchemaRef};
 use crate::snapshot::bytes::Pieces;
@@ -232,7 +232,14 @@ impl Operator for Suppress {
         self.saved().into()
     }
 
-    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+    fn empty(&mut self) {
+        self.table = KeyTable::new(&self.keys.types, KeyOrder::Value);
+        self.places = Places::default();
+        (self.watermark, self.held, self.queue) = (EventTime::MIN, Vec::new(), VecDeque::new());
+    }
+
+    /// There is one subtask, whatever the parallelism.
+    fn absorb(&mut self, bytes: &[u8], _: KeyGroups) -> Result<()> {
         self.restored(bytes)
     }
 

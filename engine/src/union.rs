@@ -2,6 +2,7 @@
 
 use crate::batch::Batch;
 use crate::error::Result;
+use crate::key::KeyGroups;
 use crate::operator::{Merged, Operator, Output, wrong_state};
 use crate::schema::SchemaRef;
 use crate::snapshot::bytes::Pieces;
@@ -37,7 +38,9 @@ impl Operator for Union {
         Vec::new().into()
     }
 
-    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+    fn empty(&mut self) {}
+
+    fn absorb(&mut self, bytes: &[u8], _: KeyGroups) -> Result<()> {
         if bytes.is_empty() { Ok(()) } else { Err(wrong_state(&self.name)) }
     }
 

@@ -82,6 +82,19 @@ impl MinWatermark {
         MinWatermark { parts: vec![(i64::MIN, Activity::Active); parts], current: i64::MIN }
     }
 
+    /// That of parts each of which stands for some of these.
+    pub fn dealt(all: &[&MinWatermark], parts: &[Vec<usize>]) -> MinWatermark {
+        let part = |of: &Vec<usize>| {
+            let those = all.iter().flat_map(|one| of.iter().map(|&part| one.parts[part]));
+            let least = those.clone().map(|(watermark, _)| watermark).min();
+            let is = |activity: Activity| those.clone().any(|(_, own)| own == activity);
+            let known = [Activity::Active, Activity::Idle].into_iter().find(|&a| is(a));
+            (least.unwrap_or(i64::MIN), known.unwrap_or(Activity::Finished))
+        };
+        let current = all.iter().map(|one| one.current).min().unwrap_or(i64::MIN);
+        MinWatermark { parts: parts.iter().map(part).collect(), current }
+    }
+
     /// The watermark over all parts.
     pub fn current(&self) -> EventTime {
         EventTime(self.current)

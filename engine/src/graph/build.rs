@@ -122,17 +122,8 @@ impl Graph {
     fn gate(&self, stage: usize, task: usize) -> Head {
         let first = &self.plan.nodes[self.stages[stage].nodes[0]];
         let schemas = first.inputs.iter().map(|&n| self.plan.nodes[n].schema.clone()).collect();
-        // Channels stand at the gate by edge, then by sending task, as they were numbered.
-        let mut inputs = Vec::new();
-        for (i, &(from_stage, input)) in self.stages[stage].inputs.iter().enumerate() {
-            let subtask = self.tasks[task].1;
-            let forward = self.forward(stage, i);
-            for &(s, from_subtask) in &self.tasks {
-                if s == from_stage && (!forward || from_subtask == subtask) {
-                    inputs.push(input);
-                }
-            }
-        }
+        let edges = self.edges_in(task);
+        let inputs: Vec<usize> = edges.iter().map(|&i| self.stages[stage].inputs[i].1).collect();
         let several = self.threaded && inputs.len() > 1;
         if several && let Op::Sink(spec) = &first.op {
             let sorts = !first.updating && sorted(spec);

@@ -6,7 +6,7 @@ use super::GroupAggregate;
 use crate::batch::{Batch, NO_CLOCK, RowKind, Stair};
 use crate::column::{differ, take};
 use crate::error::Result;
-use crate::key::{KeyColumns, KeyOrder, KeyTable};
+use crate::key::{KeyColumns, KeyGroups, KeyOrder, KeyTable};
 use crate::operator::{Contents, Operator, Output, wrong_state};
 use crate::schema::SchemaRef;
 use crate::snapshot::bytes::{Pieces, Reader, put, put_bytes, put_signed};
@@ -149,18 +149,24 @@ impl Operator for BatchedAggregate {
         head.into()
     }
 
-    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+    fn empty(&mut self) {
+        self.clock = NO_CLOCK;
+        self.held.clear();
+        self.inner.empty();
+    }
+
+    fn absorb(&mut self, bytes: &[u8], own: KeyGroups) -> Result<()> {
         let mut reader = Reader::new(bytes);
         if reader.number()? != MARK {
             return Err(wrong_state(&self.name));
         }
-        self.clock = reader.signed()?;
-        self.held.clear();
+        self.clock = self.clock.max(reader.signed()?);
         if reader.number()? > 0 {
             let held = read_rows(&mut reader, &self.output)?;
-            self.held.push(held.ok_or_else(|| wrong_state(&self.name))?);
+            let held = held.ok_or_else(|| wrong_state(&self.name))?;
+            self.hold(own.rows(&self.keys, held));
         }
-        self.inner.restore(reader.bytes()?)?;
+        self.inner.absorb(reader.bytes()?, own)?;
         reader.end()
     }
 

@@ -15,7 +15,7 @@ use rkyv::{Archive, Deserialize, Serialize};
 use crate::batch::{Batch, Seq, Stair};
 use crate::column::{from_values, millis};
 use crate::error::Result;
-use crate::key::{self, KeyColumns};
+use crate::key::{self, KeyColumns, KeyGroups};
 use crate::operator::{Contents, Operator, Output, row_error, wrong_state};
 use crate::schema::{Field, SchemaRef};
 use crate::snapshot::bytes::Pieces;
@@ -268,14 +268,18 @@ impl Operator for GuestJoin {
         .into()
     }
 
-    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+    fn empty(&mut self) {
+        self.watermark = EventTime::MIN;
+        self.buffers.iter_mut().for_each(Buffer::clear);
+    }
+
+    fn absorb(&mut self, bytes: &[u8], own: KeyGroups) -> Result<()> {
         let state = unarchive!(State, bytes)?;
         if state.identity != self.guest.module().identity() || state.sides.len() != 2 {
             return Err(wrong_state(&self.name));
         }
         self.watermark = EventTime(state.watermark);
         for (side, held) in state.sides.iter().enumerate() {
-            self.buffers[side].clear();
             for (time, seq, record) in held {
                 let record = values(record);
                 if record.len() != self.inputs[side].fields.len() {
@@ -283,6 +287,9 @@ impl Operator for GuestJoin {
                 }
                 let key: Vec<Value> =
                     self.keys[side].columns.iter().map(|&c| record[c].clone()).collect();
+                if !own.has_key(&key) {
+                    continue;
+                }
                 let held = self.buffers[side].entry(key::encode(&key)).or_default();
                 held.insert((*time, *seq), record);
             }

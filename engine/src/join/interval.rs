@@ -21,7 +21,7 @@ use super::rows::Rows;
 use crate::batch::{Batch, Seq, Stair};
 use crate::column::millis;
 use crate::error::Result;
-use crate::key::{KeyColumns, KeyOrder, KeyTable};
+use crate::key::{KeyColumns, KeyGroups, KeyOrder, KeyTable};
 use crate::operator::{Contents, Merged, Operator, Output, wrong_state};
 use crate::schema::SchemaRef;
 use crate::seeded::seeded;
@@ -361,11 +361,19 @@ impl Operator for IntervalJoin {
         self.encode().into()
     }
 
-    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+    fn empty(&mut self) {
+        self.watermark = EventTime::MIN;
+        self.keys = KeyTable::new(&self.columns[0].types, KeyOrder::Value);
+        self.rings = Buffers::Narrow(0, Default::default());
+        self.rows = [0, 1].map(|side| Rows::new(&self.inputs[side]));
+        (self.made, self.swept) = (Made::default(), 0);
+    }
+
+    fn absorb(&mut self, bytes: &[u8], own: KeyGroups) -> Result<()> {
         if seeded("interval-join-forgotten") {
             return Ok(());
         }
-        match self.decode(bytes)? {
+        match self.decode(bytes, own)? {
             true => Ok(()),
             false => Err(wrong_state(&self.name)),
         }

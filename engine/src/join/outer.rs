@@ -18,7 +18,7 @@ use crate::batch::{Batch, Seq, Stair};
 use crate::column::millis;
 use crate::error::Result;
 use crate::expr::Expr;
-use crate::key::{self, Encoded, KeyColumns, KeyOrder, KeyTable, measure};
+use crate::key::{self, Encoded, KeyColumns, KeyGroups, KeyOrder, KeyTable, measure};
 use crate::operator::{Contents, Merged, Operator, Output, wrong_state};
 use crate::schema::{DataType, SchemaRef};
 use crate::seeded::seeded;
@@ -324,17 +324,12 @@ impl OuterIntervalJoin {
     }
 
     /// Takes back what [`OuterIntervalJoin::encode`] wrote; `false` when it is of another operator.
-    fn decode(&mut self, bytes: &[u8]) -> Result<bool> {
+    fn decode(&mut self, bytes: &[u8], own: KeyGroups) -> Result<bool> {
         let mut reader = Reader::new(bytes);
         if reader.number()? != MARK || reader.bytes()? != self.condition.guests() {
             return Ok(false);
         }
         self.watermark = EventTime(reader.signed()?);
-        self.arrivals = 0;
-        self.keys = KeyTable::new(&self.columns[0].types, self.keys.order());
-        self.places.clear();
-        self.sides.iter_mut().for_each(Side::clear);
-        (self.held, self.at) = Default::default();
         for side in 0..2 {
             for _ in 0..reader.count()? {
                 let (time, seq) = (reader.signed()?, reader.number()?);
@@ -348,6 +343,9 @@ impl OuterIntervalJoin {
                 let all = key::decode(row, types);
                 let columns = &self.columns[side].columns;
                 let values: Vec<Value> = columns.iter().map(|&c| all[c].clone()).collect();
+                if !own.has_key(&values) {
+                    continue;
+                }
                 let null = values.iter().any(Value::is_null);
                 let id = if null { NONE } else { self.keys.id(&values) };
                 self.sides[side].reach(self.keys.numbers());
@@ -374,11 +372,19 @@ impl Operator for OuterIntervalJoin {
         self.encode().into()
     }
 
-    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+    fn empty(&mut self) {
+        (self.watermark, self.arrivals) = (EventTime::MIN, 0);
+        self.keys = KeyTable::new(&self.columns[0].types, self.keys.order());
+        self.places.clear();
+        self.sides.iter_mut().for_each(Side::clear);
+        (self.held, self.at) = Default::default();
+    }
+
+    fn absorb(&mut self, bytes: &[u8], own: KeyGroups) -> Result<()> {
         if seeded("outer-join-forgotten") {
             return Ok(());
         }
-        match self.decode(bytes)? {
+        match self.decode(bytes, own)? {
             true => Ok(()),
             false => Err(wrong_state(&self.name)),
         }

@@ -18,7 +18,7 @@ use super::places::{NONE, Places, key_numbers};
 use crate::batch::{Batch, RowKind, Seq, Stair};
 use crate::error::Result;
 use crate::expr::Expr;
-use crate::key::{Ages, Encoded, KeyColumns, KeyOrder, KeyTable};
+use crate::key::{Ages, Encoded, KeyColumns, KeyGroups, KeyOrder, KeyTable};
 use crate::operator::{Contents, Merged, Operator, Output, wrong_state};
 use crate::schema::{DataType, SchemaRef};
 use crate::seeded::seeded;
@@ -425,11 +425,20 @@ impl Operator for RegularJoin {
         self.encode().into()
     }
 
-    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+    fn empty(&mut self) {
+        self.keys = KeyTable::new(&self.columns[0].types, self.keys.order());
+        self.places.clear();
+        self.sides.iter_mut().for_each(Side::clear);
+        if let Some(ages) = &mut self.ages {
+            ages.empty();
+        }
+    }
+
+    fn absorb(&mut self, bytes: &[u8], own: KeyGroups) -> Result<()> {
         if seeded("regular-join-forgotten") {
             return Ok(());
         }
-        match self.decode(bytes)? {
+        match self.decode(bytes, own)? {
             true => Ok(()),
             false => Err(wrong_state(&self.name)),
         }

@@ -19,7 +19,7 @@ use crate::batch::{Batch, RowKind, Seq, Stair};
 use crate::column::millis;
 use crate::error::Result;
 use crate::expr::Expr;
-use crate::key::{Encoded, KeyColumns, KeyOrder, KeyTable, decode_columns, encode};
+use crate::key::{Encoded, KeyColumns, KeyGroups, KeyOrder, KeyTable, decode_columns, encode};
 use crate::operator::{Contents, Merged, Operator, Output, wrong_state};
 use crate::schema::{DataType, SchemaRef};
 use crate::seeded::seeded;
@@ -341,11 +341,18 @@ impl Operator for TemporalJoin {
         self.encode().into()
     }
 
-    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+    fn empty(&mut self) {
+        (self.watermark, self.arrivals) = (EventTime::MIN, 0);
+        self.keys = KeyTable::new(&self.columns[0].types, self.keys.order());
+        self.places.clear();
+        (self.waiting, self.versions, self.changes) = Default::default();
+    }
+
+    fn absorb(&mut self, bytes: &[u8], own: KeyGroups) -> Result<()> {
         if seeded("temporal-join-forgotten") {
             return Ok(());
         }
-        match self.decode(bytes)? {
+        match self.decode(bytes, own)? {
             true => Ok(()),
             false => Err(wrong_state(&self.name)),
         }

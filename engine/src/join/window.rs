@@ -16,7 +16,7 @@ use crate::batch::{Batch, Seq, Stair};
 use crate::column::{concat, from_values, millis, take};
 use crate::error::Result;
 use crate::expr::Expr;
-use crate::key::{KeyColumns, KeyOrder, KeyTable};
+use crate::key::{KeyColumns, KeyGroups, KeyOrder, KeyTable};
 use crate::numbers::Numbers;
 use crate::operator::{Contents, Merged, Operator, Output, wrong_state};
 use crate::schema::{Field, SchemaRef};
@@ -294,17 +294,16 @@ impl WindowJoin {
         self.condition.fits(pairs[0].len(), columns, out)
     }
 
-    fn decode(&mut self, bytes: &[u8]) -> Result<bool> {
+    fn decode(&mut self, bytes: &[u8], own: KeyGroups) -> Result<bool> {
         let mut reader = Reader::new(bytes);
         if reader.number()? != MARK || reader.bytes()? != self.condition.guests() {
             return Ok(false);
         }
         self.watermark = EventTime(reader.signed()?);
-        self.open.clear();
-        self.places.clear();
         for side in 0..2 {
             match read_rows(&mut reader, &self.inputs[side])? {
                 Some(batch) if batch.kinds.is_none() => {
+                    let batch = own.rows(&self.keys[side], batch);
                     let all: Vec<u32> = (0..batch.rows as u32).collect();
                     let nulls = batch.columns[self.ends[side]].null_count();
                     if self.file(side, &batch, &all) + nulls as u64 > 0 {
@@ -378,8 +377,14 @@ impl Operator for WindowJoin {
         out.into()
     }
 
-    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
-        match self.decode(bytes)? {
+    fn empty(&mut self) {
+        self.watermark = EventTime::MIN;
+        self.open.clear();
+        self.places.clear();
+    }
+
+    fn absorb(&mut self, bytes: &[u8], own: KeyGroups) -> Result<()> {
+        match self.decode(bytes, own)? {
             true => Ok(()),
             false => Err(wrong_state(&self.name)),
         }

@@ -84,15 +84,16 @@ impl Ages {
         cuts
     }
 
-    /// Forgets everything and goes on from `now`, before numbers are given back their times.
-    pub fn restart(&mut self, now: i64) {
-        *self = Ages { now, ..Ages::new(self.ttl) };
+    /// Forgets everything.
+    pub fn empty(&mut self) {
+        *self = Ages::new(self.ttl);
     }
 
-    /// Gives back the times at which numbers were written to.
-    pub fn restore(&mut self, mut times: Vec<(i64, u32)>) {
-        times.sort();
+    /// Goes on from `now` at least, and gives numbers back the times at which they were written to.
+    pub fn restore(&mut self, now: i64, times: Vec<(i64, u32)>) {
+        self.now = self.now.max(now);
         times.into_iter().for_each(|(at, number)| self.set(number, at));
+        self.queue.make_contiguous().sort();
     }
 
     /// Appends the clock, and when numbers were written to.
@@ -101,14 +102,21 @@ impl Ages {
         numbers.iter().for_each(|&number| put_signed(out, self.written(number)));
     }
 
-    /// Takes back what [`Ages::save`] wrote of so many numbers.
+    /// Takes back what [`Ages::save`] wrote of so many numbers, of those that are to be kept.
     ///
     /// # Errors
     /// When the bytes end before it.
-    pub fn load(&mut self, numbers: &[u32], reader: &mut Reader<'_>) -> Result<()> {
-        self.restart(reader.signed()?);
+    pub fn load(
+        &mut self,
+        numbers: &[u32],
+        keep: impl Fn(u32) -> bool,
+        reader: &mut Reader<'_>,
+    ) -> Result<()> {
+        let now = reader.signed()?;
         let times = numbers.iter().map(|&number| Ok((reader.signed()?, number)));
-        self.restore(times.collect::<Result<_>>()?);
+        let mut times = times.collect::<Result<Vec<_>>>()?;
+        times.retain(|&(_, number)| keep(number));
+        self.restore(now, times);
         Ok(())
     }
 

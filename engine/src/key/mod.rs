@@ -3,6 +3,7 @@
 mod ages;
 mod encode;
 mod encoded;
+mod groups;
 mod places;
 mod store;
 mod table;
@@ -21,6 +22,7 @@ pub use ages::{Ages, Cut};
 pub use encode::encode;
 pub(crate) use encode::{decode, decode_columns, encode_value, measure};
 pub use encoded::Encoded;
+pub use groups::{KeyGroups, encoded_in};
 pub(crate) use places::Places;
 pub use table::{KeyOrder, KeyTable};
 

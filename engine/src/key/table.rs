@@ -323,6 +323,14 @@ impl KeyTable {
         }
     }
 
+    /// A key's group.
+    pub fn group(&self, id: u32) -> u32 {
+        match &self.store {
+            Store::Ints(_, keys) => group_of_int(keys[id as usize]),
+            Store::Bytes(bytes) => group_of_encoded(bytes.get(id), &self.types),
+        }
+    }
+
     /// A key's values.
     pub fn key(&self, id: u32) -> Vec<Value> {
         match &self.store {

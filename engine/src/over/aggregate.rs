@@ -14,7 +14,7 @@ use crate::batch::{Batch, Seq, Stair};
 use crate::column::{millis, take};
 use crate::error::Result;
 use crate::key::Places;
-use crate::key::{KeyColumns, KeyOrder, KeyTable};
+use crate::key::{KeyColumns, KeyGroups, KeyOrder, KeyTable};
 use crate::operator::{Operator, Output, wrong_state};
 use crate::schema::{Schema, SchemaRef};
 use crate::snapshot::bytes::Pieces;
@@ -324,8 +324,20 @@ impl Operator for OverAggregate {
         self.encode().into()
     }
 
-    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
-        match self.decode(bytes)? {
+    fn empty(&mut self) {
+        self.watermark = EventTime::MIN;
+        self.table = KeyTable::new(&self.keys.types, self.table.order());
+        self.aggregates.clear(0, self.aggregates.slots() as u32);
+        self.partitions = Vec::<Partition>::new();
+        self.places = Places::default();
+        (self.due, self.forgets) = (BTreeMap::new(), BTreeSet::new());
+        self.waiting.clear();
+        self.framed.clear();
+        self.lags.rows.clear();
+    }
+
+    fn absorb(&mut self, bytes: &[u8], own: KeyGroups) -> Result<()> {
+        match self.decode(bytes, own)? {
             true => Ok(()),
             false => Err(wrong_state(&self.name)),
         }

@@ -1,13 +1,10 @@
 //! The state as bytes: the rows that wait, partitions with their accumulators, and the rows in their frames.
 
-use std::collections::{BTreeMap, BTreeSet};
-
+use super::Frame;
 use super::aggregate::{Due, OverAggregate};
-use super::{Frame, partition::Partition};
 use crate::column::millis;
 use crate::error::Result;
-use crate::key::KeyTable;
-use crate::key::Places;
+use crate::key::KeyGroups;
 use crate::snapshot::bytes::{Reader, put, put_signed};
 use crate::snapshot::rows::{put_rows, read_rows};
 use crate::time::EventTime;
@@ -66,23 +63,34 @@ impl OverAggregate {
         rows.iter().for_each(|&(_, place)| put(out, place));
     }
 
-    fn decode_lags(&mut self, ids: &[u32], reader: &mut Reader<'_>) -> Result<bool> {
+    fn decode_lags(
+        &mut self,
+        ids: &[u32],
+        own: KeyGroups,
+        reader: &mut Reader<'_>,
+    ) -> Result<bool> {
         let Some(rows) = read_rows(reader, self.lags.rows.schema())? else { return Ok(false) };
-        for number in 0..rows.rows as u64 {
+        let mut kept = Vec::new();
+        for row in 0..rows.rows as u32 {
             let place = usize::try_from(reader.number()?).ok();
             let Some(&id) = place.and_then(|place| ids.get(place)) else { return Ok(false) };
+            if !self.table.is_in(id, own) {
+                continue;
+            }
+            let number = self.lags.rows.next() + kept.len() as u64;
+            kept.push(row);
             let before = &mut self.partitions[id as usize].before;
             before.push_back(number);
             if before.len() as u64 > self.lags.most() {
                 return Ok(false);
             }
         }
-        self.lags.rows.push(rows);
+        self.lags.rows.push(if kept.len() == rows.rows { rows } else { rows.gather(&kept) });
         Ok(true)
     }
 
     /// Takes back what [`OverAggregate::encode`] wrote; `false` when it is of another operator.
-    pub(super) fn decode(&mut self, bytes: &[u8]) -> Result<bool> {
+    pub(super) fn decode(&mut self, bytes: &[u8], own: KeyGroups) -> Result<bool> {
         let mut reader = Reader::new(bytes);
         if reader.number()? != MARK {
             return Ok(false);
@@ -92,7 +100,6 @@ impl OverAggregate {
                 return Ok(false);
             }
         }
-        self.forget_all();
         self.watermark = EventTime(reader.signed()?);
         let Some(waiting) = read_rows(&mut reader, self.waiting.schema())? else {
             return Ok(false);
@@ -100,54 +107,64 @@ impl OverAggregate {
         let count = reader.count()?;
         let Some(ids) = self.table.load(count, &mut reader)? else { return Ok(false) };
         self.grow();
-        if !self.aggregates.load(&ids, &mut reader)? || !self.decode_frames(&ids, &mut reader)? {
+        if !self.aggregates.load(&ids, &mut reader)?
+            || !self.decode_frames(&ids, own, &mut reader)?
+        {
             return Ok(false);
         }
-        if !self.lags.is_empty() && !self.decode_lags(&ids, &mut reader)? {
+        if !self.lags.is_empty() && !self.decode_lags(&ids, own, &mut reader)? {
             return Ok(false);
         }
         reader.end()?;
+        for &id in ids.iter().filter(|&&id| !self.table.is_in(id, own)) {
+            self.aggregates.clear(id, id + 1);
+        }
+        let waiting = own.rows(&self.kept_keys, waiting);
         if waiting.columns[self.kept_time].null_count() > 0 || waiting.kinds.is_some() {
             return Ok(false);
         }
         self.table.intern(&self.kept_keys, &waiting, (0, waiting.rows), &mut self.ids);
         self.grow();
         let groups = self.kept_keys.groups(&waiting);
+        let first = self.waiting.next();
         for (row, &time) in millis(&waiting.columns[self.kept_time]).iter().enumerate() {
             let (id, group, seq) = (self.ids[row], groups[row], waiting.seqs.at(row));
-            self.wait(Due { time, number: row as u64, id, group, seq });
+            self.wait(Due { time, number: first + row as u64, id, group, seq });
         }
         self.waiting.push(waiting);
         Ok(true)
     }
 
-    fn forget_all(&mut self) {
-        self.table = KeyTable::new(&self.keys.types, self.table.order());
-        self.aggregates.clear(0, self.aggregates.slots() as u32);
-        self.partitions = Vec::<Partition>::new();
-        self.places = Places::default();
-        (self.due, self.forgets) = (BTreeMap::new(), BTreeSet::new());
-        self.waiting.clear();
-        self.framed.clear();
-        self.lags.rows.clear();
-    }
-
     /// The rows in frames. Those of a partition are all that its accumulators have taken in.
-    fn decode_frames(&mut self, ids: &[u32], reader: &mut Reader<'_>) -> Result<bool> {
+    fn decode_frames(
+        &mut self,
+        ids: &[u32],
+        own: KeyGroups,
+        reader: &mut Reader<'_>,
+    ) -> Result<bool> {
         let Some(rows) = read_rows(reader, self.framed.schema())? else { return Ok(false) };
-        for number in 0..rows.rows as u64 {
+        let mut kept = Vec::new();
+        for row in 0..rows.rows as u32 {
             let (place, time) = (reader.number()?, reader.signed()?);
             let id = usize::try_from(place).ok().and_then(|place| ids.get(place));
             let Some(&id) = id else { return Ok(false) };
+            if !self.table.is_in(id, own) {
+                continue;
+            }
+            let number = self.framed.next() + kept.len() as u64;
+            kept.push(row);
             let partition = &mut self.partitions[id as usize];
             if partition.last().is_some_and(|last| time < last) {
                 return Ok(false);
             }
             partition.frame.push_back((time, number));
         }
-        self.framed.push(rows);
+        self.framed.push(if kept.len() == rows.rows { rows } else { rows.gather(&kept) });
         let bounded = self.frame.is_bounded();
         for &id in ids {
+            if !self.table.is_in(id, own) {
+                continue;
+            }
             let count = self.partitions[id as usize].frame.len() as u64;
             if count != if bounded { self.aggregates.rows(id) } else { 0 } {
                 return Ok(false);

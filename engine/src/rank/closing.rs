@@ -12,7 +12,7 @@ use crate::batch::{Batch, Seq, Stair};
 use crate::column::millis;
 use crate::error::Result;
 use crate::key::Places;
-use crate::key::{self, Encoded, KeyColumns, KeyOrder, KeyTable, measure};
+use crate::key::{self, Encoded, KeyColumns, KeyGroups, KeyOrder, KeyTable, measure};
 use crate::operator::{Operator, Output, wrong_state};
 use crate::schema::{DataType, SchemaRef};
 use crate::snapshot::bytes::{Pieces, Reader, put, put_signed};
@@ -286,16 +286,20 @@ impl Operator for ClosingRank {
         out.into()
     }
 
-    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+    fn empty(&mut self) {
+        self.watermark = EventTime::MIN;
+        self.table = KeyTable::new(&self.keys.types, self.table.order());
+        let (partitions, due) = (Vec::new(), Vec::new());
+        (self.partitions, self.due, self.done) = (partitions, due, Vec::new());
+        (self.timers, self.places, self.arrivals) = (BTreeMap::new(), Places::default(), 0);
+    }
+
+    fn absorb(&mut self, bytes: &[u8], own: KeyGroups) -> Result<()> {
         let mut reader = Reader::new(bytes);
         if reader.number()? != MARK {
             return Err(wrong_state(&self.name));
         }
         self.watermark = EventTime(reader.signed()?);
-        self.table = KeyTable::new(&self.keys.types, self.table.order());
-        let (partitions, due) = (Vec::new(), Vec::new());
-        (self.partitions, self.due, self.done) = (partitions, due, Vec::new());
-        (self.timers, self.places, self.arrivals) = (BTreeMap::new(), Places::default(), 0);
         let mut lists = [Vec::new(), Vec::new()];
         for ids in &mut lists {
             let count = reader.count()?;
@@ -304,7 +308,8 @@ impl Operator for ClosingRank {
         }
         self.grow();
         let [open, done] = lists;
-        done.iter().for_each(|&id| self.done[id as usize] = true);
+        let is_own = |id: u32| self.table.is_in(id, own);
+        done.iter().for_each(|&id| self.done[id as usize] = is_own(id));
         let (order, types) = (&self.order, &self.types);
         let sound = |sort: &[u8], bytes: &[u8]| {
             order.made(sort) && measure(bytes, types) == Some(bytes.len())
@@ -315,6 +320,10 @@ impl Operator for ClosingRank {
             let twice = !partition.is_empty() || self.done[id as usize];
             if twice || !partition.load(&mut reader, &mut self.arrivals, self.keep, sound)? {
                 return Err(wrong_state(&self.name));
+            }
+            if !is_own(id) {
+                *partition = Partition::default();
+                continue;
             }
             self.due[id as usize] = due;
             self.timers.entry(due).or_default().push(id);

@@ -8,7 +8,7 @@ use super::said::{Said, encoded};
 use super::{Emit, RankSpec};
 use crate::batch::{Batch, RowKind, Stair};
 use crate::error::Result;
-use crate::key::{Ages, KeyColumns, KeyOrder, KeyTable, Places, measure};
+use crate::key::{Ages, KeyColumns, KeyGroups, KeyOrder, KeyTable, Places, measure};
 use crate::operator::{Contents, Operator, Output, wrong_state};
 use crate::schema::{DataType, SchemaRef};
 use crate::seeded::seeded;
@@ -258,7 +258,15 @@ impl Operator for ChangingRank {
         out.into()
     }
 
-    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+    fn empty(&mut self) {
+        self.table = KeyTable::new(&self.keys.types, KeyOrder::Value);
+        (self.places, self.partitions, self.arrivals) = (Places::default(), Vec::new(), 0);
+        if let Some(ages) = &mut self.ages {
+            ages.empty();
+        }
+    }
+
+    fn absorb(&mut self, bytes: &[u8], own: KeyGroups) -> Result<()> {
         if seeded("ranks-forgotten") {
             return Ok(());
         }
@@ -267,11 +275,8 @@ impl Operator for ChangingRank {
             return Err(wrong_state(&self.name));
         }
         let count = reader.count()?;
-        self.table = KeyTable::new(&self.keys.types, KeyOrder::Value);
-        self.places = Places::default();
-        self.arrivals = 0;
         let ids = self.table.load(count, &mut reader)?.ok_or_else(|| wrong_state(&self.name))?;
-        self.partitions = vec![Partition::default(); self.table.numbers()];
+        self.partitions.resize_with(self.table.numbers(), Partition::default);
         let (order, types) = (&self.order, &self.types);
         let sound = |sort: &[u8], bytes: &[u8]| {
             order.made(sort) && measure(bytes, types) == Some(bytes.len())
@@ -282,9 +287,13 @@ impl Operator for ChangingRank {
             if twice || !partition.load(&mut reader, &mut self.arrivals, self.keep, sound)? {
                 return Err(wrong_state(&self.name));
             }
+            if !self.table.is_in(id, own) {
+                *partition = Partition::default();
+            }
         }
+        let table = &self.table;
         if let Some(ages) = &mut self.ages {
-            ages.load(&ids, &mut reader)?;
+            ages.load(&ids, |id| table.is_in(id, own), &mut reader)?;
         }
         reader.end()
     }

@@ -8,6 +8,7 @@ mod ledger;
 mod live;
 mod prepare;
 mod running;
+mod savepoint;
 mod state;
 mod status;
 mod table;
@@ -440,9 +441,10 @@ impl Fast {
     pub fn begin(mut self) -> Result<Running> {
         let batch_rows = self.prepared.batch_rows.unwrap_or(BATCH_ROWS);
         let inlet = self.prepared.inlet(false).map_err(|e| e.in_source(&self.name))?;
-        let p = &self.prepared;
+        let p = self.prepared;
         let tasks = p.graph.build(&p.partitions, &p.guests, &p.sandbox)?;
-        Ok(Running { runner: Runner::new(&p.graph, inlet, tasks), batch_rows, name: self.name })
+        let runner = Runner::new(&p.graph, inlet, tasks);
+        Ok(Running { graph: p.graph, runner, batch_rows, name: self.name })
     }
 
     /// The job taken apart for a driver with so many threads.

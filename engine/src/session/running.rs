@@ -2,11 +2,13 @@
 
 use crate::batch::Batch;
 use crate::error::Result;
+use crate::graph::Graph;
 use crate::runner::{Progress, Report, Runner};
 use crate::snapshot::{Opened, Snapshot};
 
 /// What [`Fast::begin`](super::Fast::begin) makes.
 pub struct Running {
+    pub(super) graph: Graph,
     pub(super) runner: Runner,
     pub(super) batch_rows: usize,
     pub(super) name: String,
@@ -35,7 +37,7 @@ impl Running {
     /// # Errors
     /// When the snapshot is of another job, or the input is not what it was.
     pub fn restore(&mut self, snapshot: &Opened<'_>) -> Result<()> {
-        self.runner.restore(snapshot).map_err(|e| e.in_source(&self.name))
+        self.runner.restore(&self.graph, snapshot).map_err(|e| e.in_source(&self.name))
     }
 
     /// How far the run is.

@@ -108,9 +108,7 @@ impl Session {
         let job = self.sim.job();
         let mut tasks = job.tasks()?;
         let snapshot = Opened::read(bytes)?;
-        for task in &mut tasks {
-            task.restore(snapshot.section(&task.name)?)?;
-        }
+        job.graph.restore(&mut tasks, &snapshot)?;
         kept(&job.graph, &mut tasks, operator, wanted)
     }
 }

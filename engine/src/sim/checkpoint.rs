@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::unaligned::{IN_FLIGHT, InFlight};
+use super::unaligned::InFlight;
 use super::{Sim, State, Upcoming};
 use crate::archive;
 use crate::batch::Seq;
 use crate::error::Result;
 use crate::seeded::seeded;
 use crate::snapshot::bytes::Pieces;
-use crate::snapshot::{INLET, PLAN, Snapshot};
+use crate::snapshot::{IN_FLIGHT, INLET, PLAN, Snapshot};
 use crate::source::inlet::Position;
 use crate::trace::{COORDINATOR, Event, What};
 
@@ -28,6 +28,8 @@ pub(super) struct Coordinator {
     closing: Option<u64>,
     /// The place in the stream of each checkpoint that is kept.
     cuts: BTreeMap<u64, Seq>,
+    /// The checkpoint that is to be a savepoint.
+    savepoint: Option<u64>,
 }
 
 #[derive(Clone)]
@@ -109,11 +111,33 @@ impl Sim {
         Ok(())
     }
 
+    /// Begins a savepoint as soon as the job runs and no checkpoint is under way; to be asked before each step until there
+    /// is one of the number it answers. `None`: there will be none.
+    ///
+    /// # Errors
+    /// What stops the job.
+    pub fn ask_for_savepoint(&mut self, trace: &mut Vec<Event>) -> Result<Option<u64>> {
+        let begun = self.coordinator.under_way.as_ref().map(|u| u.checkpoint);
+        if begun.is_some() && begun == self.coordinator.savepoint {
+            return Ok(begun);
+        }
+        if self.inputs_done {
+            return Ok(None);
+        }
+        if begun.is_none() && self.state == State::Running {
+            self.coordinator.savepoint = Some(self.coordinator.last + 1);
+            self.begin_checkpoint(trace)?;
+        }
+        Ok(Some(self.coordinator.savepoint.unwrap_or(0)))
+    }
+
     fn begin_checkpoint(&mut self, trace: &mut Vec<Event>) -> Result<()> {
         self.coordinator.last += 1;
         let checkpoint = self.coordinator.last;
         // The last one stands behind everything: nothing may be in flight any more.
-        let unaligned = self.job.unaligned && self.coordinator.closing.is_none();
+        let aligned =
+            self.coordinator.closing.is_some() || self.coordinator.savepoint == Some(checkpoint);
+        let unaligned = self.job.unaligned && !aligned;
         self.note(trace, COORDINATOR, What::CheckpointStart { checkpoint, unaligned });
         self.coordinator.under_way = Some(UnderWay {
             checkpoint,

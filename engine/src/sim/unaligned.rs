@@ -16,9 +16,6 @@ use crate::snapshot::bytes::{Reader, put};
 use crate::task::{Element, Held, Task, put_held};
 use crate::trace::{Event, What};
 
-/// The section that holds what was in flight.
-pub(super) const IN_FLIGHT: &str = "in-flight";
-
 /// What is in flight at a checkpoint, as far as that is known.
 #[derive(Clone, Default)]
 pub(super) struct InFlight {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::{Held, Suppress};
 use crate::error::Result;
-use crate::key::{KeyOrder, KeyTable, Places, measure};
+use crate::key::measure;
 use crate::operator::wrong_state;
 use crate::snapshot::bytes::{Reader, put, put_bytes, put_signed};
 use crate::time::EventTime;
@@ -42,8 +42,6 @@ impl Suppress {
         }
         self.watermark = EventTime(reader.signed()?);
         let count = reader.count()?;
-        self.table = KeyTable::new(&self.keys.types, KeyOrder::Value);
-        self.places = Places::default();
         let ids = self.table.load(count, &mut reader)?.ok_or_else(|| wrong_state(&self.name))?;
         self.held = vec![None; self.table.numbers()];
         for &id in &ids {

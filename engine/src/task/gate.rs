@@ -389,6 +389,36 @@ impl Gate {
     }
 }
 
+impl GateState {
+    /// The state of a gate each of whose channels stands for some at these gates, all of them of subtasks at one
+    /// barrier: how far they are differs in nothing that matters. `None` when there are no such channels.
+    pub(super) fn dealt(all: &[GateState], channels: &[Vec<usize>]) -> Option<GateState> {
+        let first = all.first()?;
+        let alike = |state: &GateState| {
+            let count = first.channels.len();
+            state.channels.len() == count && state.watermark.len() == count
+        };
+        let known = channels
+            .iter()
+            .all(|of| !of.is_empty() && of.iter().all(|&channel| channel < first.channels.len()));
+        if !known || !all.iter().all(alike) {
+            return None;
+        }
+        let upto = |of: &Vec<usize>| {
+            let all =
+                all.iter().flat_map(|state| of.iter().map(|&channel| state.channels[channel]));
+            all.min().unwrap_or(0)
+        };
+        let watermarks: Vec<&MinWatermark> = all.iter().map(|state| &state.watermark).collect();
+        Some(GateState {
+            watermark: MinWatermark::dealt(&watermarks, channels),
+            clock: all.iter().map(|state| state.clock).max()?,
+            upto: all.iter().map(|state| state.upto).min()?,
+            channels: channels.iter().map(upto).collect(),
+        })
+    }
+}
+
 impl Passed {
     /// Rows of several channels of one input as one batch.
     fn together(self, input: usize, schema: &SchemaRef) -> Passed {

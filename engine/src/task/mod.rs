@@ -6,6 +6,7 @@ mod route;
 
 use crate::batch::{Batch, NO_CLOCK, RowKind, Seq, Stair};
 use crate::error::Result;
+use crate::key::KeyGroups;
 use crate::operator::{Contents, Merged, Operator, Output, wrong_state};
 use crate::schema::SchemaRef;
 use crate::sink::Sink;
@@ -407,46 +408,62 @@ impl Task {
         Ok(with_state)
     }
 
-    /// Takes the state of a snapshot's section back.
+    /// Takes state of a snapshot's sections back.
     ///
     /// # Errors
     /// When the bytes are damaged or another task's.
-    pub fn restore(&mut self, bytes: &[u8]) -> Result<()> {
-        let mut reader = Reader::new(bytes);
-        let head = reader.bytes()?;
+    pub fn restore(&mut self, former: &Former<'_>) -> Result<()> {
         for edge in &mut self.edges {
             if let Route::Blocks(blocks) = &mut edge.route {
                 blocks.forget();
             }
         }
-        if reader.count()? != self.operators.len() {
-            return Err(wrong_state(&self.name));
-        }
-        match &mut self.head {
-            Head::Source(ingest) => ingest.restore(head)?,
-            Head::Gate(gate) => {
-                if !gate.restore(unarchive!(GateState, head)?) {
-                    return Err(wrong_state(&self.name));
-                }
+        let mut heads = Vec::new();
+        self.operators.iter_mut().for_each(|operator| operator.empty());
+        for section in &former.sections {
+            let mut reader = Reader::new(section);
+            heads.push(reader.bytes()?);
+            if reader.count()? != self.operators.len() {
+                return Err(wrong_state(&self.name));
             }
-            Head::Loose(gate) => {
-                if !gate.restore(&unarchive!(Vec<u64>, head)?) {
-                    return Err(wrong_state(&self.name));
-                }
+            for operator in &mut self.operators {
+                operator.absorb(reader.bytes()?, former.own)?;
             }
-            Head::Merge(_) => {}
+            let state = reader.bytes()?;
+            match &mut self.tail {
+                Tail::Edges => {}
+                Tail::Sink(sink) => _ = sink.restore(state)?,
+                Tail::Parts(windows) => windows.restore(state)?,
+            }
+            reader.end()?;
         }
-        for operator in &mut self.operators {
-            operator.restore(reader.bytes()?)?;
-        }
-        let state = reader.bytes()?;
-        match &mut self.tail {
-            Tail::Edges => {}
-            Tail::Sink(sink) => _ = sink.restore(state)?,
-            Tail::Parts(windows) => windows.restore(state)?,
-        }
-        reader.end()
+        self.restore_head(&heads, &former.channels)
     }
+
+    fn restore_head(&mut self, heads: &[&[u8]], channels: &[Vec<usize>]) -> Result<()> {
+        let sound = match (&mut self.head, heads) {
+            (Head::Source(ingest), [head]) => return ingest.restore(head),
+            (Head::Gate(gate), _) => {
+                let states = heads.iter().map(|head| unarchive!(GateState, head));
+                let states = states.collect::<Result<Vec<GateState>>>()?;
+                GateState::dealt(&states, channels).is_some_and(|state| gate.restore(state))
+            }
+            (Head::Loose(gate), [head]) => gate.restore(&unarchive!(Vec<u64>, head)?),
+            (Head::Merge(_), [_]) => true,
+            _ => false,
+        };
+        if sound { Ok(()) } else { Err(wrong_state(&self.name)) }
+    }
+}
+
+/// What a task takes of a snapshot: of one that was what it is, or of several subtasks that had its keys then.
+pub struct Former<'a> {
+    /// Their sections.
+    pub sections: Vec<&'a [u8]>,
+    /// The keys that are the task's.
+    pub own: KeyGroups,
+    /// For each channel at its gate, those at theirs that told what it will tell.
+    pub channels: Vec<Vec<usize>>,
 }
 
 /// What the operators of a chain make of batches.

@@ -9,7 +9,7 @@ use crate::aggregate::AggregateCall;
 use crate::batch::{Batch, Seq, Stair};
 use crate::column::millis;
 use crate::error::Result;
-use crate::key::{self, KeyColumns, KeyOrder};
+use crate::key::{self, KeyColumns, KeyGroups, KeyOrder};
 use crate::operator::{Operator, Output, wrong_state};
 use crate::schema::SchemaRef;
 use crate::seeded::seeded;
@@ -191,7 +191,15 @@ impl Operator for AlignedAggregate {
         pieces
     }
 
-    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+    fn empty(&mut self) {
+        self.watermark = EventTime::MIN;
+        self.open = self.alignment.first_open(EventTime::MIN);
+        self.next_window = 0;
+        self.numbers.clear();
+        self.panes.empty();
+    }
+
+    fn absorb(&mut self, bytes: &[u8], own: KeyGroups) -> Result<()> {
         let mut reader = Reader::new(bytes);
         if reader.number()? != MARK {
             return Err(wrong_state(&self.name));
@@ -201,14 +209,20 @@ impl Operator for AlignedAggregate {
         if seeded("windows-forget-how-far-they-are") {
             self.open = self.alignment.first_open(EventTime::MIN);
         }
-        self.next_window = reader.number()?;
-        self.numbers.clear();
+        // Numbers of several subtasks are made different.
+        let before = self.next_window;
+        self.next_window = before.saturating_add(reader.number()?);
         for _ in 0..reader.count()? {
             let window = reader.signed()?;
-            let key = reader.bytes()?.to_vec();
-            self.numbers.insert((window, key), reader.number()?);
+            let key = reader.bytes()?;
+            let number = before.saturating_add(reader.number()?);
+            match key::encoded_in(key, &self.keys, own) {
+                Some(true) => _ = self.numbers.insert((window, key.to_vec()), number),
+                Some(false) => {}
+                None => return Err(wrong_state(&self.name)),
+            }
         }
-        if !self.panes.load(&mut reader)? {
+        if !self.panes.load(&mut reader, own)? {
             return Err(wrong_state(&self.name));
         }
         reader.end()

@@ -10,7 +10,7 @@ use crate::aggregate::{AggregateCall, AggregateSet};
 use crate::batch::{Batch, Seq, Stair};
 use crate::column::millis;
 use crate::error::Result;
-use crate::key::{self, KeyColumns, KeyOrder, KeyTable};
+use crate::key::{self, KeyColumns, KeyGroups, KeyOrder, KeyTable};
 use crate::operator::{Operator, Output, wrong_state};
 use crate::schema::SchemaRef;
 use crate::snapshot::bytes::Pieces;
@@ -84,16 +84,6 @@ impl AttachedAggregate {
         };
         made.empty();
         made
-    }
-
-    /// Forgets all windows.
-    fn empty(&mut self) {
-        self.table = KeyTable::new(&self.whole.types, KeyOrder::Value);
-        self.open.clear();
-        self.held.clear();
-        self.aggregates.clear(0, self.aggregates.slots() as u32);
-        self.aggregates.grow(1);
-        self.aggregates.occupy(1);
     }
 
     /// Makes room for all numbers there are.
@@ -220,8 +210,19 @@ impl Operator for AttachedAggregate {
         self.encode().into()
     }
 
-    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
-        match self.decode(bytes)? {
+    fn empty(&mut self) {
+        (self.watermark, self.next_window) = (EventTime::MIN, 0);
+        self.fired.clear();
+        self.table = KeyTable::new(&self.whole.types, KeyOrder::Value);
+        self.open.clear();
+        self.held.clear();
+        self.aggregates.clear(0, self.aggregates.slots() as u32);
+        self.aggregates.grow(1);
+        self.aggregates.occupy(1);
+    }
+
+    fn absorb(&mut self, bytes: &[u8], own: KeyGroups) -> Result<()> {
+        match self.decode(bytes, own)? {
             true => Ok(()),
             false => Err(wrong_state(&self.name)),
         }

@@ -9,7 +9,7 @@ use crate::aggregate::AggregateCall;
 use crate::batch::{Batch, Seq, Stair};
 use crate::column::millis;
 use crate::error::Result;
-use crate::key::{self, KeyColumns, KeyOrder};
+use crate::key::{self, KeyColumns, KeyGroups, KeyOrder};
 use crate::operator::{Operator, Output, wrong_state};
 use crate::schema::SchemaRef;
 use crate::snapshot::bytes::{Pieces, Reader, put, put_bytes, put_signed};
@@ -225,21 +225,35 @@ impl Operator for CumulateAggregate {
         pieces
     }
 
-    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+    fn empty(&mut self) {
+        self.watermark = EventTime::MIN;
+        self.open = self.windows.slices().first_open(EventTime::MIN);
+        self.next_window = 0;
+        self.numbers.clear();
+        self.panes.empty();
+    }
+
+    fn absorb(&mut self, bytes: &[u8], own: KeyGroups) -> Result<()> {
         let mut reader = Reader::new(bytes);
         if reader.number()? != MARK {
             return Err(wrong_state(&self.name));
         }
         self.watermark = EventTime(reader.signed()?);
         self.open = self.windows.slices().first_open(self.watermark);
-        self.next_window = reader.number()?;
-        self.numbers.clear();
+        // Numbers of several subtasks are made different.
+        let before = self.next_window;
+        self.next_window = before.saturating_add(reader.number()?);
         for _ in 0..reader.count()? {
             let window = reader.signed()?;
-            let key = reader.bytes()?.to_vec();
-            self.numbers.insert((window, key), reader.number()?);
+            let key = reader.bytes()?;
+            let number = before.saturating_add(reader.number()?);
+            match key::encoded_in(key, &self.keys, own) {
+                Some(true) => _ = self.numbers.insert((window, key.to_vec()), number),
+                Some(false) => {}
+                None => return Err(wrong_state(&self.name)),
+            }
         }
-        let loaded = self.panes.load(&mut reader)?;
+        let loaded = self.panes.load(&mut reader, own)?;
         let first = self.panes.next_window((i64::MIN, i64::MAX), 1);
         if !loaded || first.is_some_and(|slice| slice < self.oldest()) {
             return Err(wrong_state(&self.name));

@@ -4,7 +4,7 @@ use super::triggered::TriggeredAggregate;
 use super::{Emission, WindowSpec};
 use crate::batch::Batch;
 use crate::error::Result;
-use crate::key::KeyOrder;
+use crate::key::{KeyGroups, KeyOrder};
 use crate::operator::{Operator, Output};
 use crate::schema::SchemaRef;
 use crate::snapshot::bytes::Pieces;
@@ -42,8 +42,12 @@ impl Operator for LateRows {
         self.windows.save()
     }
 
-    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
-        self.windows.restore(bytes)
+    fn empty(&mut self) {
+        self.windows.empty();
+    }
+
+    fn absorb(&mut self, bytes: &[u8], own: KeyGroups) -> Result<()> {
+        self.windows.absorb(bytes, own)
     }
 
     fn fork(&self) -> Box<dyn Operator> {

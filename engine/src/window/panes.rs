@@ -384,15 +384,22 @@ impl Panes {
 
     /// Drops the panes below a slice.
     pub(super) fn drop_below(&mut self, slice: i64) {
-        while let Some(entry) = self.panes.first_entry().filter(|e| *e.key() < slice) {
-            let pane = entry.remove();
-            for (place, block) in pane.blocks {
-                self.tables[pane.row * self.stride + place as usize] = MISSING;
-                self.free(block);
-            }
-            self.free_rows.push(pane.row);
+        while let Some((&first, _)) =
+            self.panes.first_key_value().filter(|(first, _)| **first < slice)
+        {
+            self.drop(first);
         }
         self.sweep();
+    }
+
+    /// Drops a pane.
+    fn drop(&mut self, slice: i64) {
+        let Some(pane) = self.panes.remove(&slice) else { return };
+        for (place, block) in pane.blocks {
+            self.tables[pane.row * self.stride + place as usize] = MISSING;
+            self.free(block);
+        }
+        self.free_rows.push(pane.row);
     }
 }
 

@@ -11,7 +11,7 @@ use crate::aggregate::{AggregateCall, Part};
 use crate::batch::{Batch, Seq, Stair};
 use crate::column::millis;
 use crate::error::Result;
-use crate::key::{KeyColumns, KeyOrder};
+use crate::key::{KeyColumns, KeyGroups, KeyOrder};
 use crate::operator::{Output, wrong_state};
 use crate::schema::SchemaRef;
 use crate::snapshot::bytes::{Pieces, Reader, put, put_signed};
@@ -253,7 +253,8 @@ impl PartAggregate {
         }
         self.watermark = EventTime(reader.signed()?);
         self.open = self.alignment.first_open(self.watermark);
-        let loaded = self.panes.load(&mut reader)?;
+        self.panes.empty();
+        let loaded = self.panes.load(&mut reader, KeyGroups::ALL)?;
         self.alone = i64::MAX;
         (self.told, self.sweeps) = (Vec::new(), self.panes.keys().sweeps());
         if !loaded {

@@ -10,7 +10,7 @@ use crate::aggregate::{AggregateCall, AggregateSet};
 use crate::batch::{Batch, Seq, Stair};
 use crate::column::millis;
 use crate::error::Result;
-use crate::key::{self, KeyColumns, KeyOrder, KeyTable};
+use crate::key::{self, KeyColumns, KeyGroups, KeyOrder, KeyTable};
 use crate::operator::{Operator, Output, wrong_state};
 use crate::schema::SchemaRef;
 use crate::seeded::seeded;
@@ -143,18 +143,6 @@ impl SessionAggregate {
         };
         made.empty();
         made
-    }
-
-    /// Forgets all sessions.
-    fn empty(&mut self) {
-        self.keys = KeyTable::new(&self.columns.types, self.keys.order());
-        self.open.clear();
-        self.timers = Timers::new(self.gap);
-        self.aggregates.clear(0, self.aggregates.slots() as u32);
-        self.aggregates.grow(1);
-        self.aggregates.occupy(1);
-        self.windows.resize(self.aggregates.slots(), 0);
-        self.free = (1..self.aggregates.slots() as u32).rev().collect();
     }
 
     fn new_slot(&mut self) -> u32 {
@@ -384,8 +372,21 @@ impl Operator for SessionAggregate {
         self.encode().into()
     }
 
-    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
-        match self.decode(bytes)? {
+    fn empty(&mut self) {
+        (self.watermark, self.next_window) = (EventTime::MIN, 0);
+        self.fired.clear();
+        self.keys = KeyTable::new(&self.columns.types, self.keys.order());
+        self.open.clear();
+        self.timers = Timers::new(self.gap);
+        self.aggregates.clear(0, self.aggregates.slots() as u32);
+        self.aggregates.grow(1);
+        self.aggregates.occupy(1);
+        self.windows.resize(self.aggregates.slots(), 0);
+        self.free = (1..self.aggregates.slots() as u32).rev().collect();
+    }
+
+    fn absorb(&mut self, bytes: &[u8], own: KeyGroups) -> Result<()> {
+        match self.decode(bytes, own)? {
             true => Ok(()),
             false => Err(wrong_state(&self.name)),
         }

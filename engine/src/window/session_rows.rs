@@ -9,7 +9,7 @@ use super::{WaitingRows, WindowBound, bound_columns, closed, late};
 use crate::batch::{Batch, Seq, Stair};
 use crate::column::millis;
 use crate::error::Result;
-use crate::key::{self, KeyColumns, KeyOrder, KeyTable};
+use crate::key::{self, KeyColumns, KeyGroups, KeyOrder, KeyTable};
 use crate::operator::{Operator, Output, wrong_state};
 use crate::schema::SchemaRef;
 use crate::snapshot::bytes::Pieces;
@@ -223,8 +223,15 @@ impl Operator for SessionRows {
         self.encode().into()
     }
 
-    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
-        match self.decode(bytes)? {
+    fn empty(&mut self) {
+        (self.watermark, self.next_window) = (EventTime::MIN, 0);
+        self.keys = KeyTable::new(&self.columns.types, self.keys.order());
+        (self.open, self.ends, self.fired) = Default::default();
+        self.rows.clear();
+    }
+
+    fn absorb(&mut self, bytes: &[u8], own: KeyGroups) -> Result<()> {
+        match self.decode(bytes, own)? {
             true => Ok(()),
             false => Err(wrong_state(&self.name)),
         }

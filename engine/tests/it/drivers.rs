@@ -212,6 +212,18 @@ pub fn survives(name: &str, text: &str) {
         session.inject(&format!("at now crash {task}")).expect("a fault");
         assert_eq!(finished(session), expected, "{name}, {task} crashed at {i}/12");
     }
+    moves(name, text);
+}
+
+/// A scenario gone on with, from some checkpoints, with one more and one fewer subtask, and back: no row changes.
+fn moves(name: &str, text: &str) {
+    let mut run = open(text, &options(2, 7));
+    run.finish();
+    for to in [1, 3] {
+        let moved = run.goes_on_as(&open(text, &options(to, 7)), 5);
+        let points = moved.unwrap_or_else(|wrong| panic!("{name}, 2 to {to} subtasks: {wrong}"));
+        assert!(points > 0, "{name}: {points}");
+    }
 }
 
 /// The watermark of one partition before each record, and at last the end of time.

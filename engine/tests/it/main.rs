@@ -19,6 +19,7 @@ mod over;
 mod qualify;
 mod random;
 mod rank;
+mod rescale;
 mod sandbox;
 mod scalars;
 mod schedule;

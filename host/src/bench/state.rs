@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use arrow_array::{ArrayRef, Int64Array, TimestampMillisecondArray};
 use highwater_engine::error::{Diagnostic, Error, Result};
+use highwater_engine::graph::Graph;
 use highwater_engine::runner::Runner;
 use highwater_engine::snapshot::{Opened, Snapshot};
 use serde_json::{Value as Json, json};
@@ -64,7 +65,8 @@ pub fn measure(size: u64, folder: &Path) -> Result<Json> {
     let mut restored = native::runner(SQL, &columns, 1, &Host::default())?;
     rates.time("verify", || Opened::read(&bytes).map(|_| ()))?;
     let opened = Opened::read(&bytes)?;
-    rates.time("restore", || restored.restore(&opened))?;
+    let graph = Graph::new(native::plan(SQL, &Host::default())?, 1, 1)?;
+    rates.time("restore", || restored.restore(&graph, &opened))?;
     same(&mut restored, &mut runner)?;
     let mut line = json!({
         "bench": "state", "bytes": rates.bytes, "keys": keys, "windows": windows,

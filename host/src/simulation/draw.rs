@@ -32,6 +32,9 @@ const EVENTS: [(&str, u64); 18] = [
 /// The setting by which sources forget.
 pub(super) const RETENTION: &str = "highwater.source.retention";
 
+/// The setting by which barriers overtake.
+const UNALIGNED: &str = "execution.checkpointing.unaligned.enabled";
+
 /// A job drawn from a seed.
 #[derive(Clone, Debug)]
 pub struct Drawn {
@@ -65,9 +68,17 @@ impl Drawn {
         }
         let (parallelism, batch_rows) = (1 + dice.below(3) as u32, dice.of(&[1, 1, 2, 5, 40]));
         if dice.once_in(2) {
-            settings.push(("execution.checkpointing.unaligned.enabled", "true".to_owned()));
+            settings.push((UNALIGNED, "true".to_owned()));
         }
         Drawn { seed, case, settings, parallelism, batch_rows }
+    }
+
+    /// The same job with so many subtasks, and with aligned barriers: those let key groups move.
+    #[must_use]
+    pub(super) fn moved(&self, parallelism: u32) -> Drawn {
+        let mut drawn = Drawn { parallelism, ..self.clone() };
+        drawn.settings.retain(|(key, _)| *key != UNALIGNED);
+        drawn
     }
 
     /// How the job is opened.

@@ -35,6 +35,9 @@ pub const LISTS: u64 = 4;
 /// Of one in so many seeds, second runs go on from snapshots behind every element.
 const FROM_STATES: u64 = 8;
 
+/// One in so many jobs goes on from its checkpoints with another parallelism.
+const MOVED: u64 = 4;
+
 /// What is to be drawn.
 #[derive(Clone, Debug)]
 pub struct Choice {
@@ -97,6 +100,8 @@ pub struct Found {
     pub trace_mismatches: u64,
     /// How often, in second runs, an operator has gone on from its own snapshot alone.
     pub restore_points: u64,
+    /// How often a job has gone on from a snapshot with another parallelism.
+    pub rescales: u64,
     /// Names of [`STATES`] that some run was in.
     pub states: BTreeSet<&'static str>,
     /// Schedules that have shown something wrong.
@@ -119,6 +124,7 @@ impl Found {
         }
         self.trace_mismatches += other.trace_mismatches;
         self.restore_points += other.restore_points;
+        self.rescales += other.rescales;
         self.states.extend(other.states);
         self.violations.extend(other.violations);
     }
@@ -145,16 +151,22 @@ impl Subject {
 
     /// The same of what is drawn already, compared with nothing.
     fn of(drawn: Drawn) -> Result<Subject, String> {
-        let sandbox = Arc::new(WasmtimeSandbox::default());
-        let files = highwater_engine::session::Files::default();
-        let (text, options) = (drawn.scenario(&[]), drawn.options());
-        let session = Session::open("sim.md", &text, &files, sandbox, &options)
-            .map_err(|errors| format!("the pipeline is refused: {errors:?}"))?;
+        let session = opened(&drawn)?;
         let calm = session.trial(Guarantee::ExactlyOnce, &[], 0).map_err(|e| e.to_string())?;
         if let Some((code, message)) = &calm.stopped {
             return Err(format!("the job fails without faults: {code}: {message}"));
         }
         Ok(Subject { drawn, session, calm })
+    }
+
+    /// The job goes on from its checkpoints with more subtasks, and from those with as many as it had; how many times.
+    fn moves(&self) -> Result<u64, String> {
+        let few = self.drawn.parallelism;
+        let many = few + 1 + (self.drawn.seed / MOVED % 4) as u32;
+        let mut run = opened(&self.drawn.moved(few))?;
+        run.finish();
+        let moved = run.goes_on_as(&opened(&self.drawn.moved(many))?, 4);
+        moved.map_err(|wrong| format!("gone on with {many} subtasks for {few}: {wrong}"))
     }
 
     fn compare_with_loops(&self) -> Result<(), String> {
@@ -265,6 +277,13 @@ impl Subject {
     }
 }
 
+fn opened(drawn: &Drawn) -> Result<Session, String> {
+    let sandbox = Arc::new(WasmtimeSandbox::default());
+    let files = highwater_engine::session::Files::default();
+    Session::open("sim.md", &drawn.scenario(&[]), &files, sandbox, &drawn.options())
+        .map_err(|errors| format!("the pipeline is refused: {errors:?}"))
+}
+
 /// Rows that tables show and that never came to a sink.
 fn shown_again(events: &[Event]) -> u64 {
     let rows = |event: &Event| match event.what {
@@ -329,6 +348,12 @@ pub fn seed(seed: u64, choice: &Choice) -> Found {
             return found;
         }
     };
+    if seed % MOVED == 1 {
+        match caught(|| subject.moves()).and_then(|moved| moved) {
+            Ok(times) => found.rescales += times,
+            Err(what) => whole(what, &mut found),
+        }
+    }
     for list in 0..choice.lists {
         let faults = subject.drawn.faults(list, &choice.faults, &subject.session, &subject.calm);
         let calm = caught(|| subject.calm_under(&faults)).and_then(|calm| calm);

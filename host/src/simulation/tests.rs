@@ -55,6 +55,7 @@ fn guarantees_hold_under_ten_thousand_schedules() {
     }
     table += &format!("{} of {} states\n", found.states.len(), STATES.len());
     table += &format!("{} times an operator went on from its snapshot\n", found.restore_points);
+    table += &format!("{} times a job went on with another parallelism\n", found.rescales);
     tell(&table);
     let first: Vec<_> = found.violations.iter().take(3).collect();
     assert!(first.is_empty(), "{} violations: {first:#?}", found.violations.len());
@@ -63,6 +64,7 @@ fn guarantees_hold_under_ten_thousand_schedules() {
     assert!(missed.is_empty(), "never reached: {missed:?}");
     assert!(STATES.len() >= 40);
     assert!(found.restore_points >= 200_000, "{}", found.restore_points);
+    assert!(found.rescales >= 1_000, "{}", found.rescales);
     for (guarantee, c) in Guarantee::ALL.iter().zip(&found.counts) {
         let Counts { lost, duplicated, reordered, wrong, .. } = *c;
         assert_eq!((lost, duplicated, reordered, wrong), (0, 0, 0, 0), "{}", guarantee.name());

@@ -1,12 +1,10 @@
 //! A join's buffered rows as bytes in a snapshot: frames of columns.
 
-use super::{IntervalJoin, Made};
+use super::IntervalJoin;
 use crate::batch::Batch;
 use crate::column::millis;
 use crate::error::Result;
-use crate::join::buffers::Buffers;
-use crate::join::rows::Rows;
-use crate::key::{KeyOrder, KeyTable};
+use crate::key::KeyGroups;
 use crate::snapshot::bytes::{Reader, put, put_signed};
 use crate::snapshot::rows::{put_rows, read_rows};
 use crate::time::EventTime;
@@ -37,7 +35,7 @@ impl IntervalJoin {
     }
 
     /// Takes that back; `false` when it is of another operator or of rows that no join keeps.
-    pub(super) fn decode(&mut self, bytes: &[u8]) -> Result<bool> {
+    pub(super) fn decode(&mut self, bytes: &[u8], own: KeyGroups) -> Result<bool> {
         let mut reader = Reader::new(bytes);
         if reader.number()? != MARK {
             return Ok(false);
@@ -46,15 +44,13 @@ impl IntervalJoin {
         let mut sides: Vec<Batch> = Vec::new();
         for side in 0..2 {
             match read_rows(&mut reader, &self.inputs[side])? {
-                Some(batch) if batch.kinds.is_none() => sides.push(batch),
+                Some(batch) if batch.kinds.is_none() => {
+                    sides.push(own.rows(&self.columns[side], batch));
+                }
                 _ => return Ok(false),
             }
         }
         reader.end()?;
-        self.keys = KeyTable::new(&self.columns[0].types, KeyOrder::Value);
-        self.rings = Buffers::Narrow(0, Default::default());
-        self.rows = [0, 1].map(|side| Rows::new(&self.inputs[side]));
-        (self.made, self.swept) = (Made::default(), 0);
         for (side, batch) in sides.iter().enumerate() {
             let piece = self.piece(side, batch);
             if piece.place.is_some() {

@@ -1,8 +1,9 @@
 //! The state of a regular join as bytes: keys, and for each the rows of both sides.
 
 use super::RegularJoin;
+use crate::batch::NO_CLOCK;
 use crate::error::Result;
-use crate::key::measure;
+use crate::key::{KeyGroups, measure};
 use crate::snapshot::bytes::{Reader, put, put_bytes, put_signed};
 
 /// The first bytes: what operator it is of.
@@ -41,19 +42,14 @@ impl RegularJoin {
     }
 
     /// Takes back what [`RegularJoin::encode`] wrote; `false` when it is of another operator.
-    pub(super) fn decode(&mut self, bytes: &[u8]) -> Result<bool> {
+    pub(super) fn decode(&mut self, bytes: &[u8], own: KeyGroups) -> Result<bool> {
         let mut reader = Reader::new(bytes);
         if reader.number()? != MARK || reader.bytes()? != self.condition.guests() {
             return Ok(false);
         }
-        if let Some(ages) = &mut self.ages {
-            ages.restart(reader.signed()?);
-        }
+        let now = if self.ages.is_some() { reader.signed()? } else { NO_CLOCK };
         let mut times = Vec::new();
         let count = reader.count()?;
-        self.keys = crate::key::KeyTable::new(&self.columns[0].types, self.keys.order());
-        self.places.clear();
-        self.sides.iter_mut().for_each(super::Side::clear);
         let Some(ids) = self.keys.load(count, &mut reader)? else { return Ok(false) };
         for s in 0..2 {
             self.sides[s].reach(self.keys.numbers());
@@ -64,21 +60,22 @@ impl RegularJoin {
                     if measure(row, &side.types) != Some(row.len()) {
                         return Ok(false);
                     }
+                    let partners = if self.kind.counted(s) { reader.number()? } else { 0 };
+                    let Ok(partners) = u32::try_from(partners) else { return Ok(false) };
+                    let written = if self.ages.is_some() { reader.signed()? } else { NO_CLOCK };
+                    if !self.keys.is_in(id, own) {
+                        continue;
+                    }
                     let number = side.add(id, row, seq);
                     if self.kind.counted(s) {
-                        let Ok(partners) = u32::try_from(reader.number()?) else {
-                            return Ok(false);
-                        };
                         side.count(number, partners.into());
                     }
-                    if self.ages.is_some() {
-                        times.push((reader.signed()?, number * 2 + s as u32));
-                    }
+                    times.push((written, number * 2 + s as u32));
                 }
             }
         }
         if let Some(ages) = &mut self.ages {
-            ages.restore(times);
+            ages.restore(now, times);
             return reader.end().map(|()| true);
         }
         let partners = |s: usize, id: u32| {

@@ -2,7 +2,7 @@
 
 use super::{NONE, TemporalJoin, Version, Waiting};
 use crate::error::Result;
-use crate::key::{KeyTable, group_of, measure};
+use crate::key::{KeyGroups, group_of, measure};
 use crate::snapshot::bytes::{Reader, put, put_bytes, put_signed};
 use crate::time::EventTime;
 use crate::value::Value;
@@ -51,33 +51,38 @@ impl TemporalJoin {
     }
 
     /// Takes back what [`TemporalJoin::encode`] wrote; `false` when it is of another operator.
-    pub(super) fn decode(&mut self, bytes: &[u8]) -> Result<bool> {
+    pub(super) fn decode(&mut self, bytes: &[u8], own: KeyGroups) -> Result<bool> {
         let mut reader = Reader::new(bytes);
         if reader.number()? != MARK || reader.bytes()? != self.condition.guests() {
             return Ok(false);
         }
         self.watermark = EventTime(reader.signed()?);
-        self.arrivals = 0;
-        self.keys = KeyTable::new(&self.columns[0].types, self.keys.order());
-        self.places.clear();
-        (self.waiting, self.versions, self.changes) = Default::default();
         let count = reader.count()?;
         let Some(ids) = self.keys.load(count, &mut reader)? else { return Ok(false) };
         self.versions.resize_with(self.keys.numbers(), Default::default);
-        if !self.decode_versions(&ids, &mut reader)? || !self.decode_waiting(&ids, &mut reader)? {
+        let sound = self.decode_versions(&ids, own, &mut reader)?;
+        if !sound || !self.decode_waiting(&ids, own, &mut reader)? {
             return Ok(false);
         }
         reader.end()?;
         Ok(true)
     }
 
-    fn decode_versions(&mut self, ids: &[u32], reader: &mut Reader<'_>) -> Result<bool> {
+    fn decode_versions(
+        &mut self,
+        ids: &[u32],
+        own: KeyGroups,
+        reader: &mut Reader<'_>,
+    ) -> Result<bool> {
         for &id in ids {
             for _ in 0..reader.count()? {
                 let (time, seq) = (reader.signed()?, reader.number()?);
                 let (some, row) = (reader.number()?, reader.bytes()?);
                 if some > 1 || (some == 1 && measure(row, &self.types[1]) != Some(row.len())) {
                     return Ok(false);
+                }
+                if !self.keys.is_in(id, own) {
+                    continue;
                 }
                 let row = (some == 1).then(|| row.into());
                 self.versions[id as usize].insert(time, Version { row, seq });
@@ -87,7 +92,12 @@ impl TemporalJoin {
         Ok(true)
     }
 
-    fn decode_waiting(&mut self, ids: &[u32], reader: &mut Reader<'_>) -> Result<bool> {
+    fn decode_waiting(
+        &mut self,
+        ids: &[u32],
+        own: KeyGroups,
+        reader: &mut Reader<'_>,
+    ) -> Result<bool> {
         for _ in 0..reader.count()? {
             let (time, seq) = (reader.signed()?, reader.number()?);
             self.arrivals += 1;
@@ -105,6 +115,9 @@ impl TemporalJoin {
             let all = crate::key::decode(row, &self.types[0]);
             let key: Vec<Value> = self.columns[0].columns.iter().map(|&c| all[c].clone()).collect();
             let (group, arrival) = (group_of(&key), self.arrivals);
+            if !own.has(group) {
+                continue;
+            }
             let waiting = Waiting { id, group, time, seq, arrival, row: row.into() };
             self.waiting.entry(time).or_default().push(waiting);
         }

@@ -2,6 +2,7 @@
 
 use super::AttachedAggregate;
 use crate::error::Result;
+use crate::key::KeyGroups;
 use crate::snapshot::bytes::{Reader, put, put_all, put_signed};
 use crate::time::EventTime;
 use crate::value::Value;
@@ -33,15 +34,14 @@ impl AttachedAggregate {
     }
 
     /// Takes that back; `false` when it is of another operator, or of windows that cannot be open.
-    pub(super) fn decode(&mut self, bytes: &[u8]) -> Result<bool> {
+    pub(super) fn decode(&mut self, bytes: &[u8], own: KeyGroups) -> Result<bool> {
         let mut reader = Reader::new(bytes);
         if reader.number()? != MARK {
             return Ok(false);
         }
         self.watermark = EventTime(reader.signed()?);
-        self.next_window = reader.number()?;
-        self.empty();
-        self.fired.clear();
+        let before = self.next_window;
+        self.next_window = before.saturating_add(reader.number()?);
         let count = reader.count()?;
         let numbered = reader.number()? > 0;
         let numbers: Vec<u64> = reader.numbers(if numbered { count } else { 0 })?.collect();
@@ -57,8 +57,14 @@ impl AttachedAggregate {
             if closed(end, self.watermark) {
                 return Ok(false);
             }
+            let key = self.table.key(id);
+            if !own.has_key(&key[..key.len() - 2]) {
+                self.aggregates.clear(id + 1, id + 2);
+                continue;
+            }
             self.open.entry((end, start)).or_default().push(id);
-            self.held[id as usize] = (true, numbers.get(i).copied().unwrap_or(0));
+            self.held[id as usize] =
+                (true, numbers.get(i).map_or(0, |number| before.saturating_add(*number)));
         }
         Ok(true)
     }

@@ -11,7 +11,7 @@ use super::{WindowBound, bound_columns, closed, late, seqs};
 use crate::batch::{Batch, Seq, Stair};
 use crate::column::millis;
 use crate::error::{Error, Result};
-use crate::key::{self, KeyColumns, KeyOrder};
+use crate::key::{self, KeyColumns, KeyGroups, KeyOrder};
 use crate::operator::{Operator, Output, row_error, wrong_state};
 use crate::schema::SchemaRef;
 use crate::snapshot::bytes::Pieces;
@@ -472,7 +472,14 @@ impl Operator for GuestWindow {
         .into()
     }
 
-    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
+    fn empty(&mut self) {
+        (self.watermark, self.next_window) = (EventTime::MIN, 0);
+        self.open = OpenWindows::new(&self.keys, self.order, self.guest.stride() as usize);
+        self.rows.clear();
+        self.slots.clear();
+    }
+
+    fn absorb(&mut self, bytes: &[u8], own: KeyGroups) -> Result<()> {
         let state = unarchive!(State, bytes)?;
         let stride = self.guest.stride() as usize;
         let foreign = state
@@ -483,13 +490,15 @@ impl Operator for GuestWindow {
             return Err(wrong_state(&self.name));
         }
         self.watermark = EventTime(state.watermark);
-        self.next_window = state.next_window;
-        self.open = OpenWindows::new(&self.keys, self.order, stride);
-        self.rows.clear();
-        self.slots.clear();
+        // Numbers of several subtasks are made different.
+        let before = self.next_window;
+        self.next_window = before.saturating_add(state.next_window);
         for WindowState { key, start, end, number, accumulator } in state.windows {
-            let window = Window { start, end, slot: 0, number };
-            self.open.load(&values(&key), window, &accumulator);
+            let (key, number) = (values(&key), before.saturating_add(number));
+            if own.has_key(&key) {
+                let window = Window { start, end, slot: 0, number };
+                self.open.load(&key, window, &accumulator);
+            }
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{BLOCK, MISSING, Panes};
 use crate::error::Result;
+use crate::key::KeyGroups;
 use crate::seeded::seeded;
 use crate::snapshot::bytes::{Pieces, Reader, put, put_signed};
 
@@ -39,13 +40,16 @@ impl Panes {
         out
     }
 
-    /// Takes the panes of a snapshot back in place of those there are; `false` when they are of other keys
-    /// or aggregates.
+    /// Takes in what a snapshot has of panes and of keys in these groups, besides what is there; `false` when it is of
+    /// other keys or aggregates.
     ///
     /// # Errors
     /// `snapshot.corrupt` when the bytes are none of panes.
-    pub(in crate::window) fn load(&mut self, reader: &mut Reader<'_>) -> Result<bool> {
-        self.empty();
+    pub(in crate::window) fn load(
+        &mut self,
+        reader: &mut Reader<'_>,
+        own: KeyGroups,
+    ) -> Result<bool> {
         let mut last = None;
         for _ in 0..reader.count()? {
             let slice = reader.signed()?;
@@ -56,7 +60,7 @@ impl Panes {
             let Some(ids) = self.keys.load(count, reader)? else { return Ok(false) };
             self.reach();
             let mut slots = Vec::with_capacity(ids.len());
-            for id in ids {
+            for &id in &ids {
                 let (place, at) = (id as usize / BLOCK, id as usize % BLOCK);
                 let block = match self.tables[self.base(slice) + place] {
                     MISSING => self.block(slice, place),
@@ -67,11 +71,26 @@ impl Panes {
             if !self.set.load(&slots, reader)? {
                 return Ok(false);
             }
+            let foreign = ids.iter().zip(slots).filter(|&(&id, _)| !self.keys.is_in(id, own));
+            let foreign: Vec<u32> = foreign.map(|(_, slot)| slot).collect();
+            self.leave_out(slice, &foreign);
         }
         if seeded("panes-forgotten") {
             self.empty();
         }
         Ok(true)
+    }
+
+    /// Clears slots of a pane, which has changed, and drops it when nothing is left in it.
+    fn leave_out(&mut self, slice: i64, slots: &[u32]) {
+        slots.iter().for_each(|&slot| self.set.clear(slot, slot + 1));
+        let Some(pane) = self.panes.get_mut(&slice) else { return };
+        pane.saved = None;
+        let slots =
+            |&(_, block): &(u32, u32)| (0..BLOCK as u32).map(move |i| block * BLOCK as u32 + i);
+        if !pane.blocks.iter().flat_map(slots).any(|slot| self.set.rows(slot) > 0) {
+            self.drop(slice);
+        }
     }
 }
 
@@ -132,7 +151,7 @@ mod tests {
             // What is shared is what would be encoded anew.
             let bytes = after.clone().concat();
             let mut fresh = self::panes();
-            assert!(fresh.load(&mut Reader::new(&bytes)).expect("whole"));
+            assert!(fresh.load(&mut Reader::new(&bytes), KeyGroups::ALL).expect("whole"));
             assert_eq!(fresh.save().concat(), bytes);
         }
     }
@@ -144,7 +163,7 @@ mod tests {
         let pane = one.encode(0);
         let load = |count: u64, list: &[&[u8]]| {
             let bytes = [&count.to_le_bytes()[..], &list.concat()].concat();
-            panes().load(&mut Reader::new(&bytes)).map_err(|e| e.code)
+            panes().load(&mut Reader::new(&bytes), KeyGroups::ALL).map_err(|e| e.code)
         };
         add(&mut one, &[(7, 11)]);
         let later = one.encode(1);

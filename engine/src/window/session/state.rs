@@ -2,6 +2,7 @@
 
 use super::{Session, SessionAggregate, Sessions};
 use crate::error::Result;
+use crate::key::KeyGroups;
 use crate::seeded::seeded;
 use crate::snapshot::bytes::{Reader, put, put_all, put_signed};
 use crate::time::EventTime;
@@ -42,15 +43,14 @@ impl SessionAggregate {
 
     /// Takes that back; `false` when it is of another operator, or of sessions that cannot be open side
     /// by side.
-    pub(super) fn decode(&mut self, bytes: &[u8]) -> Result<bool> {
+    pub(super) fn decode(&mut self, bytes: &[u8], own: KeyGroups) -> Result<bool> {
         let mut reader = Reader::new(bytes);
         if reader.number()? != MARK {
             return Ok(false);
         }
         self.watermark = EventTime(reader.signed()?);
-        self.next_window = reader.number()?;
-        self.empty();
-        self.fired.clear();
+        let before = self.next_window;
+        self.next_window = before.saturating_add(reader.number()?);
         let count = reader.count()?;
         let starts: Vec<i64> = reader.numbers(count)?.map(|n| n as i64).collect();
         let ends: Vec<i64> = reader.numbers(count)?.map(|n| n as i64).collect();
@@ -65,6 +65,11 @@ impl SessionAggregate {
         self.open.resize_with(self.keys.numbers(), Sessions::default);
         for (i, (&id, &slot)) in ids.iter().zip(&slots).enumerate() {
             let session = Session { start: starts[i], end: ends[i], slot };
+            if !self.keys.is_in(id, own) {
+                self.aggregates.clear(slot, slot + 1);
+                self.free.push(slot);
+                continue;
+            }
             let open = &mut self.open[id as usize];
             let behind = open.all().last().is_none_or(|last| last.end < session.start);
             if session.start > session.end || !behind {
@@ -75,7 +80,8 @@ impl SessionAggregate {
             if !seeded("timers-forgotten") {
                 self.timers.set(Timer { end: session.end, key: id, slot });
             }
-            self.windows[slot as usize] = numbers.get(i).copied().unwrap_or(0);
+            self.windows[slot as usize] =
+                numbers.get(i).map_or(0, |number| before.saturating_add(*number));
         }
         Ok(true)
     }

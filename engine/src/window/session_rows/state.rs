@@ -1,14 +1,17 @@
 //! Waiting rows as bytes in a snapshot. Which sessions they are in follows from the rows.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use super::SessionRows;
 use crate::column::millis;
 use crate::error::Result;
-use crate::key::KeyTable;
+use crate::key::{KeyGroups, KeyTable};
 use crate::operator::Output;
 use crate::snapshot::bytes::{Reader, put, put_all, put_signed};
 use crate::snapshot::rows::{put_rows, read_rows};
 use crate::time::EventTime;
-use crate::window::closed;
+use crate::window::{WaitingRows, closed};
 
 /// The first bytes: what operator the state is of.
 const MARK: u64 = u64::from_le_bytes(*b"sesrows1");
@@ -31,8 +34,57 @@ impl SessionRows {
         out
     }
 
-    /// Takes that back; `false` when it is of another operator, or of rows whose session has fired.
-    pub(super) fn decode(&mut self, bytes: &[u8]) -> Result<bool> {
+    /// Takes in what that says of these keys; `false` when it is of another operator, or of rows whose session has
+    /// fired.
+    pub(super) fn decode(&mut self, bytes: &[u8], own: KeyGroups) -> Result<bool> {
+        let mut part = SessionRows {
+            keys: KeyTable::new(&self.columns.types, self.keys.order()),
+            rows: WaitingRows::new(self.rows.schema()),
+            open: Vec::new(),
+            ends: BTreeSet::new(),
+            fired: Vec::new(),
+            ids: Vec::new(),
+            name: self.name.clone(),
+            columns: self.columns.clone(),
+            output: Arc::clone(&self.output),
+            ..*self
+        };
+        Ok(part.decode_all(bytes)? && self.take_over(part, own))
+    }
+
+    /// Takes in the sessions of these keys, besides those there are. Rows stay in their order, numbers are made different.
+    /// `false` when a key is there already.
+    fn take_over(&mut self, mut part: SessionRows, own: KeyGroups) -> bool {
+        self.watermark = part.watermark;
+        let before = self.next_window;
+        self.next_window = before.saturating_add(part.next_window);
+        let mut ids = part.keys.in_order().to_vec();
+        ids.retain(|&id| part.keys.is_in(id, own));
+        let sessions = ids.iter().flat_map(|&id| &part.open[id as usize]);
+        let mut rows: Vec<u64> =
+            sessions.flat_map(|session| session.rows.iter().copied()).collect();
+        rows.sort();
+        let first = self.rows.next();
+        let place = |row: &u64| first + rows.partition_point(|before| before < row) as u64;
+        for id in ids {
+            let own = self.keys.id(&part.keys.key(id));
+            self.open.resize_with(self.keys.numbers(), Vec::new);
+            if !self.open[own as usize].is_empty() {
+                return false;
+            }
+            for mut session in std::mem::take(&mut part.open[id as usize]) {
+                session.rows.iter_mut().for_each(|row| *row = place(row));
+                let before = if session.number > 0 { before } else { 0 };
+                session.number = session.number.saturating_add(before);
+                self.ends.insert((session.end, own, session.start));
+                self.open[own as usize].push(session);
+            }
+        }
+        self.rows.push(part.rows.look(&rows));
+        true
+    }
+
+    fn decode_all(&mut self, bytes: &[u8]) -> Result<bool> {
         let mut reader = Reader::new(bytes);
         if reader.number()? != MARK {
             return Ok(false);
@@ -43,9 +95,6 @@ impl SessionRows {
         let numbers: Vec<u64> = reader.numbers(count)?.collect();
         let Some(rows) = read_rows(&mut reader, self.rows.schema())? else { return Ok(false) };
         reader.end()?;
-        self.keys = KeyTable::new(&self.columns.types, self.keys.order());
-        (self.open, self.ends, self.fired) = Default::default();
-        self.rows.clear();
         if rows.columns[self.time].null_count() > 0 || rows.kinds.is_some() {
             return Ok(false);
         }

@@ -17,7 +17,7 @@ use crate::aggregate::{AggregateCall, AggregateSet};
 use crate::batch::{Batch, NO_CLOCK, Stair};
 use crate::column::millis;
 use crate::error::Result;
-use crate::key::{self, KeyColumns, KeyOrder, KeyTable, Places};
+use crate::key::{self, KeyColumns, KeyGroups, KeyOrder, KeyTable, Places};
 use crate::operator::{Operator, Output, wrong_state};
 use crate::schema::SchemaRef;
 use crate::snapshot::bytes::Pieces;
@@ -441,8 +441,24 @@ impl Operator for TriggeredAggregate {
         self.encode().into()
     }
 
-    fn restore(&mut self, bytes: &[u8]) -> Result<()> {
-        match self.decode(bytes)? {
+    fn empty(&mut self) {
+        (self.watermark, self.clock, self.next_window) = (EventTime::MIN, NO_CLOCK, 0);
+        self.keys = KeyTable::new(&self.columns.types, self.keys.order());
+        self.open.clear();
+        self.ends.clear();
+        self.leaves.clear();
+        self.deadlines.clear();
+        self.asked.clear();
+        self.fired.clear();
+        self.places = Places::default();
+        self.spent.clear();
+        self.waiting = Default::default();
+        self.aggregates.clear(0, self.aggregates.slots() as u32);
+        self.free = (0..self.aggregates.slots() as u32).rev().collect();
+    }
+
+    fn absorb(&mut self, bytes: &[u8], own: KeyGroups) -> Result<()> {
+        match self.decode(bytes, own)? {
             true => Ok(()),
             false => Err(wrong_state(&self.name)),
         }

@@ -3,7 +3,7 @@
 use super::TriggeredAggregate;
 use super::open::{NONE, Open, Pane, Said, Timing};
 use crate::error::Result;
-use crate::key::{KeyTable, Places};
+use crate::key::KeyGroups;
 use crate::snapshot::bytes::{Reader, put, put_signed};
 use crate::time::EventTime;
 use crate::window::trigger::State;
@@ -42,22 +42,25 @@ impl TriggeredAggregate {
     }
 
     /// Takes that back; `false` when it is of another operator.
-    pub(super) fn decode(&mut self, bytes: &[u8]) -> Result<bool> {
+    pub(super) fn decode(&mut self, bytes: &[u8], own: KeyGroups) -> Result<bool> {
         let mut reader = Reader::new(bytes);
         if reader.number()? != MARK {
             return Ok(false);
         }
-        self.empty();
         self.watermark = EventTime(reader.signed()?);
         self.clock = reader.signed()?;
-        self.next_window = reader.number()?;
+        let before = self.next_window;
+        self.next_window = before.saturating_add(reader.number()?);
         if self.next_window >= MOST {
             return Ok(false);
         }
         let count = reader.count()?;
         let (mut all, mut slots) = (Vec::new(), Vec::new());
         for _ in 0..count {
-            let Some(open) = self.decode_window(&mut slots, &mut reader)? else { return Ok(false) };
+            let Some(mut open) = self.decode_window(&mut slots, &mut reader)? else {
+                return Ok(false);
+            };
+            open.number += if open.number > 0 { before } else { 0 };
             all.push(open);
         }
         let Some(ids) = self.keys.load(count, &mut reader)? else { return Ok(false) };
@@ -67,6 +70,14 @@ impl TriggeredAggregate {
         reader.end()?;
         self.open.resize_with(self.keys.numbers(), Vec::new);
         for (&id, open) in ids.iter().zip(all) {
+            if !self.keys.is_in(id, own) {
+                let slots = open.said.iter().map(|said| said.slot).chain([open.slot]);
+                for slot in slots.filter(|&slot| slot != NONE) {
+                    self.aggregates.clear(slot, slot + 1);
+                    self.free.push(slot);
+                }
+                continue;
+            }
             let own = &mut self.open[id as usize];
             let bounds = (open.start, open.end);
             let apart = !matches!(self.spec, WindowSpec::Session { .. })
@@ -89,22 +100,6 @@ impl TriggeredAggregate {
         self.ends =
             self.ends.split_off(&(self.watermark.0.saturating_add(1), (0, i64::MIN, i64::MIN)));
         Ok(true)
-    }
-
-    /// Forgets all windows.
-    fn empty(&mut self) {
-        self.keys = KeyTable::new(&self.columns.types, self.keys.order());
-        self.open.clear();
-        self.ends.clear();
-        self.leaves.clear();
-        self.deadlines.clear();
-        self.asked.clear();
-        self.fired.clear();
-        self.places = Places::default();
-        self.spent.clear();
-        self.waiting = Default::default();
-        self.aggregates.clear(0, self.aggregates.slots() as u32);
-        self.free = (0..self.aggregates.slots() as u32).rev().collect();
     }
 
     fn decode_window(

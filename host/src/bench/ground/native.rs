@@ -126,7 +126,11 @@ impl Sandbox for NoSandbox {
     }
 }
 
-fn plan(sql: &str, host: &Host) -> Result<Plan> {
+/// A script's plan.
+///
+/// # Errors
+/// When the engine refuses the job.
+pub fn plan(sql: &str, host: &Host) -> Result<Plan> {
     sql::plan(sql, host).map_err(|mut errors| Box::new(errors.swap_remove(0)))
 }
 
