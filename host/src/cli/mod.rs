@@ -17,6 +17,7 @@ mod help;
 mod input;
 mod progress;
 mod run;
+mod savepoint;
 mod shrink;
 mod sim;
 mod sinks;
@@ -55,6 +56,8 @@ enum Command {
     Why(why::WhyArgs),
     /// Print what an operator holds, after a record or as of a checkpoint
     State(state::StateArgs),
+    /// Write the state of a job, after a record, to a file from which it can go on
+    Savepoint(savepoint::SavepointArgs),
     // Its description stands with its arguments: the long one says what is measured.
     Diff(diff::DiffArgs),
     /// Crash a job at every step, and again at every step of the recovery, and compare its rows
@@ -144,6 +147,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Explain(args) => explain::explain(&args, &mut console),
         Command::Why(args) => why::why(&args, &mut console),
         Command::State(args) => state::state(&args, &mut console),
+        Command::Savepoint(args) => savepoint::savepoint(&args, &mut console),
         Command::Diff(args) => diff::diff(&args, &mut console),
         Command::Torture(args) => torture::torture(&args, &mut console),
         Command::Sim(args) => sim::sim(&args, &mut console),

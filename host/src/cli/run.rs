@@ -9,6 +9,7 @@ use highwater::escape::visible_lines;
 use highwater::files::write_atomically;
 use highwater::job::{EngineKind, Job, Progress as Far, Ran};
 use highwater::threads;
+use highwater_engine::error::Diagnostic;
 
 use super::console::Console;
 use super::input::{Input, read};
@@ -49,6 +50,10 @@ pub(super) struct RunArgs {
         requires = "checkpoint_dir"
     )]
     checkpoint_interval: Duration,
+    /// Go on from a savepoint that `highwater savepoint` wrote of this job, with any --parallelism. Only for
+    /// `--driver sim`
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["checkpoint_dir", "threads"])]
+    savepoint: Option<PathBuf>,
     /// Write the rows to a file instead of stdout; an existing file is replaced as a whole
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -74,13 +79,14 @@ pub(super) enum Format {
 
 pub(super) fn run(args: &RunArgs, console: &mut Console) -> Done {
     let input = read(&args.file, console)?;
-    let driver = args.driver.unwrap_or(if input.script.is_scenario() || args.hash {
-        Driver::Sim
-    } else {
-        Driver::Runner
-    });
+    let simulated = input.script.is_scenario() || args.hash || args.savepoint.is_some();
+    let driver = args.driver.unwrap_or(if simulated { Driver::Sim } else { Driver::Runner });
     if args.hash && driver == Driver::Runner {
         console.say("error: --hash needs a trace, and only `--driver sim` makes one");
+        return Err(Failure::Input);
+    }
+    if args.savepoint.is_some() && driver == Driver::Runner {
+        console.say("error: only `--driver sim` goes on from a savepoint");
         return Err(Failure::Input);
     }
     if args.threads.is_some() && driver == Driver::Sim {
@@ -156,6 +162,17 @@ fn simulate(args: &RunArgs, input: &Input, console: &mut Console) -> Done<Ran> {
     let mut job = input.open(&args.job, console)?;
     highwater_engine::session::ends(input.script.short_name(), &input.script.text)
         .map_err(|e| console.errors(&e, &input.sources))?;
+    if let Some(path) = &args.savepoint {
+        let restored = match std::fs::read(path) {
+            Ok(bytes) => job.restore(&bytes),
+            Err(error) => {
+                let error =
+                    Diagnostic::new("savepoint.read", format!("{}: {error}", path.display()));
+                Err(vec![*error.hint("`highwater savepoint` writes one")])
+            }
+        };
+        restored.map_err(|e| console.errors(&e, &input.sources))?;
+    }
     let mut progress = Progress::new("events", args.progress);
     let mut finish = || {
         loop {

@@ -234,6 +234,7 @@ fn lines(found: &Found, seconds: f64, missed: &[&str], required: usize) -> Strin
         "modes": modes,
         "trace_mismatches": found.trace_mismatches,
         "restore_points": found.restore_points,
+        "rescales": found.rescales,
         "states_reached": found.states.len(),
         "states_required": required,
         "states_missed": missed,

@@ -453,3 +453,35 @@ fn the_benchmark_counts_threads_and_says_what_it_cannot_measure() {
         assert_eq!(bench(wrong).1.status.code(), Some(2), "{wrong:?}");
     }
 }
+
+/// A job stopped after two records goes on with more and with fewer subtasks; another job does not go on from that.
+#[test]
+fn a_savepoint_goes_on_with_another_parallelism() {
+    let folder = folder(&format!("{TABLE}{QUERY}"));
+    let at = |args: &[&str]| highwater(folder.path(), args);
+    for (from, to) in [("1", "3"), ("4", "2"), ("2", "128")] {
+        let taken =
+            ["savepoint", "job.sql", "--after", "2", "--parallelism", from, "--output", "s"];
+        let made = at(&taken);
+        assert!(made.status.success() && err(&made).contains("savepoint of"), "{}", err(&made));
+        let going_on = ["--savepoint", "s", "--parallelism", to, "--format", "jsonl"];
+        let rest = at(&[&["run", "job.sql"], &going_on[..]].concat());
+        assert_eq!((out(&rest), rest.status.code()), (ROWS.to_owned(), Some(0)), "{}", err(&rest));
+        // The windows that are open then are none of the input's rest.
+        let open = at(&["state", "job.sql", "window", "--after", "2", "--format", "json"]);
+        assert_eq!(out(&open).lines().count(), 2, "{}", err(&open));
+    }
+    std::fs::write(folder.path().join("other.sql"), format!("{TABLE}SELECT k FROM t;\n"))
+        .expect("written");
+    let wrong: [(&[&str], &str); 4] = [
+        (&["run", "other.sql", "--savepoint", "s"], "snapshot.mismatch"),
+        (&["run", "job.sql", "--savepoint", "none"], "savepoint.read"),
+        (&["run", "job.sql", "--savepoint", "in.jsonl"], "snapshot.corrupt"),
+        (&["savepoint", "job.sql", "--after", "99", "--output", "t"], "behind record 5"),
+    ];
+    for (args, said) in wrong {
+        let refused = at(args);
+        assert_eq!(refused.status.code(), Some(2), "{args:?}");
+        assert!(err(&refused).contains(said), "{args:?}: {}", err(&refused));
+    }
+}
