@@ -90,6 +90,15 @@ pub const BUGS: &[(&str, &str)] = &[
     ("a-store-that-is-away-is-empty", "a recovery that finds no store starts from nothing"),
     ("skip-the-fsync", "a snapshot gets its name before its bytes are on the disk"),
     ("skip-the-folder-fsync", "the folder is not brought to the disk behind a rename"),
+    ("rename-before-the-fsync", "a snapshot gets its name first, then its bytes come to the disk"),
+    (
+        "passing-names-are-read",
+        "a recovery takes what stands under a passing name for a snapshot, too",
+    ),
+    (
+        "old-ones-go-too-early",
+        "snapshots are thrown away before the name of the newest is on the disk",
+    ),
     ("no-older-checkpoint", "a recovery whose newest checkpoint is damaged looks for no older one"),
     ("doubles-are-taken", "an element that has come before is taken in again"),
     ("early-ones-are-taken", "an element that has overtaken others is taken in at once"),

@@ -33,6 +33,8 @@ struct Reading<'a> {
     last_begun: u64,
     /// The store has told of something that it cannot read, since the last crash.
     told: bool,
+    /// Something has damaged snapshots.
+    harmed: bool,
     /// The furthest place that any life has read.
     furthest: u64,
     /// Rows that have come to sinks, less those that tables show.
@@ -43,9 +45,9 @@ struct Reading<'a> {
 }
 
 /// What is wrong with a trace, a line each: watermarks that fall, windows that fire twice or too early, states
-/// written before all barriers have come, checkpoints complete or committed too early, something done while the job
-/// is down or behind its end. Under at-most-once also: a record that is read twice, and tables that show more rows
-/// than have come to their sinks.
+/// written before all barriers have come, checkpoints complete or committed too early, snapshots that are not whole
+/// although nothing has damaged them, something done while the job is down or behind its end. Under at-most-once also:
+/// a record that is read twice, and tables that show more rows than have come to their sinks.
 pub fn broken(events: &[Event], header: &Header, guarantee: Guarantee) -> Vec<String> {
     let mut reading = Reading {
         header,
@@ -58,6 +60,7 @@ pub fn broken(events: &[Event], header: &Header, guarantee: Guarantee) -> Vec<St
         complete: BTreeSet::new(),
         last_begun: 0,
         told: false,
+        harmed: false,
         furthest: 0,
         hidden: 0,
         down: false,
@@ -81,7 +84,13 @@ impl Reading<'_> {
         }
         match &event.what {
             What::Crash { .. } => (self.down, self.told) = (true, false),
-            What::Store { checkpoint, .. } if self.down && *checkpoint > 0 => self.told = true,
+            What::Store { checkpoint, reason } if self.down && *checkpoint > 0 => {
+                self.told = true;
+                if !self.harmed && reason != "EIO: read" {
+                    self.wrong(event, "a snapshot has its name and is not whole");
+                }
+            }
+            What::Fault { fault } => self.harmed |= fault.contains(" snapshot-"),
             What::Restore { checkpoint } => self.restored(event, *checkpoint),
             What::Finish | What::Fail { .. } => {
                 self.ended = true;
@@ -90,10 +99,7 @@ impl Reading<'_> {
                 }
             }
             // The world does not wait for the job.
-            What::Fault { .. }
-            | What::Store { .. }
-            | What::SinkWrite { .. }
-            | What::Commit { .. } => {}
+            What::Store { .. } | What::SinkWrite { .. } | What::Commit { .. } => {}
             _ if self.down && event.task != COORDINATOR => {
                 self.wrong(event, "a task does something while the job is down");
             }

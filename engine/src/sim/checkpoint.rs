@@ -214,7 +214,7 @@ impl Sim {
     pub(super) fn stored(&mut self, checkpoint: u64, trace: &mut Vec<Event>) {
         let awaited = self.coordinator.under_way.as_ref().map(|u| u.checkpoint) == Some(checkpoint);
         let ours = self.disk.writing().is_none_or(|writing| writing == checkpoint);
-        let written = if ours { self.disk.finish(self.now.0) } else { Err("another is written") };
+        let written = if ours { self.finish_writing(trace) } else { Err("another is written") };
         // Nobody is told of what a coordinator began that is no more.
         let Some(under_way) = self.coordinator.under_way.take_if(|_| awaited) else { return };
         let bytes = match written {

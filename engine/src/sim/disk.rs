@@ -1,9 +1,12 @@
 //! The snapshot store: a folder on a disk that may fail in every way that disks do.
 //!
 //! A snapshot is written under a passing name, brought to the disk (fsync), given its name (rename), and the
-//! folder is brought to the disk, too: only then has it been written. What is read back right after a write comes
-//! from the cache; a recovery reads the disk. The kinds of failure are those of TigerBeetle's simulated storage and
-//! of Rebello and others, Can Applications Recover from fsync Failures? (USENIX ATC 2020).
+//! folder is brought to the disk, too: only then has it been written, and older ones are thrown away. What is read
+//! back right after a write comes from the cache; a recovery reads the disk. The kinds of failure are those of
+//! TigerBeetle's simulated storage and of Rebello and others, Can Applications Recover from fsync Failures? (USENIX
+//! ATC 2020); `power` has what a loss of power leaves.
+
+mod power;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -34,6 +37,13 @@ pub enum Mishap {
     RenameError,
     /// EIO on the fsync of the folder.
     FolderError,
+    /// Power is lost on the way.
+    PowerLoss {
+        /// For how long the store is away then, microseconds.
+        away: u64,
+        /// Of this hangs how far the write has come, and what of the folder stays.
+        drawn: u64,
+    },
 }
 
 /// A snapshot in the folder, by what of it would outlive a loss of power.
@@ -50,11 +60,16 @@ struct File {
 /// A snapshot and the checkpoint that it is of.
 pub(super) type Stored = (u64, Rc<[u8]>);
 
+/// What has come of writing one, or why nothing has.
+pub(super) type Written = Result<Stored, &'static str>;
+
 /// The store.
 #[derive(Clone, Default)]
 pub(super) struct Disk {
     /// By the checkpoint that the file is named after.
     files: BTreeMap<u64, File>,
+    /// Files thrown away since the folder was last brought to the disk.
+    thrown_away: BTreeMap<u64, File>,
     mishaps: VecDeque<Mishap>,
     /// What is being written.
     writing: Option<Stored>,
@@ -102,7 +117,7 @@ impl Disk {
     }
 
     /// Finishes what is being written: its bytes, or what went wrong.
-    pub(super) fn finish(&mut self, now: u64) -> Result<Stored, &'static str> {
+    pub(super) fn finish(&mut self, now: u64) -> Written {
         let (checkpoint, bytes) =
             self.writing.take().ok_or("power was lost while it was written")?;
         if now < self.back_at {
@@ -135,22 +150,18 @@ impl Disk {
         if !named {
             return Err("EIO: fsync of the folder");
         }
+        if named_for_good {
+            self.thrown_away.clear();
+        }
         Ok((checkpoint, bytes))
     }
 
     /// Keeps the newest so many and throws the others away; the oldest that is kept.
     pub(super) fn keep(&mut self, count: usize) -> Option<u64> {
         while self.files.len() > count.max(1) {
-            self.files.pop_first();
+            self.thrown_away.extend(self.files.pop_first());
         }
         self.files.keys().next().copied()
-    }
-
-    /// The power is gone: what was not on the disk is, too.
-    pub(super) fn lose_power(&mut self, back_at: u64) {
-        self.writing = None;
-        self.files.retain(|_, file| file.named && file.synced);
-        self.back_at = self.back_at.max(back_at);
     }
 
     /// When it can be read; now unless it is away.

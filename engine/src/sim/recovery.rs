@@ -1,5 +1,6 @@
 //! Crash and recovery: what was in memory is gone; the newest checkpoint and a replay bring it back.
 
+use super::disk::{Mishap, Written};
 use super::link::Link;
 use super::outside::{Table, Writer};
 use super::{Sim, State, Upcoming};
@@ -34,6 +35,25 @@ impl Sim {
     pub(super) fn crash_store(&mut self, away: u64, trace: &mut Vec<Event>) {
         self.disk.lose_power(self.now.after(away).0);
         self.note_store(0, "power is lost", trace);
+    }
+
+    /// The store will lose its power while it writes the next snapshot, and be away for some microseconds.
+    pub(super) fn lose_power_writing(&mut self, away: u64) {
+        let drawn = self.chance(u64::MAX);
+        self.disk.mishap(Mishap::PowerLoss { away, drawn });
+    }
+
+    /// The store is done with what it writes, or its power is gone before: the bytes, or what went wrong.
+    pub(super) fn finish_writing(&mut self, trace: &mut Vec<Event>) -> Written {
+        if let Some((away, drawn)) = self.disk.power_goes(self.now.0) {
+            let back_at = self.now.after(away).0;
+            let told = self.disk.lose_power_writing(back_at, drawn, self.job.retained);
+            self.note_store(0, "power is lost", trace);
+            for line in told {
+                self.note_store(0, &line, trace);
+            }
+        }
+        self.disk.finish(self.now.0)
     }
 
     fn go_down(&mut self, task: u16, trace: &mut Vec<Event>) {

@@ -14,7 +14,7 @@ const IDLE: &str = "SET 'table.exec.source.idle-timeout' = '3 s';";
 
 /// Two partitions with a record each second up to the 30th: the first at the full ones, the second half a second
 /// later. Event times are the full seconds. Windows of 10 s count.
-fn scenario(settings: &str, faults: &str) -> String {
+pub fn scenario(settings: &str, faults: &str) -> String {
     let mut text = format!(
         "```sql\nSET 'execution.checkpointing.interval' = '4 s';\n{settings}\n\
          CREATE TABLE t (v INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH ('connector' = 'inline');\n\

@@ -16,6 +16,7 @@ mod manual;
 mod narrow;
 mod ordered;
 mod over;
+mod power;
 mod qualify;
 mod random;
 mod rank;

@@ -55,6 +55,10 @@ pub const STATES: &[(&str, &str)] = &[
         "restored-from-one-that-counts-as-failed",
         "a restart from a checkpoint whose folder's fsync failed",
     ),
+    (
+        "restored-from-one-that-a-loss-of-power-left",
+        "a restart from a checkpoint that counts as failed, since power was lost on the way",
+    ),
     ("restored-from-the-same-twice", "two restarts from one checkpoint"),
     ("rows-of-a-checkpoint-committed-at-the-restart", "rows that only the restart makes visible"),
     (
@@ -88,6 +92,14 @@ pub const STATES: &[(&str, &str)] = &[
     (
         "power-lost-while-the-store-writes",
         "the store loses its power when a snapshot is being written",
+    ),
+    ("passing-name-left", "power lost before a snapshot has its name"),
+    ("name-lost-with-the-power", "a snapshot whose name was not on the disk when power was lost"),
+    ("name-outlives-the-power", "such a snapshot whose name stays all the same"),
+    ("written-and-nobody-told", "power lost right behind the folder's fsync"),
+    (
+        "thrown-away-and-there-again",
+        "a snapshot that was thrown away, which is there behind a loss of power",
     ),
     ("store-away-at-a-restart", "a restart that has to wait for the store"),
     ("element-sent-again", "an element that was lost in a channel"),
@@ -129,6 +141,8 @@ struct Reading {
     in_flight: BTreeSet<u64>,
     failed: BTreeSet<u64>,
     folder_failed: BTreeSet<u64>,
+    /// Power was lost while they were written.
+    cut_off: BTreeSet<u64>,
     restored: Vec<u64>,
     fallback: bool,
     down: bool,
@@ -246,6 +260,8 @@ impl Reading {
                     names.insert("restored-from-the-newest");
                 } else if self.folder_failed.contains(&checkpoint) {
                     names.insert("restored-from-one-that-counts-as-failed");
+                } else if self.cut_off.contains(&checkpoint) {
+                    names.insert("restored-from-one-that-a-loss-of-power-left");
                 } else {
                     names.insert("restored-from-one-nobody-knew-of");
                 }
@@ -332,6 +348,11 @@ impl Reading {
             ("EIO: fsync of the folder", "folder-not-synced"),
             ("EIO: rename", "snapshot-not-renamed"),
             ("EIO: read", "snapshot-not-read"),
+            ("a passing name is left", "passing-name-left"),
+            ("the name is lost", "name-lost-with-the-power"),
+            ("the name stays", "name-outlives-the-power"),
+            ("nobody was told", "written-and-nobody-told"),
+            ("is there again", "thrown-away-and-there-again"),
         ];
         names.extend(told.iter().filter(|(part, _)| reason.contains(part)).map(|(_, name)| name));
         match reason {
@@ -350,6 +371,9 @@ impl Reading {
             }
             if reason.contains("folder") {
                 self.folder_failed.insert(checkpoint);
+            }
+            if reason.contains("power") {
+                self.cut_off.insert(checkpoint);
             }
         }
     }

@@ -207,6 +207,7 @@ fn Strike(#[prop(into)] possible: Signal<bool>) -> impl IntoView {
             "crash store",
             "snapshot-flipped",
             "disk-full",
+            "disk-reorder",
             "read-error",
             "clock-jump",
         ]

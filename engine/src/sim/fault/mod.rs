@@ -15,6 +15,7 @@ mod disk_fsync_error;
 mod disk_full;
 mod disk_read_error;
 mod disk_rename_error;
+mod disk_reorder;
 mod disk_write_error;
 mod guest_garbage;
 mod guest_loop;
@@ -64,6 +65,7 @@ pub const KINDS: &[Kind] = &[
     disk_rename_error::KIND,
     disk_folder_error::KIND,
     disk_read_error::KIND,
+    disk_reorder::KIND,
     sink_timeout::KIND,
     sink_reject::KIND,
     sink_slow::KIND,
