@@ -164,6 +164,10 @@ pub const BUGS: &[(&str, &str)] = &[
     ),
     ("a-gap-goes-unnoticed", "a job whose source has lost records goes on with those behind them"),
     (
+        "a-regress-is-taken-for-a-redelivery",
+        "records that have taken the offsets of lost ones are thrown away as if they were known",
+    ),
+    (
         "a-replay-knows-of-no-delay",
         "what has arrived late arrives at its own time when it is read again",
     ),

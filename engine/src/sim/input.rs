@@ -1,4 +1,4 @@
-//! What befalls the input of a simulation: sources that are late, and such that repeat or lose records.
+//! What befalls the input of a simulation: sources that are late, and such that repeat or lose records or fall back.
 
 use super::fault::{Aim, Fault, sources};
 use super::{Sim, Upcoming};
@@ -52,6 +52,13 @@ impl Sim {
     pub(super) fn lose_records(&mut self, aim: Aim) {
         for (name, place) in self.partitions(aim.number) {
             self.inlet.lose(place, aim.count, &name);
+        }
+    }
+
+    /// Sources lose the last records that were read of them.
+    pub(super) fn lose_read_records(&mut self, aim: Aim) {
+        for (name, place) in self.partitions(aim.number) {
+            self.inlet.regress(place, aim.count, &name);
         }
     }
 

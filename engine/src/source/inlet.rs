@@ -189,11 +189,12 @@ impl Inlet {
     /// Goes back, or forward, to an earlier position.
     ///
     /// # Errors
-    /// When the position is of another input.
+    /// When the position is of another input, or behind the end of one that has become shorter.
     pub fn seek(&mut self, to: &Position) -> Result<()> {
         if to.partitions.len() != self.partitions.len() {
             return Err(crate::operator::wrong_state("the sources"));
         }
+        self.reach_to(to)?;
         self.position = to.clone();
         for (partition, to) in self.partitions.iter_mut().zip(&to.partitions) {
             partition.seek(to.offset, self.retain)?;

@@ -3,7 +3,7 @@
 use highwater_engine::seeded::plant;
 use highwater_engine::session::{Every, Files, Guarantee, Session};
 use highwater_engine::time::EventTime;
-use highwater_engine::trace::What;
+use highwater_engine::trace::{Event, What};
 
 use crate::drivers::{open, options};
 use crate::sandbox::Interpreter;
@@ -201,6 +201,66 @@ fn a_gap_stops_the_job() {
     }
     // What has been read cannot be lost.
     finished("", "at 31s source-gap t 5");
+}
+
+#[test]
+fn a_source_that_has_become_shorter_stops_the_job() {
+    let failed = |settings: &str, faults: &str| {
+        let mut session = open(&scenario(settings, faults), &options(1, 1));
+        let failed = session.finish().failed.expect("it stops");
+        assert_eq!(failed.code, "source.regressed");
+        assert!(failed.hint.is_some_and(|hint| hint.contains("start the job anew")));
+        assert!(known(&session).is_empty(), "none of them counts as one that comes again");
+        (failed.message, tenths(session.status().at))
+    };
+    let expected = "partition t/1 ends at offset 9 where the job has come to offset 12: the source has lost records \
+                    9 to 11 and gives their offsets to others";
+    for guarantee in Guarantee::ALL {
+        let settings = format!("SET 'highwater.guarantee' = '{}';", guarantee.name());
+        let (message, at) = failed(&settings, "at 12s source-regress t/1 3");
+        // When it is asked for the next record.
+        assert_eq!((message.as_str(), at), (expected, 125));
+    }
+    let (message, at) = failed("", "at 12700ms source-regress t");
+    assert!(message.starts_with("partition t/0 ends at offset 8 where"), "{message}");
+    assert_eq!(at, 130);
+    // A redelivery does not hide it, and who has lost more than once has lost all of that.
+    for again in ["source-redeliver t/1 3", "source-regress t/1 2"] {
+        let faults = format!("at 12s source-regress t/1 3\nat 12100ms {again}");
+        assert_eq!(failed("", &faults), (expected.to_owned(), 125));
+    }
+    // What has not been read cannot go back, and what has ended is not asked any more.
+    finished("", "at 300ms source-regress t/1 5");
+    finished("", "at 30200ms source-regress t/0 5");
+    let Some(planted) = plant("a-regress-is-taken-for-a-redelivery") else { return };
+    let run = finished("", "at 12s source-regress t/1 3");
+    assert!(!run.delivery()[0].keeps(Guarantee::ExactlyOnce), "three records are lost");
+    drop(planted);
+}
+
+/// Checkpoints are made at 8 s and 12 s, and have read 8 and 12 records of the partition; the restart is a second
+/// behind the crash.
+#[test]
+fn a_recovery_sees_that_a_source_has_become_shorter() {
+    let failed = |faults: &str| {
+        let mut session = open(&scenario("", faults), &options(1, 1));
+        let failed = session.finish().failed.expect("it stops");
+        assert_eq!(failed.code, "source.regressed");
+        let restored = |e: &&Event| matches!(e.what, What::Restore { .. });
+        let behind = session.events().iter().rev().find(restored).expect("it restarts").step;
+        (failed.message, tenths(session.status().at), behind == session.status().step)
+    };
+    // The checkpoint is behind the log's end: seen as the job goes back.
+    let (message, at, at_once) = failed("at 12s source-regress t/1 3\nat 12300ms crash window/0");
+    assert!(message.starts_with("partition t/1 ends at offset 9 where"), "{message}");
+    assert_eq!((at, at_once), (133, true));
+    let (message, at, at_once) = failed("at 11700ms crash window/0\nat 12s source-regress t/1 9");
+    assert!(message.starts_with("partition t/1 ends at offset 3 where"), "{message}");
+    assert_eq!((at, at_once), (127, true));
+    // It is not: seen when all is read again that is left.
+    let (message, at, at_once) = failed("at 11700ms crash window/0\nat 12s source-regress t/1 3");
+    assert!(message.starts_with("partition t/1 ends at offset 9 where"), "{message}");
+    assert_eq!((at, at_once), (127, false));
 }
 
 /// A crash behind every step of a job whose input is late: the replay has the same order.

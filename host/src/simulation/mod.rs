@@ -204,6 +204,7 @@ impl Subject {
     fn may_stop(&self, code: &str, faults: &[String]) -> bool {
         match code {
             "source.retention" => self.may_lack_records(faults),
+            "source.regressed" => faults.iter().any(|fault| fault.contains(" source-regress ")),
             "source.gap" => faults.iter().any(|fault| fault.contains(" source-gap ")),
             _ => false,
         }

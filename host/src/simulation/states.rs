@@ -126,6 +126,8 @@ pub const STATES: &[(&str, &str)] = &[
     ("records-known", "records that a source hands out once more, and that are thrown away"),
     ("records-known-behind-a-crash", "such records in a later life of the job"),
     ("records-missing", "offsets that jump: the job stops"),
+    ("records-gone", "a source that ends before the place where the job is: the job stops"),
+    ("records-gone-at-a-restart", "a source that ends before the place of a checkpoint"),
 ];
 
 /// What a run has been through so far.
@@ -174,10 +176,21 @@ pub fn reached(trial: &Trial, header: &Header, states: &mut BTreeSet<&'static st
     match trial.stopped.as_ref().map(|(code, _)| code.as_str()) {
         Some("source.retention") => _ = names.insert("records-no-longer-there"),
         Some("source.gap") => _ = names.insert("records-missing"),
+        Some("source.regressed") => _ = names.insert(gone(&trial.events)),
         _ => {}
     }
     debug_assert!(names.iter().all(|name| STATES.iter().any(|(state, _)| state == name)));
     states.extend(names);
+}
+
+/// Where a job has stopped whose source has lost what was read of it.
+fn gone(events: &[Event]) -> &'static str {
+    let end = events.last().map_or(0, |event| event.step);
+    let last = events.iter().rev().take_while(|event| event.step == end);
+    match last.into_iter().any(|event| matches!(event.what, What::Restore { .. })) {
+        true => "records-gone-at-a-restart",
+        false => "records-gone",
+    }
 }
 
 impl Reading {

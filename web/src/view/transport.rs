@@ -224,7 +224,8 @@ fn Strike(#[prop(into)] possible: Signal<bool>) -> impl IntoView {
         let kinds = ["sink-timeout", "sink-reject", "sink-zombie"];
         all.extend(sinks.flat_map(|t| kinds.map(|k| format!("{k} {}", t.name))));
         let sources = header.tasks.iter().filter(|t| t.kind == "source");
-        let kinds = ["source-stall", "source-slow", "source-redeliver", "source-gap"];
+        let kinds =
+            ["source-stall", "source-slow", "source-redeliver", "source-gap", "source-regress"];
         let source = |name: &str| name.split('/').next().unwrap_or_default().to_owned();
         all.extend(sources.flat_map(|t| kinds.map(|k| format!("{k} {}", source(&t.name)))));
         all

@@ -34,6 +34,7 @@ mod source_forget;
 mod source_gap;
 mod source_late;
 mod source_redeliver;
+mod source_regress;
 mod source_slow;
 mod source_stall;
 
@@ -76,6 +77,7 @@ pub const KINDS: &[Kind] = &[
     source_late::KIND,
     source_redeliver::KIND,
     source_gap::KIND,
+    source_regress::KIND,
     clock_jump::KIND,
     guest_trap::KIND,
     guest_loop::KIND,

@@ -1,11 +1,11 @@
-//! What befalls the input itself: records that arrive later, come again, or never come.
+//! What befalls the input itself: records that arrive later, come again, never come, or are gone behind the reader.
 //!
 //! A delay is a rule about when records arrive, kept beside the position and not in it: it belongs to the world and
 //! not to the job, no crash touches it, and a replay has the same order again. What a record's arrival comes to hangs
 //! on what its reader says, on the record before it in its partition and on the rules, on nothing else.
 
-use super::Inlet;
 use super::partition::Partition;
+use super::{Inlet, Position};
 use crate::error::{Diagnostic, Error, Result};
 use crate::seeded::seeded;
 
@@ -66,7 +66,9 @@ pub(super) struct Befallen {
     spells: Vec<Spell>,
     /// Offsets that are never handed out: the first, and the one behind the last.
     holes: Vec<(u64, u64)>,
-    /// What messages call the partition that has such.
+    /// The source's log has become shorter: where it ends, and how far the job had come then.
+    regressed: Option<(u64, u64)>,
+    /// What messages call the partition that has lost records.
     called: String,
     /// Records are handed out that were handed out before.
     again: bool,
@@ -75,7 +77,8 @@ pub(super) struct Befallen {
 impl Befallen {
     /// Whether records have to be looked at one by one.
     pub(super) fn any(&self) -> bool {
-        self.again || !self.spells.is_empty() || !self.holes.is_empty()
+        let lost = !self.holes.is_empty() || self.regressed.is_some();
+        self.again || lost || !self.spells.is_empty()
     }
 
     /// The job asks for records from an offset on.
@@ -123,7 +126,8 @@ impl Inlet {
     pub fn hand_out_again(&mut self, place: usize, records: u64) -> Result<()> {
         let position = &self.position.partitions[place];
         // A partition that has ended is not read any more.
-        if position.finished || position.offset == 0 {
+        let gone = self.partitions[place].befallen.regressed.is_some();
+        if position.finished || position.offset == 0 || gone {
             return Ok(());
         }
         let back = position.offset.saturating_sub(records);
@@ -142,6 +146,32 @@ impl Inlet {
         let befallen = &mut self.partitions[place].befallen;
         befallen.holes.push(hole);
         called.clone_into(&mut befallen.called);
+    }
+
+    /// The source's log of a partition ends before the last records that were read of it, and whatever comes takes their
+    /// offsets; `called`: what messages call it.
+    pub fn regress(&mut self, place: usize, records: u64, called: &str) {
+        let read = self.position.partitions[place].offset;
+        if read == 0 || records == 0 {
+            return;
+        }
+        let befallen = &mut self.partitions[place].befallen;
+        let (end, most) = befallen.regressed.unwrap_or((u64::MAX, 0));
+        befallen.regressed = Some((end.min(read.saturating_sub(records)), most.max(read)));
+        called.clone_into(&mut befallen.called);
+    }
+
+    /// Makes sure that the sources still have what lies before a position that the job goes on from.
+    pub(super) fn reach_to(&self, to: &Position) -> Result<()> {
+        for (partition, to) in self.partitions.iter().zip(&to.partitions) {
+            match partition.befallen.regressed {
+                Some((end, _)) if to.offset > end && !to.finished => {
+                    return Err(regress(partition));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Whether anything has befallen any partition.
@@ -174,6 +204,13 @@ impl Inlet {
         }
         let known = self.position.partitions[i].offset;
         let partition = &mut self.partitions[i];
+        if seeded("a-regress-is-taken-for-a-redelivery")
+            && let Some((end, read)) = partition.befallen.regressed.take()
+        {
+            for _ in end..read {
+                partition.pass();
+            }
+        }
         let (mut first, mut records) = (None, 0);
         while let Some(offset) = partition.next_offset()? {
             if partition.befallen.withholds(offset) {
@@ -198,9 +235,14 @@ impl Inlet {
 
     /// Makes sure that what comes next in a partition is there. A job asks for records by their offsets, so it hears
     /// when the turn of the first one comes that is lost; whoever took what the source has instead would lose
-    /// records without a word.
+    /// records without a word. It hears, too, that a log ends before the offset that it asks for: records come again
+    /// under known offsets only when the log has not become shorter.
     pub(super) fn complete(&mut self, i: usize) -> Result<()> {
         let partition = &mut self.partitions[i];
+        let end = partition.befallen.regressed.map(|(end, _)| end);
+        if end.is_some_and(|end| self.position.partitions[i].offset >= end) {
+            return Err(regress(partition));
+        }
         if partition.befallen.holes.is_empty() {
             return Ok(());
         }
@@ -210,6 +252,21 @@ impl Inlet {
             _ => Ok(()),
         }
     }
+}
+
+/// The source has lost what the job has read of a partition.
+fn regress(partition: &Partition) -> Error {
+    let (end, read) = partition.befallen.regressed.expect("the caller has seen it");
+    let called = &partition.befallen.called;
+    let message = format!(
+        "partition {called} ends at offset {end} where the job has come to offset {read}: the source has lost records \
+         {end} to {} and gives their offsets to others",
+        read - 1
+    );
+    Diagnostic::new("source.regressed", message).hint(
+        "going on would mix what was read with what has taken its place: give the source its records back, or start \
+         the job anew with what it has now",
+    )
 }
 
 /// The source has lost what comes next in a partition.
