@@ -19,7 +19,7 @@ pub use crate::watermark::{Clock, Pace, Said};
 pub use crate::window::{Emission, PaneColumn, Panes, Trigger, WindowBound, WindowSpec};
 
 pub use explain::explain;
-pub use guarantee::Guarantee;
+pub use guarantee::{Guarantee, SinkKind};
 
 /// The position of a node in [`Plan::nodes`].
 pub type NodeId = usize;
@@ -345,6 +345,8 @@ pub struct SinkSpec {
     pub options: BTreeMap<String, String>,
     /// The columns of its primary key.
     pub key: Vec<usize>,
+    /// What it is to promise of its rows, where the script says so: [`Guarantee::of_table`].
+    pub delivery: Option<Guarantee>,
 }
 
 /// The settings of a script. Unknown keys are kept: Flink keeps them too.

@@ -132,7 +132,11 @@ fn describe_op(plan: &Plan, node: &Node) -> String {
             "Union([{}])",
             names(&node.schema, &(0..node.schema.fields.len()).collect::<Vec<_>>())
         ),
-        Op::Sink(sink) => format!("Sink({}, [{}])", sink.connector, columns(&node.schema)),
+        Op::Sink(sink) => {
+            let delivery = sink.delivery.map(|own| format!(", delivery=[{}]", own.name()));
+            let delivery = delivery.unwrap_or_default();
+            format!("Sink({}, [{}]{delivery})", sink.connector, columns(&node.schema))
+        }
     }
 }
 

@@ -1,6 +1,7 @@
-//! The delivery checker: what the sinks of a run show, against those of a run that nothing befell.
+//! The delivery checker: what the sinks of a run show, against those of a run that nothing befell; and whether that is
+//! what each of them promises.
 //!
-//! It knows rows and no operators. The four counters are those that Flink's tests of unaligned checkpoints
+//! It knows rows and no operators. An idempotent table is taken for what it holds by its key. The four counters are those that Flink's tests of unaligned checkpoints
 //! keep: lost, duplicated, out of order, and here also rows that should not be there at all.
 
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use super::table::{Rows, text_table};
 use super::{Guarantee, KEYFRAME, Session};
 use crate::batch::{RowKind, Seq};
 use crate::key::encode;
+use crate::plan::SinkKind;
 use crate::sim::Sim;
 
 /// How the rows of a sink differ from those expected.
@@ -31,26 +33,39 @@ pub struct Delivery {
     pub reordered: u64,
     /// Rows that nobody expects: results of other records than all.
     pub wrong: u64,
+    /// Rows that an idempotent table was given once more and that took their own place.
+    pub overwritten: u64,
     /// Whether the rows are a changelog.
     pub updating: bool,
+    /// Whether the table is idempotent: all but `again` and `overwritten` is of the last row of each key.
+    pub by_key: bool,
+    /// What the table is to promise, where the script says so.
+    pub own: Option<Guarantee>,
 }
 
 impl Delivery {
     /// Compares a sink's rows, kinds included, with those there should be.
     pub fn of(expected: &Rows, delivered: &Rows) -> Delivery {
+        let by_key = delivered.kind == SinkKind::Idempotent;
+        let [should, is] = [expected, delivered].map(|rows| match by_key {
+            true => rows.held(),
+            false => rows.rows.iter().collect(),
+        });
         let mut places: BTreeMap<(RowKind, Vec<u8>), Vec<usize>> = BTreeMap::new();
-        for (place, (kind, _, values)) in expected.rows.iter().enumerate().rev() {
+        for (place, (kind, _, values)) in should.iter().enumerate().rev() {
             places.entry((*kind, encode(values))).or_default().push(place);
         }
         let mut found = Delivery {
             table: expected.spec.table.clone(),
-            expected: expected.rows.len() as u64,
-            delivered: delivered.rows.len() as u64,
+            expected: should.len() as u64,
+            delivered: is.len() as u64,
             updating: expected.updating,
+            by_key,
+            own: expected.spec.delivery,
             ..Delivery::default()
         };
         let mut last = None;
-        for (kind, _, values) in &delivered.rows {
+        for (kind, _, values) in &is {
             match places.get_mut(&(*kind, encode(values))).map(Vec::pop) {
                 None => found.wrong += 1,
                 Some(None) => found.duplicated += 1,
@@ -73,15 +88,23 @@ impl Delivery {
             delivered.get(&row).map_or(0, |delivered| delivered.saturating_sub(count))
         });
         found.again = more.sum();
+        found.overwritten = if by_key { found.again } else { 0 };
         found
     }
 
-    /// Whether a guarantee allows for this. Under at-most-once what has been lost may make others say what they
+    /// What the table promises in a job of this guarantee.
+    pub fn promise(&self, job: Guarantee) -> Guarantee {
+        job.of_table(self.own)
+    }
+
+    /// Whether what the table promises in a job of this guarantee allows for this. Of an idempotent table the last row of
+    /// each key must be what it should be. Under at-most-once what has been lost may make others say what they
     /// would not have said, which may look like a row that is there already; but not from the same place, unless
     /// something is taken back. `invariants` judges that by records.
-    pub fn keeps(&self, guarantee: Guarantee) -> bool {
-        match guarantee {
+    pub fn keeps(&self, job: Guarantee) -> bool {
+        match self.promise(job) {
             Guarantee::AtMostOnce => self.again == 0 || self.updating,
+            Guarantee::AtLeastOnce if self.by_key => self.lost + self.duplicated + self.wrong == 0,
             Guarantee::AtLeastOnce => self.lost == 0 && self.wrong == 0,
             Guarantee::ExactlyOnce => {
                 self.lost + self.duplicated + self.reordered + self.wrong == 0
@@ -98,6 +121,7 @@ impl Delivery {
         self.again += other.again;
         self.reordered += other.reordered;
         self.wrong += other.wrong;
+        self.overwritten += other.overwritten;
     }
 
     /// What is wrong, in one line.
@@ -108,16 +132,21 @@ impl Delivery {
         )
     }
 
-    /// Several as a table, a line a sink: what `expect delivery` blocks hold.
+    /// Several as a table, a line a sink: what `expect delivery` blocks hold. Where one of them is idempotent, there is
+    /// a column of what was overwritten.
     pub fn text(all: &[Delivery]) -> String {
-        let names = ["table", "expected", "delivered", "lost", "duplicated", "reordered", "wrong"];
+        let mut names =
+            vec!["table", "expected", "delivered", "lost", "duplicated", "reordered", "wrong"];
+        let by_key = all.iter().any(|d| d.by_key || d.overwritten > 0);
+        names.extend(by_key.then_some("overwritten"));
         let row = |d: &Delivery| {
             let numbers = [d.expected, d.delivered, d.lost, d.duplicated, d.reordered, d.wrong];
-            let numbers = numbers.map(|n| n.to_string());
-            [vec![d.table.clone()], numbers.to_vec()].concat()
+            let numbers = numbers.into_iter().chain(by_key.then_some(d.overwritten));
+            std::iter::once(d.table.clone()).chain(numbers.map(|n| n.to_string())).collect()
         };
         let rows: Vec<Vec<String>> = all.iter().map(row).collect();
-        text_table(&names.map(str::to_owned), &rows)
+        let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+        text_table(&names, &rows)
     }
 }
 

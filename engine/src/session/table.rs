@@ -5,17 +5,19 @@ use std::fmt::Write as _;
 
 use crate::batch::{Batch, RowKind, Seq};
 use crate::key::encode;
-use crate::plan::SinkSpec;
+use crate::plan::{Guarantee, SinkKind, SinkSpec};
 use crate::schema::SchemaRef;
 use crate::sim::Sim;
 use crate::trace::quoted;
 use crate::value::Value;
 
-/// A sink and the rows in it.
+/// A sink and the rows that it has shown.
 #[derive(Clone, Debug)]
 pub struct Rows {
     /// What the sink is.
     pub spec: SinkSpec,
+    /// What its table makes of rows.
+    pub kind: SinkKind,
     /// The rows' columns.
     pub schema: SchemaRef,
     /// Whether rows may be updates.
@@ -31,7 +33,8 @@ impl Rows {
         let tables = sinks.into_iter().zip(sim.tables());
         tables
             .map(|((spec, schema, updating), table)| {
-                Rows::new(spec, schema, updating, table.rows().collect())
+                let rows = Rows::new(spec, schema, updating, table.rows().collect());
+                Rows { kind: table.kind, ..rows }
             })
             .collect()
     }
@@ -43,7 +46,8 @@ impl Rows {
         updating: bool,
         rows: Vec<(RowKind, Seq, Vec<Value>)>,
     ) -> Rows {
-        Rows { spec: spec.clone(), schema: schema.clone(), updating, rows }
+        let kind = spec.kind(Guarantee::default());
+        Rows { spec: spec.clone(), kind, schema: schema.clone(), updating, rows }
     }
 
     /// Adds the rows of a batch.
@@ -100,23 +104,31 @@ impl Rows {
         text_table(&header, &rows.collect::<Vec<_>>())
     }
 
+    /// What a table holds that keeps these rows by its key: of each key the last, in the order in which they came.
+    pub fn held(&self) -> Vec<&(RowKind, Seq, Vec<Value>)> {
+        let mut held: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
+        for (place, (kind, _, values)) in self.rows.iter().enumerate() {
+            let key = self.spec.key.iter().map(|&c| values[c].clone()).collect::<Vec<_>>();
+            match kind {
+                RowKind::Insert | RowKind::UpdateAfter => held.insert(encode(&key), place),
+                RowKind::UpdateBefore | RowKind::Delete => held.remove(&encode(&key)),
+            };
+        }
+        let mut places: Vec<usize> = held.into_values().collect();
+        places.sort();
+        places.into_iter().map(|place| &self.rows[place]).collect()
+    }
+
     /// The same of what is left in the end, without the changes that led there: rows in the order of
-    /// their values, one that is there twice twice. In a changelog of a table with a primary key, a row
-    /// replaces the one of its key.
+    /// their values, one that is there twice twice. In an idempotent table, and in the changelog of one with a
+    /// primary key, a row replaces the one of its key.
     pub fn left(&self) -> String {
         let mut left: BTreeMap<Vec<u8>, (usize, &Vec<Value>)> = BTreeMap::new();
-        let keyed = self.updating && !self.spec.key.is_empty();
-        for (kind, _, values) in &self.rows {
-            let key = match keyed {
-                true => {
-                    encode(&self.spec.key.iter().map(|&c| values[c].clone()).collect::<Vec<_>>())
-                }
-                false => encode(values),
-            };
+        let keyed = self.kind == SinkKind::Idempotent || self.updating && !self.spec.key.is_empty();
+        let rows = if keyed { self.held() } else { self.rows.iter().collect() };
+        for (kind, _, values) in rows {
+            let key = encode(values);
             match kind {
-                RowKind::Insert | RowKind::UpdateAfter if keyed => {
-                    _ = left.insert(key, (1, values))
-                }
                 RowKind::Insert | RowKind::UpdateAfter => {
                     left.entry(key).or_insert((0, values)).0 += 1;
                 }

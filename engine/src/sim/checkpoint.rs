@@ -7,6 +7,7 @@ use super::{Sim, State, Upcoming};
 use crate::archive;
 use crate::batch::Seq;
 use crate::error::Result;
+use crate::plan::SinkKind;
 use crate::seeded::seeded;
 use crate::snapshot::bytes::Pieces;
 use crate::snapshot::{IN_FLIGHT, INLET, PLAN, Snapshot};
@@ -269,13 +270,19 @@ impl Sim {
         self.forgotten = self.forgotten.max(oldest.unwrap_or(0));
     }
 
-    /// A sink that waits for no checkpoint makes the rows visible that have reached it.
+    /// A sink whose table waits for no checkpoint makes the rows visible that have reached it.
     pub(super) fn show(&mut self, task: u16, trace: &mut Vec<Event>) {
+        if self.tables.iter().all(|table| table.kind == SinkKind::Transactional) {
+            return;
+        }
         let Some(sink) = self.tasks[usize::from(task)].sink() else { return };
+        let sinks = self.job.graph.sink_tasks();
+        let table = sinks.iter().position(|sink| *sink == task).expect("a sink has a table");
+        if self.tables[table].kind == SinkKind::Transactional {
+            return;
+        }
         let batches = sink.drain();
         if batches.iter().any(|batch| batch.rows > 0) {
-            let sinks = self.job.graph.sink_tasks();
-            let table = sinks.iter().position(|sink| *sink == task).expect("a sink has a table");
             self.write(table, None, batches, trace);
         }
     }

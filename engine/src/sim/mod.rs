@@ -204,19 +204,13 @@ impl Sim {
         for fault in faults {
             sim.place(fault.clone());
         }
-        Ok(sim)
+        Ok(sim.promising(Guarantee::default()))
     }
 
     /// The same run, its tasks saying nothing of what they do.
     #[must_use]
     pub fn quiet(self) -> Sim {
         Sim { quiet: true, ..self }
-    }
-
-    /// The same run with another guarantee, before its first step.
-    #[must_use]
-    pub fn promising(self, guarantee: Guarantee) -> Sim {
-        Sim { guarantee, ..self }
     }
 
     /// The same run, whose operators write their state behind each element that their task takes in, wherever state may be
@@ -229,11 +223,6 @@ impl Sim {
     /// How often an operator has gone on from its own state.
     pub fn taken_back(&self) -> u64 {
         self.taken_back.unwrap_or(0)
-    }
-
-    /// What a recovery keeps and reads again.
-    pub fn guarantee(&self) -> Guarantee {
-        self.guarantee
     }
 
     /// The job.
@@ -469,9 +458,7 @@ impl Sim {
         if let Some(count) = &mut self.taken_back {
             *count += self.tasks[usize::from(task)].take_back()?;
         }
-        if !self.guarantee.stages() {
-            self.show(task, trace);
-        }
+        self.show(task, trace);
         // A write that hangs has brought the job down.
         if self.state == State::Down {
             return Ok(());

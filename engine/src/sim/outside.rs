@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::{Sim, State, Upcoming};
 use crate::batch::{Batch, RowKind, Seq};
+use crate::plan::{Guarantee, SinkKind};
 use crate::seeded::seeded;
 use crate::trace::{COORDINATOR, Event, What};
 use crate::value::Value;
@@ -14,8 +15,12 @@ const RETRY: u64 = 500_000;
 /// The world outside the job that a sink writes to. No crash touches it.
 #[derive(Clone, Default)]
 pub struct Table {
-    /// The committed rows.
+    /// What it makes of rows.
+    pub kind: SinkKind,
+    /// The rows as they became visible, one after the other. An idempotent table holds the last of each key.
     pub batches: Vec<Batch>,
+    /// The furthest place in the stream of a row that an idempotent table has been given.
+    furthest: Seq,
     /// The newest checkpoint whose rows are here.
     pub committed: u64,
     /// All rows up to this place in the stream are here, where writes say how far they come.
@@ -27,10 +32,20 @@ pub struct Table {
 impl Table {
     /// Keeps the rows and nothing of what is known of them: what planted faults do.
     pub(super) fn forget(&mut self) {
-        *self = Table { batches: std::mem::take(&mut self.batches), ..Table::default() };
+        let (kind, batches) = (self.kind, std::mem::take(&mut self.batches));
+        *self = Table { kind, batches, ..Table::default() };
     }
 
-    /// The committed rows one by one.
+    /// How many of these rows an idempotent table has been given before: rows come by their places, so those up to the
+    /// furthest come again.
+    fn replaced(&mut self, batches: &[Batch]) -> u64 {
+        let places = || batches.iter().flat_map(|b| (0..b.rows).map(|i| b.seqs.at(i)));
+        let again = places().filter(|seq| *seq <= self.furthest).count() as u64;
+        self.furthest = places().fold(self.furthest, Seq::max);
+        again
+    }
+
+    /// The rows one by one, as they became visible.
     pub fn rows(&self) -> impl Iterator<Item = (RowKind, Seq, Vec<Value>)> + '_ {
         let rows = self.batches.iter().flat_map(|b| (0..b.rows).map(move |i| (b, i)));
         rows.map(|(b, i)| (b.kind(i), b.seqs.at(i), b.row(i)))
@@ -91,6 +106,21 @@ impl Writer {
 }
 
 impl Sim {
+    /// The same run with another guarantee, before its first step. A table promises no more than its job.
+    #[must_use]
+    pub fn promising(mut self, guarantee: Guarantee) -> Sim {
+        self.guarantee = guarantee;
+        for (table, (spec, ..)) in self.tables.iter_mut().zip(self.job.graph.sinks()) {
+            table.kind = spec.kind(guarantee);
+        }
+        self
+    }
+
+    /// What a recovery keeps and reads again.
+    pub fn guarantee(&self) -> Guarantee {
+        self.guarantee
+    }
+
     /// Hinders the next write of the sink that is a task.
     pub(super) fn hinder(&mut self, task: u16, what: Hindrance) {
         let sinks = self.job.graph.sink_tasks();
@@ -170,7 +200,7 @@ impl Sim {
     pub(super) fn apply(&mut self, write: Write, trace: &mut Vec<Event>) {
         let table = &mut self.tables[write.table];
         let Some((checkpoint, upto)) = write.commits else {
-            self.reveal(write.table, 0, write.batches, trace);
+            self.apply_at_once(write, trace);
             return;
         };
         if write.life < table.life && seeded("nobody-is-turned-away") {
@@ -193,6 +223,25 @@ impl Sim {
         };
         let batches: Vec<Batch> = write.batches.into_iter().map(new).collect();
         self.reveal(write.table, checkpoint, batches, trace);
+    }
+
+    /// A write arrives that waits for no checkpoint. A plain table takes all there is; in an idempotent one rows of an
+    /// earlier life would take the place of newer ones.
+    fn apply_at_once(&mut self, write: Write, trace: &mut Vec<Event>) {
+        let table = &mut self.tables[write.table];
+        if table.kind == SinkKind::Idempotent {
+            if write.life < table.life && !seeded("an-old-row-replaces-a-newer-one") {
+                self.note_write(&write, "fenced", trace);
+                return;
+            }
+            let rows = table.replaced(&write.batches);
+            if rows > 0 {
+                let change = "replaced".to_owned();
+                let task = self.job.graph.sink_tasks()[write.table];
+                self.note(trace, task, What::SinkWrite { checkpoint: 0, rows, change });
+            }
+        }
+        self.reveal(write.table, 0, write.batches, trace);
     }
 
     /// Puts rows into a sink's table.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::plan::Guarantee;
 use crate::time::parse_duration_micros;
 
 /// A connector a table may name in its `WITH` clause.
@@ -145,6 +146,20 @@ pub const READ_OPTIONS: &[ConnectorOption] = &[
         "How far ahead of its group's least watermark a partition may be, 0 by default.",
     ),
 ];
+
+/// The option that says what a table promises of the rows written to it.
+pub(super) const DELIVERY: &str = "sink.delivery-guarantee";
+
+/// Options of every table that is written.
+pub const WRITE_OPTIONS: &[ConnectorOption] = &[option(
+    DELIVERY,
+    OptionValue::OneOf(Guarantee::OF_TABLES),
+    "What holds of each row when the job has crashed, where that is less than the job's highwater.guarantee: \
+     exactly-once is a transactional table, whose rows are visible once a checkpoint holds what they came from; \
+     at-least-once shows rows at once, and again after a replay, or over themselves where the table has a PRIMARY KEY \
+     (an idempotent table; files have no rows by key). In a simulation; the fast runner hands out each row once, and \
+     with checkpoints publishes files when the job has ended, which is more than either asks for.",
+)];
 
 /// All connectors, in the order in which help lists them.
 pub const CONNECTORS: &[Connector] = &[
@@ -304,8 +319,7 @@ pub fn connector(name: &str) -> Option<&'static Connector> {
 impl Connector {
     /// The option a key means, and the column in it where the key has one.
     pub fn option<'k>(&self, key: &'k str) -> Option<(&'static ConnectorOption, Option<&'k str>)> {
-        let common = if self.reads { READ_OPTIONS } else { &[] };
-        self.options.iter().chain(common).find_map(|option| {
+        self.options.iter().chain(self.common()).find_map(|option| {
             match option.key.split_once("<column>") {
                 None => (option.key == key).then_some((option, None)),
                 Some((before, after)) => {
@@ -314,6 +328,13 @@ impl Connector {
                 }
             }
         })
+    }
+
+    /// The options that it has with others.
+    pub fn common(&self) -> impl Iterator<Item = &'static ConnectorOption> + use<> {
+        let read = if self.reads { READ_OPTIONS } else { &[] };
+        let written = if self.writes { WRITE_OPTIONS } else { &[] };
+        read.iter().chain(written)
     }
 
     /// The required options that are not among these.

@@ -285,7 +285,8 @@ fn check_option(
 ) -> Result<()> {
     let Some((known, column)) = connector.option(&option.key) else {
         let keys: Vec<&str> = connector.options.iter().map(|o| o.key).collect();
-        let hint = match nearest(&option.key, keys.iter().copied()) {
+        let known = keys.iter().copied().chain(connector.common().map(|o| o.key));
+        let hint = match nearest(&option.key, known) {
             Some(near) => format!("did you mean '{near}'?"),
             None if keys.is_empty() => format!("`{}` takes no options", connector.name),
             None => format!("`{}` takes {}", connector.name, keys.join(", ")),

@@ -11,7 +11,7 @@ use super::scope::{Column, Relation, Role};
 use super::types::stores_into;
 use crate::error::{Diagnostic, Result};
 use crate::expr::Expr;
-use crate::plan::{Op, SinkSpec};
+use crate::plan::{Guarantee, Op, Settings, SinkSpec};
 use crate::schema::{DataType, Field, SchemaRef};
 use crate::value::Value;
 
@@ -32,6 +32,7 @@ impl Planner<'_> {
             connector: COLLECT.into(),
             options: BTreeMap::new(),
             key: Vec::new(),
+            delivery: None,
         };
         let schema = relation.schema();
         let at = span(query.span());
@@ -63,7 +64,7 @@ impl Planner<'_> {
         Ok(())
     }
 
-    fn target(&self, name: &Ident) -> Result<(SinkSpec, SchemaRef)> {
+    fn target(&mut self, name: &Ident) -> Result<(SinkSpec, SchemaRef)> {
         let table = match self.tables.get(&name.value) {
             Some(Some(table)) => table,
             Some(None) => {
@@ -114,8 +115,12 @@ impl Planner<'_> {
             connector: table.connector.name.to_owned(),
             options: table.options.clone(),
             key: table.key.clone(),
+            delivery: table.delivery.map(|(own, _)| own),
         };
-        Ok((spec, table.physical.clone()))
+        let promise = table.delivery.map(|(own, at)| (name.value.clone(), own, at));
+        let schema = table.physical.clone();
+        self.promising.extend(promise.filter(|p| !self.promising.iter().any(|q| q.0 == p.0)));
+        Ok((spec, schema))
     }
 
     /// Casts a query's columns to the table's, where INSERT does so by itself.
@@ -162,6 +167,26 @@ impl Planner<'_> {
         }
         Ok(self.builder.project(&relation, exprs, columns, span(query.span())))
     }
+}
+
+/// Refuses tables that are to promise more than their job, which the last `SET` of the script decides.
+pub(super) fn promises(
+    tables: Vec<(String, Guarantee, TokenSpan)>,
+    settings: &Settings,
+) -> impl Iterator<Item = crate::error::Error> {
+    let job = settings.get("highwater.guarantee").and_then(Guarantee::named).unwrap_or_default();
+    let more = tables.into_iter().filter(move |(_, own, _)| *own > job);
+    more.map(move |(table, own, at)| {
+        let (own, job) = (own.name(), job.name());
+        Diagnostic::new(
+            "sql.delivery-guarantee",
+            format!("`{table}` cannot be {own}: the job is {job}"),
+        )
+        .hint(format!(
+            "SET 'highwater.guarantee' = '{own}', or leave the option out: then the table is {job}, too"
+        ))
+        .located_at(at)
+    })
 }
 
 /// NULL for a column the statement does not name.

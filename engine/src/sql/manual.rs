@@ -90,6 +90,8 @@ pub enum Section {
     OptionsOf(&'static str),
     /// The options of every table that is read.
     ReadOptions,
+    /// The options of every table that is written.
+    WriteOptions,
     /// Settings.
     Settings,
     /// Values of the setting that says whose small print is followed.
@@ -120,6 +122,7 @@ impl Section {
             Section::Connectors => "CONNECTORS (CREATE TABLE … WITH ('connector' = '…'))",
             Section::OptionsOf(connector) => return format!("OPTIONS OF {connector}"),
             Section::ReadOptions => "OPTIONS OF EVERY TABLE THAT IS READ",
+            Section::WriteOptions => "OPTIONS OF EVERY TABLE THAT IS WRITTEN",
             Section::Settings => "SETTINGS (SET 'key' = 'value')",
             Section::Profiles => "PROFILES (SET 'semantics.profile' = '…')",
         };

@@ -128,6 +128,7 @@ pub fn plan_with(
         planner.statement(statement, Some(i) == last, &mut errors);
     }
     let (explain, settings, warnings) = (planner.explain, planner.settings, planner.warnings);
+    errors.extend(insert::promises(planner.promising, &settings));
     let mut nodes = planner.builder.finish();
     emission::paces(&mut nodes, &settings);
     let clock = emission::clock(&nodes, &settings).unwrap_or_else(|error| {

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use sqlparser::ast::{BinaryOperator, Expr as Ast, Ident};
+use sqlparser::tokenizer::Span as TokenSpan;
 
 use super::Catalog;
 use super::builder::Builder;
-use super::connector::Connector;
+use super::connector::{Connector, DELIVERY};
 use super::ddl::{self, ColumnKind, TableDefinition};
 use super::diagnose::{Locate, span, unknown};
 use super::expr::{self, Row};
@@ -17,7 +18,7 @@ use super::scope::Relation;
 use super::statement::{Kind, Statement};
 use crate::error::{Diagnostic, Error, Result, Span};
 use crate::expr::Expr;
-use crate::plan::{NodeId, Op, Pace, Settings, SourceSpec, WatermarkSpec};
+use crate::plan::{Guarantee, NodeId, Op, Pace, Settings, SourceSpec, WatermarkSpec};
 use crate::schema::{Field, Schema, SchemaRef};
 use crate::udf::manifest::GuestKind;
 
@@ -34,6 +35,8 @@ pub(super) struct Table {
     watermark: Option<WatermarkSpec>,
     /// The columns of the primary key, positions in `physical`.
     pub key: Vec<usize>,
+    /// What it is to promise of rows written to it, and where the script says so.
+    pub delivery: Option<(Guarantee, TokenSpan)>,
     span: Option<Span>,
     /// Whether `columns` read when a record arrives.
     arrival: bool,
@@ -61,6 +64,8 @@ pub(super) struct Planner<'c> {
     pub explain: bool,
     /// Whether tables are read to be looked up.
     pub looking_up: bool,
+    /// Tables that are written and say themselves what they promise, and where.
+    pub promising: Vec<(String, Guarantee, TokenSpan)>,
 }
 
 impl<'c> Planner<'c> {
@@ -79,6 +84,7 @@ impl<'c> Planner<'c> {
             depth: 0,
             explain: false,
             looking_up: false,
+            promising: Vec::new(),
         }
     }
 
@@ -214,6 +220,8 @@ impl<'c> Planner<'c> {
             errors.push(error);
             Vec::new()
         });
+        let delivery = definition.options.iter().find(|o| o.key == DELIVERY);
+        let delivery = delivery.and_then(|o| Some((Guarantee::named(&o.value)?, o.value_at)));
         let mut fields = schema.fields.clone();
         if let Some(field) = watermark.as_ref().and_then(|w| fields.get_mut(w.column)) {
             field.rowtime = true;
@@ -227,6 +235,7 @@ impl<'c> Planner<'c> {
                 columns,
                 watermark,
                 key,
+                delivery,
                 span: span(definition.name.span),
                 arrival,
                 nodes: [None; 2],

@@ -43,7 +43,7 @@ pub const SETTINGS: &[Setting] = &[
         OptionValue::OneOf(Guarantee::NAMES),
         "What holds of each record when a job has crashed: exactly-once (the default; rows are visible once a \
          checkpoint holds what they came from), at-least-once (rows are visible at once, and again after a replay) \
-         or at-most-once (nothing is kept, nothing replayed).",
+         or at-most-once (nothing is kept, nothing replayed). A table may ask for less: 'sink.delivery-guarantee'.",
     ),
     setting(
         "table.exec.source.idle-timeout",

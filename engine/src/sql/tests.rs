@@ -100,5 +100,6 @@ mod overs;
 mod plans;
 mod ranks;
 mod sets;
+mod sinks;
 mod values;
 mod wrong;

@@ -25,6 +25,7 @@ mod sandbox;
 mod scalars;
 mod schedule;
 mod sessions;
+mod sinks;
 mod snapshots;
 mod state;
 mod stream;

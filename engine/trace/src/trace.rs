@@ -140,7 +140,7 @@ pub enum What {
     /// The snapshot store could not write or read a checkpoint; 0: any.
     Store { checkpoint: u64, reason: String },
     /// A sink's write was `refused`, `timed-out`, is `slow`, `hangs`, or came from an earlier life of the job and was
-    /// `fenced`.
+    /// `fenced`. `replaced`: so many rows took the place that they had in an idempotent table already.
     SinkWrite { checkpoint: u64, rows: u64, change: String },
     /// What a barrier has overtaken on a channel is part of the checkpoint: so many elements and rows.
     InFlight { checkpoint: u64, channel: u16, elements: u64, rows: u64 },

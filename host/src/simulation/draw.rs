@@ -1,11 +1,15 @@
 //! What is drawn from a seed: the pipeline and its records, the knobs of the job, lists of faults.
 
-use highwater_engine::session::{Guarantee, Options, Session, Trial};
+use std::sync::Arc;
+
+use highwater_engine::session::{Files, Guarantee, Options, Session, Trial};
 use highwater_engine::sim::fault::{At, Fault, KINDS, Kind, Target};
 use highwater_engine::source::inlet;
 use highwater_engine::trace::Header;
 use highwater_oracle::Case;
 use highwater_oracle::input::{Delay, Dice, Lateness};
+
+use crate::sandbox::WasmtimeSandbox;
 
 /// Events that faults strike behind, and up to which of them.
 const EVENTS: [(&str, u64); 18] = [
@@ -48,6 +52,19 @@ pub struct Drawn {
     pub parallelism: u32,
     /// Records that travel together.
     pub batch_rows: u32,
+    /// What rows are written to.
+    pub sink: Sink,
+}
+
+/// What the rows of a drawn job are written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sink {
+    /// The result of the script's query: as the job promises.
+    Result,
+    /// A table that shows rows at once, whatever the job promises.
+    Plain,
+    /// The same with rows by a key: its first column, which need not be one.
+    Idempotent,
 }
 
 impl Drawn {
@@ -70,7 +87,12 @@ impl Drawn {
         if dice.once_in(2) {
             settings.push((UNALIGNED, "true".to_owned()));
         }
-        Drawn { seed, case, settings, parallelism, batch_rows }
+        let sink = match dice.below(6) {
+            0 => Sink::Plain,
+            1 => Sink::Idempotent,
+            _ => Sink::Result,
+        };
+        Drawn { seed, case, settings, parallelism, batch_rows, sink }
     }
 
     /// The same job with so many subtasks, and with aligned barriers: those let key groups move.
@@ -94,11 +116,39 @@ impl Drawn {
     pub fn scenario(&self, faults: &[String]) -> String {
         let set = |(key, value): &(&str, String)| format!("SET '{key}' = '{value}';\n");
         let sets: String = self.settings.iter().map(set).collect();
-        let mut text = self.case.input.scenario(&format!("{sets}{}", self.case.script()));
+        let mut text = self.case.input.scenario(&format!("{sets}{}", self.script()));
         if !faults.is_empty() {
             text += &format!("\n```faults\n{}\n```\n", faults.join("\n"));
         }
         text
+    }
+
+    /// The pipeline's script, its rows written where they are to be. What columns these have is the engine's to say.
+    fn script(&self) -> String {
+        let script = self.case.script();
+        let Some((views, query)) = script.rsplit_once("SELECT ") else { return script };
+        if self.sink == Sink::Result {
+            return script;
+        }
+        let (text, sandbox) =
+            (self.case.input.scenario(&script), Arc::new(WasmtimeSandbox::default()));
+        let Ok(session) =
+            Session::open("drawn.md", &text, &Files::default(), sandbox, &self.options())
+        else {
+            return script;
+        };
+        let tables = session.tables();
+        let fields = tables[0].schema.fields.iter().enumerate();
+        let columns: Vec<String> = fields.map(|(i, f)| format!("o{i} {}", f.data_type)).collect();
+        let key = match self.sink {
+            Sink::Idempotent => ", PRIMARY KEY (o0) NOT ENFORCED",
+            _ => "",
+        };
+        format!(
+            "{views}CREATE TABLE drawn ({}{key}) WITH ('connector' = 'print', \
+             'sink.delivery-guarantee' = 'at-least-once');\nINSERT INTO drawn SELECT {query}",
+            columns.join(", ")
+        )
     }
 
     /// The whole as a file that opens anywhere: its knobs and its guarantee in it, too.

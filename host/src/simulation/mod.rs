@@ -53,7 +53,7 @@ pub struct Choice {
     pub first: bool,
 }
 
-/// What has been counted under one guarantee.
+/// What has been counted under one guarantee: jobs that promise it, and the rows of tables that do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Schedules.
@@ -70,7 +70,7 @@ pub struct Counts {
     pub wrong: u64,
     /// Rows missing as the guarantee allows.
     pub expected_loss: u64,
-    /// Rows twice as the guarantee allows.
+    /// Rows twice, or given to an idempotent table twice, as the guarantee allows.
     pub expected_duplicates: u64,
 }
 
@@ -254,8 +254,7 @@ impl Subject {
         };
         states::reached(&one, self.session.header(), &mut found.states);
         let delivered = one.against(calm);
-        let place = Guarantee::ALL.iter().position(|g| *g == guarantee).expect("one of all");
-        count(&mut found.counts[place], &one, &delivered);
+        count(&mut found.counts, &one, &delivered);
         if let Some(difference) = twice.then(|| self.differs(&one, faults, calm, found)).flatten() {
             found.trace_mismatches += 1;
             return Some(difference.to_owned());
@@ -266,9 +265,10 @@ impl Subject {
         }
         match &one.stopped {
             Some((code, _)) if self.may_stop(code, faults) => {
-                let twice = delivered.iter().map(|d| d.duplicated + d.wrong).sum::<u64>();
-                let strict = guarantee == Guarantee::ExactlyOnce;
-                (strict && twice > 0).then(|| "a job that stopped has said too much".to_owned())
+                let strict = |d: &&Delivery| d.promise(guarantee) == Guarantee::ExactlyOnce;
+                let strict = delivered.iter().filter(strict);
+                let twice = strict.map(|d| d.duplicated + d.wrong).sum::<u64>();
+                (twice > 0).then(|| "a job that stopped has said too much".to_owned())
             }
             Some((code, message)) => Some(format!("the job stops: {code}: {message}")),
             // By rows it cannot be told: what knows nothing any more says the same again, of other records.
@@ -295,17 +295,30 @@ fn shown_again(events: &[Event]) -> u64 {
     events.iter().map(rows).sum::<i64>().max(0) as u64
 }
 
-/// Counts what a guarantee allows apart from what it forbids.
-fn count(counts: &mut Counts, trial: &Trial, delivered: &[Delivery]) {
-    counts.schedules += 1;
-    // Who may stop has not lost what it has not come to.
-    let (guarantee, stopped) = (trial.guarantee, trial.stopped.is_some());
-    if guarantee == Guarantee::AtMostOnce {
-        counts.duplicated += shown_again(&trial.events);
+/// Counts what each table's guarantee allows apart from what it forbids.
+fn count(counts: &mut [Counts; 3], trial: &Trial, delivered: &[Delivery]) {
+    let place =
+        |guarantee| Guarantee::ALL.iter().position(|g| *g == guarantee).expect("one of all");
+    let job = &mut counts[place(trial.guarantee)];
+    job.schedules += 1;
+    if trial.guarantee == Guarantee::AtMostOnce {
+        job.duplicated += shown_again(&trial.events);
     }
+    // Who may stop has not lost what it has not come to.
+    let stopped = trial.stopped.is_some();
     for d in delivered {
+        let promise = d.promise(trial.guarantee);
+        let counts = &mut counts[place(promise)];
         counts.expected += d.expected;
-        match guarantee {
+        match promise {
+            Guarantee::AtLeastOnce if d.by_key => {
+                counts.expected_duplicates += d.overwritten;
+                if !stopped {
+                    counts.lost += d.lost;
+                    counts.duplicated += d.duplicated;
+                    counts.wrong += d.wrong;
+                }
+            }
             Guarantee::AtMostOnce => {
                 counts.expected_loss += d.lost;
                 counts.expected_duplicates += d.duplicated;

@@ -6,7 +6,7 @@ use highwater_engine::session::{Files, Guarantee, Options, Session, broken};
 use highwater_engine::sim::fault::Fault;
 use highwater_oracle::simpler::simplified;
 
-use super::draw::Drawn;
+use super::draw::{Drawn, Sink};
 use super::{Found, Subject, Violation, caught};
 use crate::sandbox::WasmtimeSandbox;
 
@@ -134,7 +134,8 @@ fn plainer(
 
 /// One subtask, one record at a time.
 fn simpler(drawn: &mut Drawn, what: &mut String, mut wrong: impl FnMut(&Drawn) -> Option<String>) {
-    let changes: [fn(&mut Drawn); 2] = [|d| d.parallelism = 1, |d| d.batch_rows = 1];
+    let changes: [fn(&mut Drawn); 3] =
+        [|d| d.parallelism = 1, |d| d.batch_rows = 1, |d| d.sink = Sink::Result];
     for change in changes {
         let mut smaller = drawn.clone();
         change(&mut smaller);
@@ -165,7 +166,7 @@ fn wrong_in(name: &str, text: &str, files: &Files) -> Option<String> {
         }
         broken.or_else(|| {
             let delivery = session.delivery().into_iter().find(|d| !d.keeps(guarantee))?;
-            Some(format!("`{}` is not {}", delivery.table, guarantee.name()))
+            Some(format!("`{}` is not {}", delivery.table, delivery.promise(guarantee).name()))
         })
     };
     caught(run).unwrap_or_else(Some)

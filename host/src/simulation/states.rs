@@ -114,6 +114,15 @@ pub const STATES: &[(&str, &str)] = &[
     ("writer-taken-for-dead", "a sink's write that hangs"),
     ("writer-turned-away", "a write of an earlier life that its table does not take"),
     ("writer-of-an-earlier-life-let-in", "such a write where tables take everything"),
+    (
+        "rows-shown-before-their-checkpoint",
+        "a table that shows rows at once in a job that is exactly-once",
+    ),
+    ("rows-replaced-by-themselves", "rows that an idempotent table has been given before"),
+    (
+        "old-rows-turned-away",
+        "a write of an earlier life that would have replaced newer rows of an idempotent table",
+    ),
     ("records-no-longer-there", "a recovery that would have to read what sources have thrown away"),
     ("late-in-a-replay", "a record that is late when it is read again"),
     ("window-fires-in-a-replay", "a window that fires among records that are read again"),
@@ -428,13 +437,15 @@ impl Reading {
                 self.early = change == "early";
                 names.insert(name);
             }
-            What::SinkWrite { change, .. } => {
+            What::SinkWrite { change, checkpoint, .. } => {
                 let name = match change.as_str() {
                     "refused" => "write-refused",
                     "timed-out" => "write-timed-out",
                     "slow" => "write-slow",
                     "hangs" => "writer-taken-for-dead",
+                    "fenced" if *checkpoint == 0 => "old-rows-turned-away",
                     "fenced" => "writer-turned-away",
+                    "replaced" => "rows-replaced-by-themselves",
                     _ => return,
                 };
                 self.hanging |= change == "hangs";
@@ -463,6 +474,9 @@ impl Reading {
             }
             What::Commit { checkpoint: 0, .. } => {
                 self.waiting_writes.remove(&event.task);
+                if guarantee == Guarantee::ExactlyOnce {
+                    names.insert("rows-shown-before-their-checkpoint");
+                }
                 let late = self.hanging && !self.restored.is_empty();
                 if late && guarantee != Guarantee::ExactlyOnce {
                     names.insert("writer-of-an-earlier-life-let-in");

@@ -1,6 +1,8 @@
 //! Connectors with their options, settings and profiles, each with an example found by its key.
 
-use super::super::connector::{CONNECTORS, Connector, ConnectorOption, OptionValue, READ_OPTIONS};
+use super::super::connector::{
+    CONNECTORS, Connector, ConnectorOption, OptionValue, READ_OPTIONS, WRITE_OPTIONS,
+};
 use super::super::profiles::{PROFILE, PROFILES};
 use super::super::settings::{SETTINGS, Setting, TABLE_SETTINGS};
 use super::tables::{COUNTS, set};
@@ -12,6 +14,8 @@ pub(super) type Use =
 
 /// What stands for the connector of an option that every table takes.
 const ANY: &str = "filesystem";
+/// The same of an option that every table takes to which something is written.
+const ANY_WRITTEN: &str = "print";
 
 const LEVELS: &str = "gauge STRING, level INT";
 const TIMED: &str =
@@ -54,6 +58,7 @@ pub(super) const OPTIONS: &[Use] = &[
     (ANY, "scan.watermark.idle-timeout", TIMED, &[("path", "levels.jsonl"), ("format", "json"), ("scan.watermark.idle-timeout", "30 s")]),
     (ANY, "scan.watermark.alignment.group", TIMED, &[("path", "levels.jsonl"), ("format", "json"), ("scan.watermark.alignment.group", "rivers")]),
     (ANY, "scan.watermark.alignment.max-drift", TIMED, &[("path", "levels.jsonl"), ("format", "json"), ("scan.watermark.alignment.group", "rivers"), ("scan.watermark.alignment.max-drift", "30 s")]),
+    (ANY_WRITTEN, "sink.delivery-guarantee", "gauge STRING, level INT, PRIMARY KEY (gauge) NOT ENFORCED", &[("sink.delivery-guarantee", "at-least-once")]),
 ];
 
 /// A table of a connector: whether it is read, its columns, its options.
@@ -244,6 +249,8 @@ pub(super) fn entries() -> Vec<Entry> {
     }
     let any = CONNECTORS.iter().filter(|c| c.name == ANY);
     all.extend(any.flat_map(|c| READ_OPTIONS.iter().map(|o| option(c, Section::ReadOptions, o))));
+    let any = CONNECTORS.iter().filter(|c| c.name == ANY_WRITTEN);
+    all.extend(any.flat_map(|c| WRITE_OPTIONS.iter().map(|o| option(c, Section::WriteOptions, o))));
     all.extend(SETTINGS.iter().chain(TABLE_SETTINGS).map(setting));
     all.extend(PROFILES.iter().map(|p| Entry {
         name: p.name,

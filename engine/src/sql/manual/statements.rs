@@ -45,7 +45,8 @@ const STATEMENTS: &[Item] = &[
     item(
         "PRIMARY KEY",
         "CREATE TABLE name (…, PRIMARY KEY (column, …) NOT ENFORCED)",
-        "What tells rows apart: versions of a table that is read, upserts of one that is written.",
+        "What tells rows apart: versions of a table that is read, upserts of one that is written, which may be \
+         idempotent then ('sink.delivery-guarantee').",
         "CREATE TABLE highest (gauge STRING, level INT, PRIMARY KEY (gauge) NOT ENFORCED)\n  \
          WITH ('connector' = 'push');\n\
          INSERT INTO highest SELECT gauge, MAX(level) FROM readings GROUP BY gauge;",

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::options::{OPTIONS, SETTERS, TABLES_OF};
 use super::*;
 use crate::plan::explain;
-use crate::sql::connector::{CONNECTORS, READ_OPTIONS, connector};
+use crate::sql::connector::{CONNECTORS, READ_OPTIONS, WRITE_OPTIONS, connector};
 use crate::sql::settings::{SETTINGS, TABLE_SETTINGS};
 use crate::sql::statement::{self, Kind};
 use crate::sql::tests::Guests;
@@ -51,7 +51,7 @@ fn examples_have_no_warnings() {
 fn every_example_of_an_option_is_of_one() {
     for (of, key, _, options) in OPTIONS {
         let known = connector(of).expect("a connector");
-        let listed = known.options.iter().chain(READ_OPTIONS).any(|o| o.key == *key);
+        let listed = known.options.iter().chain(known.common()).any(|o| o.key == *key);
         assert!(listed, "{of} has no option {key}");
         for (key, value) in *options {
             let (option, _) = known.option(key).unwrap_or_else(|| panic!("{of} has no {key}"));
@@ -62,7 +62,7 @@ fn every_example_of_an_option_is_of_one() {
         assert_eq!(OPTIONS.iter().filter(|o| (o.0, o.1) == (of, key)).count(), 1, "{key}");
     }
     let listed: usize = CONNECTORS.iter().map(|c| c.options.len()).sum();
-    assert_eq!(OPTIONS.len(), listed + READ_OPTIONS.len());
+    assert_eq!(OPTIONS.len(), listed + READ_OPTIONS.len() + WRITE_OPTIONS.len());
     for (name, reads, ..) in TABLES_OF {
         let known = connector(name).expect("a connector");
         assert!(if *reads { known.reads } else { known.writes }, "{name}");
