@@ -10,7 +10,7 @@
 //! files there and writes what follows once more, the same rows. When the job has ended, one last
 //! checkpoint says so, and staged files take the place of the real ones by renaming: after a crash in
 //! between, that is done again. What `print` tables and a final SELECT hold is staged too, and printed by
-//! the run that ends.
+//! the run that ends. Tables that ask for less ('sink.delivery-guarantee') get that all the same.
 
 mod identity;
 mod stage;

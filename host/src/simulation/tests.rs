@@ -81,7 +81,7 @@ fn guarantees_hold_under_ten_thousand_schedules() {
 }
 
 /// Planted faults that show only where certain kinds strike together, and these kinds.
-const HUNTED: [(&str, &[&str]); 11] = [
+const HUNTED: [(&str, &[&str]); 12] = [
     ("a-replay-forgets-the-last-arrival", &["crash", "source-slow", "source-late"]),
     ("a-replay-knows-of-no-delay", &["crash", "source-slow", "source-late"]),
     ("rename-before-the-fsync", &["crash", "disk-reorder"]),
@@ -93,6 +93,7 @@ const HUNTED: [(&str, &[&str]); 11] = [
     ("elements-in-flight-are-not-kept", &["crash", "checkpoint"]),
     ("elements-in-flight-come-twice", &["crash", "checkpoint"]),
     ("interval-join-forgotten", &["crash"]),
+    ("an-old-row-replaces-a-newer-one", &["sink-zombie"]),
 ];
 
 /// It takes a burst of records right behind the beginning of a checkpoint, which is hardly ever drawn: the engine's own
