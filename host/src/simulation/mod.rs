@@ -24,8 +24,8 @@ use highwater_oracle::{Case, batch, left};
 
 use crate::sandbox::WasmtimeSandbox;
 
-pub use draw::Drawn;
 use draw::RETENTION;
+pub use draw::{Drawn, Sink};
 pub use shrink::{Shrunk, shrink, shrink_file};
 pub use states::STATES;
 
@@ -297,8 +297,9 @@ fn shown_again(events: &[Event]) -> u64 {
 
 /// Counts what each table's guarantee allows apart from what it forbids.
 fn count(counts: &mut [Counts; 3], trial: &Trial, delivered: &[Delivery]) {
-    let place =
-        |guarantee| Guarantee::ALL.iter().position(|g| *g == guarantee).expect("one of all");
+    let place = |guarantee: Guarantee| {
+        Guarantee::ALL.iter().position(|g| *g == guarantee).expect("one of all")
+    };
     let job = &mut counts[place(trial.guarantee)];
     job.schedules += 1;
     if trial.guarantee == Guarantee::AtMostOnce {
