@@ -4,7 +4,7 @@
 //! It knows rows and no operators. An idempotent table is taken for what it holds by its key. The four counters are those that Flink's tests of unaligned checkpoints
 //! keep: lost, duplicated, out of order, and here also rows that should not be there at all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::table::{Rows, text_table};
 use super::{Guarantee, KEYFRAME, Session};
@@ -33,6 +33,9 @@ pub struct Delivery {
     pub reordered: u64,
     /// Rows that nobody expects: results of other records than all.
     pub wrong: u64,
+    /// Rows that were shown at some time and are nowhere among those expected: results of other records than all,
+    /// whether or not something has overwritten them since.
+    pub invented: u64,
     /// Rows that an idempotent table was given once more and that took their own place.
     pub overwritten: u64,
     /// Whether the rows are a changelog.
@@ -83,12 +86,17 @@ impl Delivery {
             }
             counts
         };
+        let shown = delivered;
         let delivered = by_place(delivered);
         let more = by_place(expected).into_iter().map(|(row, count)| {
             delivered.get(&row).map_or(0, |delivered| delivered.saturating_sub(count))
         });
         found.again = more.sum();
         found.overwritten = if by_key { found.again } else { 0 };
+        let known: BTreeSet<Vec<u8>> =
+            expected.rows.iter().map(|(_, _, values)| encode(values)).collect();
+        let shown = shown.rows.iter();
+        found.invented = shown.filter(|(_, _, row)| !known.contains(&encode(row))).count() as u64;
         found
     }
 
@@ -104,7 +112,9 @@ impl Delivery {
     pub fn keeps(&self, job: Guarantee) -> bool {
         match self.promise(job) {
             Guarantee::AtMostOnce => self.again == 0 || self.updating,
-            Guarantee::AtLeastOnce if self.by_key => self.lost + self.duplicated + self.wrong == 0,
+            Guarantee::AtLeastOnce if self.by_key => {
+                self.lost + self.duplicated + self.wrong + self.invented == 0
+            }
             Guarantee::AtLeastOnce => self.lost == 0 && self.wrong == 0,
             Guarantee::ExactlyOnce => {
                 self.lost + self.duplicated + self.reordered + self.wrong == 0
@@ -121,6 +131,7 @@ impl Delivery {
         self.again += other.again;
         self.reordered += other.reordered;
         self.wrong += other.wrong;
+        self.invented += other.invented;
         self.overwritten += other.overwritten;
     }
 

@@ -90,7 +90,9 @@ impl Reading<'_> {
                     self.wrong(event, "a snapshot has its name and is not whole");
                 }
             }
-            What::Fault { fault } => self.harmed |= fault.contains(" snapshot-"),
+            What::Fault { fault } if event.task == COORDINATOR => {
+                self.harmed |= fault.contains(" snapshot-");
+            }
             What::Restore { checkpoint } => self.restored(event, *checkpoint),
             What::Finish | What::Fail { .. } => {
                 self.ended = true;

@@ -9,6 +9,7 @@ use crate::batch::Seq;
 use crate::error::Result;
 use crate::plan::SinkKind;
 use crate::seeded::seeded;
+use crate::sink::Sink;
 use crate::snapshot::bytes::Pieces;
 use crate::snapshot::{IN_FLIGHT, INLET, PLAN, Snapshot};
 use crate::source::inlet::Position;
@@ -270,17 +271,20 @@ impl Sim {
         self.forgotten = self.forgotten.max(oldest.unwrap_or(0));
     }
 
+    /// The table of a task that is a sink, if it waits for no checkpoint, and the sink.
+    pub(super) fn at_once(&mut self, task: u16) -> Option<(usize, &mut Sink)> {
+        if self.tables.iter().all(|table| table.kind == SinkKind::Transactional) {
+            return None;
+        }
+        let table = self.job.graph.sink_tasks().iter().position(|sink| *sink == task)?;
+        let waits = self.tables[table].kind == SinkKind::Transactional;
+        let sink = self.tasks[usize::from(task)].sink()?;
+        (!waits).then_some((table, sink))
+    }
+
     /// A sink whose table waits for no checkpoint makes the rows visible that have reached it.
     pub(super) fn show(&mut self, task: u16, trace: &mut Vec<Event>) {
-        if self.tables.iter().all(|table| table.kind == SinkKind::Transactional) {
-            return;
-        }
-        let Some(sink) = self.tasks[usize::from(task)].sink() else { return };
-        let sinks = self.job.graph.sink_tasks();
-        let table = sinks.iter().position(|sink| *sink == task).expect("a sink has a table");
-        if self.tables[table].kind == SinkKind::Transactional {
-            return;
-        }
+        let Some((table, sink)) = self.at_once(task) else { return };
         let batches = sink.drain();
         if batches.iter().any(|batch| batch.rows > 0) {
             self.write(table, None, batches, trace);

@@ -444,6 +444,9 @@ impl Sim {
         let told = !self.quiet || self.listens();
         let mut fx = Effects { trace: told.then(Vec::new), ..Effects::default() };
         self.before_work(task);
+        if let Some((_, sink)) = self.at_once(task) {
+            sink.show_at_once();
+        }
         let result = work(&mut self.tasks[usize::from(task)], &mut fx);
         let ill = self.after_work(task, result.is_err());
         self.fuel += fx.fuel;

@@ -157,7 +157,7 @@ pub const WRITE_OPTIONS: &[ConnectorOption] = &[option(
     "What holds of each row when the job has crashed, where that is less than the job's highwater.guarantee: \
      exactly-once is a transactional table, whose rows are visible once a checkpoint holds what they came from; \
      at-least-once shows rows at once, and again after a replay, or over themselves where the table has a PRIMARY KEY \
-     (an idempotent table; files have no rows by key). In a simulation; the fast runner hands out each row once, and \
+     (an idempotent table, which turns away what a writer of an earlier life still has on its way; files have no rows by key). In a simulation; the fast runner hands out each row once, and \
      with checkpoints publishes files when the job has ended, which is more than either asks for.",
 )];
 

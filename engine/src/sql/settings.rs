@@ -42,7 +42,8 @@ pub const SETTINGS: &[Setting] = &[
         "highwater.guarantee",
         OptionValue::OneOf(Guarantee::NAMES),
         "What holds of each record when a job has crashed: exactly-once (the default; rows are visible once a \
-         checkpoint holds what they came from), at-least-once (rows are visible at once, and again after a replay) \
+         checkpoint holds what they came from), at-least-once (rows are visible at once, and again after a replay; \
+         over themselves in a table with a PRIMARY KEY) \
          or at-most-once (nothing is kept, nothing replayed). A table may ask for less: 'sink.delivery-guarantee'.",
     ),
     setting(

@@ -56,10 +56,10 @@ pub struct Drawn {
     pub sink: Sink,
 }
 
-/// What the rows of a drawn job are written to.
+/// What the rows of a drawn job are written to, besides the result of the script's query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sink {
-    /// The result of the script's query: as the job promises.
+    /// Nothing: there is that result alone, and it is as the job promises.
     Result,
     /// A table that shows rows at once, whatever the job promises.
     Plain,
@@ -87,7 +87,7 @@ impl Drawn {
         if dice.once_in(2) {
             settings.push((UNALIGNED, "true".to_owned()));
         }
-        let sink = match dice.below(6) {
+        let sink = match dice.below(8) {
             0 => Sink::Plain,
             1 => Sink::Idempotent,
             _ => Sink::Result,
@@ -123,7 +123,7 @@ impl Drawn {
         text
     }
 
-    /// The pipeline's script, its rows written where they are to be. What columns these have is the engine's to say.
+    /// The pipeline's script, its rows written where they are to be, too. What columns these have is the engine's to say.
     fn script(&self) -> String {
         let script = self.case.script();
         let Some((views, query)) = script.rsplit_once("SELECT ") else { return script };
@@ -146,7 +146,7 @@ impl Drawn {
         };
         format!(
             "{views}CREATE TABLE drawn ({}{key}) WITH ('connector' = 'print', \
-             'sink.delivery-guarantee' = 'at-least-once');\nINSERT INTO drawn SELECT {query}",
+             'sink.delivery-guarantee' = 'at-least-once');\nINSERT INTO drawn SELECT {query}\nSELECT {query}",
             columns.join(", ")
         )
     }

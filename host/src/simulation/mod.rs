@@ -193,11 +193,15 @@ impl Subject {
     fn compare(&self, calm: &Trial, input: &Input) -> Result<(), String> {
         let Case { node, .. } = &self.drawn.case;
         let (expected, _) = batch::result(node, input);
-        let found = left(&calm.tables[0])?;
-        match found == expected {
-            true => Ok(()),
-            false => Err("the rows are not those of plain loops".to_owned()),
+        for table in &calm.tables {
+            if left(table)? != expected {
+                return Err(format!(
+                    "the rows of `{}` are not those of plain loops",
+                    table.spec.table
+                ));
+            }
         }
+        Ok(())
     }
 
     /// Whether a job may stop with this error.
@@ -265,10 +269,13 @@ impl Subject {
         }
         match &one.stopped {
             Some((code, _)) if self.may_stop(code, faults) => {
-                let strict = |d: &&Delivery| d.promise(guarantee) == Guarantee::ExactlyOnce;
-                let strict = delivered.iter().filter(strict);
-                let twice = strict.map(|d| d.duplicated + d.wrong).sum::<u64>();
-                (twice > 0).then(|| "a job that stopped has said too much".to_owned())
+                let too_much = |d: &Delivery| match d.promise(guarantee) {
+                    Guarantee::ExactlyOnce => d.duplicated + d.wrong,
+                    Guarantee::AtLeastOnce => d.invented,
+                    Guarantee::AtMostOnce => 0,
+                };
+                let said = delivered.iter().map(too_much).sum::<u64>();
+                (said > 0).then(|| "a job that stopped has said too much".to_owned())
             }
             Some((code, message)) => Some(format!("the job stops: {code}: {message}")),
             // By rows it cannot be told: what knows nothing any more says the same again, of other records.
@@ -314,6 +321,7 @@ fn count(counts: &mut [Counts; 3], trial: &Trial, delivered: &[Delivery]) {
         match promise {
             Guarantee::AtLeastOnce if d.by_key => {
                 counts.expected_duplicates += d.overwritten;
+                counts.wrong += d.invented;
                 if !stopped {
                     counts.lost += d.lost;
                     counts.duplicated += d.duplicated;
