@@ -44,7 +44,7 @@ impl Hunt<'_> {
                 Err(what) => return self.violation.faults.is_empty().then_some(what),
             };
             if self.violation.faults.is_empty() {
-                return subject.compare_with_loops().err();
+                return subject.compare_with_loops().and_then(|()| subject.moves()).err();
             }
             // A fault for which a smaller job has no place shows nothing.
             let header = subject.session.header();
