@@ -86,7 +86,7 @@ impl Reading<'_> {
             What::Crash { .. } => (self.down, self.told) = (true, false),
             What::Store { checkpoint, reason } if self.down && *checkpoint > 0 => {
                 self.told = true;
-                if !self.harmed && reason != "EIO: read" {
+                if !self.harmed && !reason.ends_with("EIO: read") {
                     self.wrong(event, "a snapshot has its name and is not whole");
                 }
             }

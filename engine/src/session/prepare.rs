@@ -26,6 +26,9 @@ use crate::value::Value;
 /// Several things that are wrong.
 pub(super) type Many<T> = std::result::Result<T, Vec<Diagnostic>>;
 
+/// On how many disks each snapshot is kept.
+const REPLICAS: &str = "highwater.store.replicas";
+
 /// How many checkpoints are kept unless the script says otherwise: a damaged one has others behind it.
 const RETAINED: usize = 3;
 
@@ -294,6 +297,7 @@ impl Prepared {
             restart_delay: duration("restart-strategy.fixed-delay.delay").unwrap_or(1_000_000),
             restarts: number("restart-strategy.fixed-delay.attempts"),
             retained: retained.and_then(|n| usize::try_from(n).ok()).unwrap_or(RETAINED),
+            replicas: number(REPLICAS).and_then(|n| usize::try_from(n).ok()).unwrap_or(1),
             retention: duration("highwater.source.retention"),
             batch_rows: self.batch_rows.unwrap_or(1),
             graph: self.graph,

@@ -3,8 +3,12 @@
 use super::Session;
 use crate::batch::{RowKind, Seq};
 use crate::error::{Diagnostic, Result};
+use crate::plan::SinkKind;
 use crate::sim::{Sim, State};
+use crate::snapshot::{INLET, Opened};
+use crate::source::inlet::Position;
 use crate::trace::What;
+use crate::unarchive;
 use crate::value::Value;
 
 /// What it is, its place in the stream, its values.
@@ -46,12 +50,17 @@ impl Session {
             Err(error) if error.code == "snapshot.in-flight" => return Ok(None),
             restored => restored.map_err(|error| place(&error.to_string()))?,
         }
+        let cut = place_of(bytes).map_err(|error| place(&error.to_string()))?;
         moved.finish();
         if *moved.sim.state() != State::Finished {
             return Err(place(&format!("{:?}", moved.sim.state())));
         }
         for (sink, (whole, rest)) in self.tables().iter().zip(moved.tables()).enumerate() {
-            let before = self.committed_before(sink, *checkpoint);
+            let before = match whole.kind {
+                SinkKind::Transactional => self.committed_before(sink, *checkpoint),
+                // What is shown at once is in no checkpoint.
+                _ => whole.rows.iter().filter(|(_, seq, _)| *seq <= cut).count(),
+            };
             let said = whole.rows.get(before..).ok_or_else(|| place("there are too few rows"))?;
             if !same(said, &rest.rows) {
                 let (rest, said) = (rest.rows.len(), said.len());
@@ -74,6 +83,11 @@ impl Session {
         });
         rows.sum()
     }
+}
+
+/// The place in the stream up to which a snapshot holds everything.
+fn place_of(bytes: &[u8]) -> Result<Seq> {
+    Ok(unarchive!(Position, Opened::read(bytes)?.section(INLET)?)?.seq)
 }
 
 fn same(one: &[Row], other: &[Row]) -> bool {
@@ -100,14 +114,11 @@ impl Sim {
         }
         Err(match copy.state() {
             State::Failed(error) => error.clone().into(),
-            _ => {
-                let message = format!(
-                    "the job has come to its end behind record {}: there is nothing left to go on with",
-                    copy.inlet().position().seq
-                );
-                Diagnostic::new("savepoint.ended", message)
-                    .hint("take the savepoint after that record or an earlier one")
-            }
+            _ => Diagnostic::new(
+                "savepoint.ended",
+                "the job has come to its end: there is nothing left to go on with",
+            )
+            .hint("take the savepoint after a record that its input has; the last is the default"),
         })
     }
 }

@@ -203,7 +203,7 @@ impl Sim {
             let bytes = self.put_in_flight(checkpoint, in_flight, trace);
             sections.push((IN_FLIGHT.to_owned(), bytes.into()));
         }
-        self.disk.begin(checkpoint, Snapshot { checkpoint, sections }.encode().into());
+        self.disks.begin(checkpoint, &Snapshot { checkpoint, sections }.encode().into());
         let delay = 1_000 + self.chance(4_000);
         if seeded("commit-before-stored") {
             self.coordinator.cuts.insert(checkpoint, self.inlet.position().seq);
@@ -215,7 +215,7 @@ impl Sim {
     /// The store has the snapshot: the commit point. Or it has not, then there was no such checkpoint.
     pub(super) fn stored(&mut self, checkpoint: u64, trace: &mut Vec<Event>) {
         let awaited = self.coordinator.under_way.as_ref().map(|u| u.checkpoint) == Some(checkpoint);
-        let ours = self.disk.writing().is_none_or(|writing| writing == checkpoint);
+        let ours = self.disks.writing().is_none_or(|writing| writing == checkpoint);
         let written = if ours { self.finish_writing(trace) } else { Err("another is written") };
         // Nobody is told of what a coordinator began that is no more.
         let Some(under_way) = self.coordinator.under_way.take_if(|_| awaited) else { return };
@@ -233,7 +233,7 @@ impl Sim {
                 }
                 self.coordinator.closing = None;
                 if self.inputs_done && !seeded("last-checkpoint-not-tried-again") {
-                    let again = self.now.after(AGAIN).0.max(self.disk.back_at());
+                    let again = self.now.after(AGAIN).0.max(self.disks.back_at());
                     self.plan(again, Upcoming::CheckpointTimer);
                 }
                 return;
@@ -243,7 +243,7 @@ impl Sim {
         let len = bytes.len() as u64;
         self.note(trace, COORDINATOR, What::CheckpointComplete { checkpoint, bytes: len, hash });
         self.coordinator.cuts.insert(checkpoint, under_way.position.seq);
-        if let Some(oldest) = self.disk.keep(self.job.retained) {
+        if let Some(oldest) = self.disks.keep(self.job.retained) {
             self.coordinator.cuts.retain(|kept, _| *kept >= oldest);
         }
         self.store.push((checkpoint, bytes));

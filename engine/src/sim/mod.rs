@@ -8,6 +8,7 @@ pub mod link;
 pub mod outside;
 mod place;
 mod recovery;
+mod replicas;
 mod still;
 mod unaligned;
 pub mod ward;
@@ -29,11 +30,11 @@ use crate::trace::{COORDINATOR, Event, What};
 use crate::udf::{Guests, Sandbox};
 
 use checkpoint::Coordinator;
-use disk::Disk;
 use fault::Fault;
 use link::Link;
 use outside::{Write, Writer};
 use place::Waiting;
+use replicas::Replicas;
 use ward::{Illness, Ward};
 
 pub use outside::Table;
@@ -61,6 +62,8 @@ pub struct Job {
     pub restarts: Option<u64>,
     /// How many checkpoints the store keeps.
     pub retained: usize,
+    /// On how many disks, each with all of them.
+    pub replicas: usize,
     /// Microseconds for which sources keep what has arrived; `None`: for ever.
     pub retention: Option<u64>,
     /// The most records that arrive together.
@@ -136,7 +139,7 @@ pub struct Sim {
     /// Completed checkpoints, oldest first.
     store: Vec<(u64, Rc<[u8]>)>,
     /// Where a recovery finds them.
-    disk: Disk,
+    disks: Replicas,
     tables: Vec<Table>,
     writers: Vec<Writer>,
     /// How often the job has been started again.
@@ -182,7 +185,7 @@ impl Sim {
             links: vec![Link::default(); job.graph.channels.len()],
             coordinator: Coordinator::default(),
             store: Vec::new(),
-            disk: Disk::default(),
+            disks: Replicas::new(job.replicas),
             tables: job.graph.sinks().iter().map(|_| Table::default()).collect(),
             writers: job.graph.sinks().iter().map(|_| Writer::default()).collect(),
             life: 0,

@@ -59,7 +59,7 @@ impl Sim {
         self.ill.clear();
         self.links.iter_mut().for_each(Link::calm);
         self.writers.iter_mut().for_each(Writer::calm);
-        self.disk.calm();
+        self.disks.calm();
     }
 
     /// Whether a fault waits for what tasks do, so that they have to tell.

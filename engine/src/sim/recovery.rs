@@ -16,15 +16,15 @@ use crate::unarchive;
 impl Sim {
     /// A task dies, and with it the job: everything in memory is gone until the restart.
     pub fn crash(&mut self, task: u16, trace: &mut Vec<Event>) {
-        self.disk.abort();
+        self.disks.abort();
         self.go_down(task, trace);
     }
 
     /// The coordinator dies. What it has begun to write is written, since the store lives on.
     pub(super) fn crash_coordinator(&mut self, trace: &mut Vec<Event>) {
-        let writing = self.disk.writing();
+        let writing = self.disks.writing();
         self.go_down(COORDINATOR, trace);
-        self.coordinator.forget(self.disk.last_name().max(writing.unwrap_or(0)));
+        self.coordinator.forget(self.disks.last_name().max(writing.unwrap_or(0)));
         if let Some(checkpoint) = writing {
             let delay = 1_000 + self.chance(4_000);
             self.plan(self.now.after(delay).0, Upcoming::Stored(checkpoint));
@@ -33,27 +33,37 @@ impl Sim {
 
     /// The store loses its power and is away for some microseconds.
     pub(super) fn crash_store(&mut self, away: u64, trace: &mut Vec<Event>) {
-        self.disk.lose_power(self.now.after(away).0);
+        self.disks.lose_power(self.now.after(away).0);
         self.note_store(0, "power is lost", trace);
     }
 
     /// The store will lose its power while it writes the next snapshot, and be away for some microseconds.
     pub(super) fn lose_power_writing(&mut self, away: u64) {
         let drawn = self.chance(u64::MAX);
-        self.disk.mishap(Mishap::PowerLoss { away, drawn });
+        self.disks.mishap(Mishap::PowerLoss { away, drawn });
     }
 
     /// The store is done with what it writes, or its power is gone before: the bytes, or what went wrong.
     pub(super) fn finish_writing(&mut self, trace: &mut Vec<Event>) -> Written {
-        if let Some((away, drawn)) = self.disk.power_goes(self.now.0) {
-            let back_at = self.now.after(away).0;
-            let told = self.disk.lose_power_writing(back_at, drawn, self.job.retained);
-            self.note_store(0, "power is lost", trace);
-            for line in told {
-                self.note_store(0, &line, trace);
+        let (now, kept) = (self.now.0, self.job.retained);
+        let checkpoint = self.disks.writing().unwrap_or(0);
+        let (mut written, mut told) = (Vec::new(), Vec::new());
+        for (number, disk) in self.disks.disks().iter_mut().enumerate() {
+            if let Some((away, drawn)) = disk.power_goes(now) {
+                told.push((number, 0, "power is lost".to_owned()));
+                let lines = disk.lose_power_writing(now.saturating_add(away), drawn, kept);
+                told.extend(lines.into_iter().map(|line| (number, 0, line)));
             }
+            written.push(disk.finish(now));
         }
-        self.disk.finish(self.now.0)
+        if let [_, _, ..] = written.as_slice() {
+            let failed = (0..).zip(&written).filter_map(|(n, one)| Some((n, one.as_ref().err()?)));
+            told.extend(failed.map(|(number, why)| (number, checkpoint, (*why).to_owned())));
+        }
+        for (disk, checkpoint, line) in told {
+            self.note_store(checkpoint, &self.disks.named(disk, &line), trace);
+        }
+        self.disks.agreed(written)
     }
 
     fn go_down(&mut self, task: u16, trace: &mut Vec<Event>) {
@@ -93,20 +103,20 @@ impl Sim {
             self.note(trace, COORDINATOR, What::Restore { checkpoint: 0 });
             return self.go_on(trace);
         }
-        if self.disk.back_at() > self.now.0 && seeded("a-store-that-is-away-is-empty") {
+        if self.disks.back_at() > self.now.0 && seeded("a-store-that-is-away-is-empty") {
             self.live_again();
             self.anew()?;
             self.tables.iter_mut().for_each(Table::forget);
             self.note(trace, COORDINATOR, What::Restore { checkpoint: 0 });
             return self.resume(None, trace);
         }
-        if self.disk.back_at() > self.now.0 {
+        if self.disks.back_at() > self.now.0 {
             self.note_store(0, "away", trace);
-            self.plan(self.disk.back_at(), Upcoming::Restart);
+            self.plan(self.disks.back_at(), Upcoming::Restart);
             return Ok(());
         }
         self.live_again();
-        let (newest, damaged) = self.disk.newest();
+        let (newest, damaged) = self.disks.newest(self.now.0);
         for (checkpoint, reason) in damaged {
             self.note_store(checkpoint, &reason, trace);
         }
@@ -128,7 +138,7 @@ impl Sim {
         self.note(trace, COORDINATOR, What::Restore { checkpoint });
         self.upcoming.retain(|_, u| matches!(u, Upcoming::Fault(_)));
         self.store.push((checkpoint, bytes.into()));
-        self.disk.put(checkpoint, bytes.into());
+        self.disks.put(checkpoint, &bytes.into());
         self.resume(Some(bytes), trace)
     }
 

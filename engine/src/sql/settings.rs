@@ -67,6 +67,12 @@ pub const SETTINGS: &[Setting] = &[
         "How many checkpoints are kept, so that there is an older one when one is damaged; 3 by default.",
     ),
     setting(
+        "highwater.store.replicas",
+        OptionValue::OneOf(&["1", "2", "3", "4", "5"]),
+        "On how many disks each snapshot is kept, 1 by default. They fail one by one; a checkpoint is complete once most of \
+         them have it, and a recovery waits until most of them can be asked.",
+    ),
+    setting(
         "highwater.source.retention",
         OptionValue::Duration,
         "For how long sources can read a record again; a recovery that would go back further fails. For ever by \

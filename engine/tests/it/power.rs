@@ -39,7 +39,7 @@ fn wrong() -> BTreeSet<String> {
         let session = run(exactly, seed);
         broken(session.events(), session.header(), exactly)
     };
-    (0..100).flat_map(of_seed).collect()
+    (0..300).flat_map(of_seed).collect()
 }
 
 #[test]

@@ -92,6 +92,9 @@ impl Drawn {
             1 => Sink::Idempotent,
             _ => Sink::Result,
         };
+        if dice.once_in(4) {
+            settings.push(("highwater.store.replicas", dice.of(&["2", "3"]).to_owned()));
+        }
         Drawn { seed, case, settings, parallelism, batch_rows, sink }
     }
 

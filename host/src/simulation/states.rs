@@ -112,6 +112,8 @@ pub const STATES: &[(&str, &str)] = &[
     ("write-slow", "a sink's write that takes its time"),
     ("crash-while-a-write-waits", "a crash when a sink's write has not been answered"),
     ("writer-taken-for-dead", "a sink's write that hangs"),
+    ("written-by-most-disks", "a checkpoint complete although a disk has not written it"),
+    ("read-from-another-disk", "a restart from a checkpoint that one disk does not have"),
     ("writer-turned-away", "a write of an earlier life that its table does not take"),
     ("writer-of-an-earlier-life-let-in", "such a write where tables take everything"),
     (
@@ -152,6 +154,7 @@ struct Reading {
     in_flight: BTreeSet<u64>,
     failed: BTreeSet<u64>,
     folder_failed: BTreeSet<u64>,
+    beside: BTreeSet<u64>,
     /// Power was lost while they were written.
     cut_off: BTreeSet<u64>,
     restored: Vec<u64>,
@@ -272,6 +275,9 @@ impl Reading {
         match event.what {
             What::Restore { checkpoint } => {
                 let newest = self.complete.last().copied().unwrap_or(0);
+                if self.beside.contains(&checkpoint) {
+                    names.insert("read-from-another-disk");
+                }
                 if checkpoint == 0 && newest == 0 {
                     names.insert("restored-from-nothing");
                 } else if checkpoint == 0 {
@@ -334,6 +340,9 @@ impl Reading {
                 if self.failed.iter().any(|failed| failed < checkpoint) {
                     names.insert("a-checkpoint-behind-a-failed-one");
                 }
+                if self.beside.contains(checkpoint) {
+                    names.insert("written-by-most-disks");
+                }
                 self.complete.insert(*checkpoint);
                 self.under_way = None;
             }
@@ -385,7 +394,9 @@ impl Reading {
             }
             _ => {}
         }
-        if self.under_way == Some(checkpoint) && checkpoint > 0 {
+        if reason.starts_with("disk ") {
+            self.beside.insert(checkpoint);
+        } else if self.under_way == Some(checkpoint) && checkpoint > 0 {
             self.under_way = None;
             self.failed.insert(checkpoint);
             if self.arrivals_ended {

@@ -477,7 +477,7 @@ fn a_savepoint_goes_on_with_another_parallelism() {
         (&["run", "other.sql", "--savepoint", "s"], "snapshot.mismatch"),
         (&["run", "job.sql", "--savepoint", "none"], "savepoint.read"),
         (&["run", "job.sql", "--savepoint", "in.jsonl"], "snapshot.corrupt"),
-        (&["savepoint", "job.sql", "--after", "99", "--output", "t"], "behind record 5"),
+        (&["savepoint", "job.sql", "--after", "99", "--output", "t"], "come to its end"),
     ];
     for (args, said) in wrong {
         let refused = at(args);

@@ -16,5 +16,5 @@ pub const KIND: Kind = Kind {
 };
 
 fn strike(sim: &mut Sim, _: Aim, _: &mut Vec<Event>) {
-    sim.disk.mishap(Mishap::Full);
+    sim.disks.mishap(Mishap::Full);
 }

@@ -14,5 +14,5 @@ pub const KIND: Kind = Kind {
 };
 
 fn strike(sim: &mut Sim, _: Aim, _: &mut Vec<Event>) {
-    sim.disk.fail_a_read();
+    sim.disks.fail_a_read();
 }

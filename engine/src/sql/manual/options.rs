@@ -105,6 +105,7 @@ pub(super) const SETTERS: &[Setter] = &[
     ("restart-strategy.fixed-delay.delay", "5 s", &[], COUNTS),
     ("restart-strategy.fixed-delay.attempts", "3", &[], COUNTS),
     ("state.checkpoints.num-retained", "2", &[], COUNTS),
+    ("highwater.store.replicas", "3", &[], COUNTS),
     ("highwater.source.retention", "1 h", &[], COUNTS),
     ("parallelism.default", "2", &[], COUNTS),
     ("pipeline.max-parallelism", "128", &[], COUNTS),

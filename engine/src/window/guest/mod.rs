@@ -1,11 +1,11 @@
 //! A guest's window: the guest assigns, merges, accumulates and answers; the engine keeps the state.
 
 mod open;
+mod state;
 
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
-use rkyv::{Archive, Deserialize, Serialize};
 
 use super::{WindowBound, bound_columns, closed, late, seqs};
 use crate::batch::{Batch, Seq, Stair};
@@ -15,11 +15,9 @@ use crate::key::{self, KeyColumns, KeyGroups, KeyOrder};
 use crate::operator::{Operator, Output, row_error, wrong_state};
 use crate::schema::SchemaRef;
 use crate::snapshot::bytes::Pieces;
-use crate::snapshot::{Cell, cells, values};
 use crate::time::EventTime;
 use crate::trace::What;
 use crate::udf::{Assigned, Failure, Guest};
-use crate::{archive, unarchive};
 
 use open::{OpenWindows, Window};
 
@@ -47,23 +45,6 @@ pub struct GuestWindow {
     slots: Vec<u32>,
     watermark: EventTime,
     next_window: u64,
-}
-
-#[derive(Archive, Serialize, Deserialize)]
-struct State {
-    identity: [u8; 32],
-    watermark: i64,
-    next_window: u64,
-    windows: Vec<WindowState>,
-}
-
-#[derive(Archive, Serialize, Deserialize)]
-struct WindowState {
-    key: Vec<Cell>,
-    start: i64,
-    end: i64,
-    number: u64,
-    accumulator: Vec<u8>,
 }
 
 /// A batch as the guest reads it, and what it has said about it.
@@ -456,20 +437,7 @@ impl Operator for GuestWindow {
     }
 
     fn save(&mut self) -> Pieces {
-        let windows = self.open.all().into_iter().map(|(key, w)| WindowState {
-            key: cells(&key),
-            start: w.start,
-            end: w.end,
-            number: w.number,
-            accumulator: self.open.accumulator(w.slot).to_vec(),
-        });
-        archive!(&State {
-            identity: self.guest.module().identity(),
-            watermark: self.watermark.0,
-            next_window: self.next_window,
-            windows: windows.collect(),
-        })
-        .into()
+        self.encode().into()
     }
 
     fn empty(&mut self) {
@@ -480,27 +448,10 @@ impl Operator for GuestWindow {
     }
 
     fn absorb(&mut self, bytes: &[u8], own: KeyGroups) -> Result<()> {
-        let state = unarchive!(State, bytes)?;
-        let stride = self.guest.stride() as usize;
-        let foreign = state
-            .windows
-            .iter()
-            .any(|w| w.accumulator.len() != stride || !self.keys.fit(&values(&w.key)));
-        if foreign || state.identity != self.guest.module().identity() {
-            return Err(wrong_state(&self.name));
+        match self.decode(bytes, own)? {
+            true => Ok(()),
+            false => Err(wrong_state(&self.name)),
         }
-        self.watermark = EventTime(state.watermark);
-        // Numbers of several subtasks are made different.
-        let before = self.next_window;
-        self.next_window = before.saturating_add(state.next_window);
-        for WindowState { key, start, end, number, accumulator } in state.windows {
-            let (key, number) = (values(&key), before.saturating_add(number));
-            if own.has_key(&key) {
-                let window = Window { start, end, slot: 0, number };
-                self.open.load(&key, window, &accumulator);
-            }
-        }
-        Ok(())
     }
 
     fn fork(&self) -> Box<dyn Operator> {
