@@ -175,7 +175,7 @@ pub trait Operator: Send {
     /// Takes its state back, in place of what it has.
     ///
     /// # Errors
-    /// When the bytes are not this operator's.
+    /// When the bytes are not this operator's; what it has then means nothing.
     fn restore(&mut self, bytes: &[u8]) -> Result<()> {
         self.empty();
         self.absorb(bytes, KeyGroups::ALL)

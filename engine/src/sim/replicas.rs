@@ -152,7 +152,7 @@ mod tests {
         assert!(written(&mut three, 1, 0).is_ok(), "two have");
         three.mishap(Mishap::WriteError);
         three.mishap(Mishap::FsyncError);
-        assert_eq!(written(&mut three, 2, 0).expect_err("one has"), "EIO: fsync");
+        assert_eq!(written(&mut three, 2, 0).expect_err("one has"), "EIO: write");
         // What one has written and nobody was told of is found all the same: it is whole.
         assert_eq!(three.newest(0).0.map(|(name, _)| name), Some(2));
         let mut one = Replicas::new(1);
