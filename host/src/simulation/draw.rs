@@ -36,6 +36,9 @@ const EVENTS: [(&str, u64); 18] = [
 /// The setting by which sources forget.
 pub(super) const RETENTION: &str = "highwater.source.retention";
 
+/// The setting of what a job promises.
+const GUARANTEE: &str = "highwater.guarantee";
+
 /// The setting by which barriers overtake.
 const UNALIGNED: &str = "execution.checkpointing.unaligned.enabled";
 
@@ -147,9 +150,14 @@ impl Drawn {
             Sink::Idempotent => ", PRIMARY KEY (o0) NOT ENFORCED",
             _ => "",
         };
+        // A table cannot promise more than its job, and without a word promises as much.
+        let least = (GUARANTEE, Guarantee::AtMostOnce.name().to_owned());
+        let promise = match self.settings.contains(&least) {
+            true => "",
+            false => ", 'sink.delivery-guarantee' = 'at-least-once'",
+        };
         format!(
-            "{views}CREATE TABLE drawn ({}{key}) WITH ('connector' = 'print', \
-             'sink.delivery-guarantee' = 'at-least-once');\nINSERT INTO drawn SELECT {query}\nSELECT {query}",
+            "{views}CREATE TABLE drawn ({}{key}) WITH ('connector' = 'print'{promise});\nINSERT INTO drawn SELECT {query}\nSELECT {query}",
             columns.join(", ")
         )
     }
@@ -157,7 +165,7 @@ impl Drawn {
     /// The whole as a file that opens anywhere: its knobs and its guarantee in it, too.
     pub fn file(&self, guarantee: Guarantee, faults: &[String]) -> String {
         let mut drawn = self.clone();
-        drawn.settings.push(("highwater.guarantee", guarantee.name().to_owned()));
+        drawn.settings.push((GUARANTEE, guarantee.name().to_owned()));
         let knobs = format!(
             "\n```toml settings\nseed = {}\nparallelism = {}\nbatch_rows = {}\n```\n",
             self.seed, self.parallelism, self.batch_rows
