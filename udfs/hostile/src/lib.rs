@@ -9,15 +9,8 @@ pub struct Hostile {
     text: &'static str,
 }
 
-const BASE: &str = include_str!("../guests/base.wat");
-
-/// The exports a guest needs, with the honest function that does it.
-const EXPORTS: [(&str, &str); 4] = [
-    ("hw_arena", "$arena"),
-    ("win_assign", "$assign"),
-    ("win_accumulate", "$accumulate"),
-    ("win_result", "$result"),
-];
+/// The windows of [`honest`], milliseconds: an hour.
+const HOUR: i64 = 3_600_000;
 
 macro_rules! guests {
     ($($name:literal => $code:expr),* $(,)?) => {
@@ -69,16 +62,10 @@ impl Hostile {
     }
 }
 
-/// The honest guest with other functions: WebAssembly text that defines the exports that differ, and may
-/// call `$assign`, `$accumulate`, `$result` and the rest of `guests/base.wat`.
+/// The honest guest with other functions: [`highwater_counting::assemble`].
 ///
 /// # Errors
 /// What the assembler says of the text.
 pub fn assemble(name: &str, text: &str) -> Result<Vec<u8>, wat::Error> {
-    let own = |export: &str| text.contains(&format!("(export \"{export}\")"));
-    let exports = EXPORTS.iter().filter(|(export, _)| !own(export));
-    let exports: String =
-        exports.map(|(export, of)| format!("(export \"{export}\" (func {of}))\n")).collect();
-    let base = BASE.replace("NAME", &name.replace('-', "_"));
-    wat::parse_str(format!("(module\n{base}\n{text}\n{exports})"))
+    highwater_counting::assemble(name, HOUR, text)
 }

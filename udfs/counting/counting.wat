@@ -1,10 +1,10 @@
-;; An honest guest without an allocator: windows of one hour that count their records.
-;; A hostile guest is this module with some exports of its own.
-(@custom "highwater.manifest" "{\"abi\":1,\"kind\":\"window\",\"name\":\"NAME\",\"version\":\"1.0.0\",\"description\":\"Counts the records of each hour.\",\"inputs\":[{\"name\":\"data\",\"columns\":[]}],\"output\":[{\"name\":\"n\",\"type\":\"BIGINT\"}],\"state\":[{\"name\":\"n\",\"type\":\"BIGINT\"}],\"parameters\":[]}")
+;; A guest without an allocator and without an SDK: windows of one length that count their records. NAME and LENGTH,
+;; milliseconds, are put in before it is assembled, and what is exported stands behind it.
+(@custom "highwater.manifest" "{\"abi\":1,\"kind\":\"window\",\"name\":\"NAME\",\"version\":\"1.0.0\",\"description\":\"Counts the records of windows of LENGTH ms.\",\"inputs\":[{\"name\":\"data\",\"columns\":[]}],\"output\":[{\"name\":\"n\",\"type\":\"BIGINT\"}],\"state\":[{\"name\":\"n\",\"type\":\"BIGINT\"}],\"parameters\":[]}")
 (import "hw" "abort" (func $abort (param i32 i32)))
 (memory (export "memory") 2 16)
 (global (export "hw_abi_1") i32 (i32.const 1))
-(global $hour i64 (i64.const 3600000))
+(global $length i64 (i64.const LENGTH))
 
 ;; Frames lie behind the first page.
 (func $arena (param $bytes i32) (result i32)
@@ -75,11 +75,11 @@
     (br_if $done (i32.ge_u (local.get $i) (local.get $n)))
     (local.set $start (i64.load (i32.add (local.get $times) (i32.mul (local.get $i) (i32.const 8)))))
     (local.set $start (i64.sub (local.get $start) (i64.rem_s
-      (i64.add (i64.rem_s (local.get $start) (global.get $hour)) (global.get $hour)) (global.get $hour))))
+      (i64.add (i64.rem_s (local.get $start) (global.get $length)) (global.get $length)) (global.get $length))))
     (i32.store (i32.add (i32.add (local.get $frame) (local.get $at)) (i32.mul (local.get $i) (i32.const 4))) (local.get $i))
     (i64.store (i32.add (i32.add (local.get $frame) (local.get $starts)) (i32.mul (local.get $i) (i32.const 8))) (local.get $start))
     (i64.store (i32.add (i32.add (local.get $frame) (local.get $ends)) (i32.mul (local.get $i) (i32.const 8)))
-      (i64.add (local.get $start) (global.get $hour)))
+      (i64.add (local.get $start) (global.get $length)))
     (local.set $i (i32.add (local.get $i) (i32.const 1)))
     (br $next)))
   (i32.const 0))
