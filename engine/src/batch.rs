@@ -109,8 +109,7 @@ impl Batch {
 impl Batch {
     /// No rows: only steps of the watermark and how far the stream has come.
     pub fn progress(schema: SchemaRef, stairs: Vec<Stair>, upto: Seq) -> Batch {
-        let columns =
-            schema.fields.iter().map(|f| crate::column::from_values(&[], f.data_type)).collect();
+        let columns = schema.empty_columns(|f| crate::column::from_values(&[], f.data_type));
         Batch { schema, columns, rows: 0, kinds: None, seqs: Numbers::run(0, 0), stairs, upto }
     }
 

@@ -1,8 +1,9 @@
 //! Types, fields and schemas: what a column holds, named as in Flink SQL.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use arrow_array::ArrayRef;
 use arrow_schema::{DataType as ArrowType, TimeUnit};
 
 /// The type of a column or expression.
@@ -117,6 +118,26 @@ impl Field {
 pub struct Schema {
     /// The columns.
     pub fields: Vec<Field>,
+    empty: Empty,
+}
+
+/// The columns of no rows, made once: batches that only move the watermark share them.
+#[derive(Clone, Default)]
+struct Empty(OnceLock<Box<[ArrayRef]>>);
+
+/// They are what the fields say, made already or not.
+impl PartialEq for Empty {
+    fn eq(&self, _: &Empty) -> bool {
+        true
+    }
+}
+
+impl Eq for Empty {}
+
+impl fmt::Debug for Empty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("_")
+    }
 }
 
 /// A schema as operators share it.
@@ -125,7 +146,12 @@ pub type SchemaRef = Arc<Schema>;
 impl Schema {
     /// A schema of these columns.
     pub fn new(fields: Vec<Field>) -> SchemaRef {
-        Arc::new(Schema { fields })
+        Arc::new(Schema { fields, empty: Empty::default() })
+    }
+
+    /// The columns of no rows, which `make` makes of each field once.
+    pub fn empty_columns(&self, make: impl Fn(&Field) -> ArrayRef) -> Vec<ArrayRef> {
+        self.empty.0.get_or_init(|| self.fields.iter().map(make).collect()).to_vec()
     }
 
     /// The position of the column of that exact name.

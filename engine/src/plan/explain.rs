@@ -175,10 +175,10 @@ fn describe_join(node: &Node, inputs: [&Schema; 2]) -> String {
     };
     let when = |condition: &Option<Expr>| {
         let fields = inputs.iter().flat_map(|s| s.fields.clone()).collect();
-        let pairs = Schema { fields };
+        let pairs = Schema::new(fields);
         // The result's names are told apart, where it has the columns of both.
         let whole = pairs.fields.len() == node.schema.fields.len();
-        let pairs = if whole { &*node.schema } else { &pairs };
+        let pairs = if whole { &node.schema } else { &pairs };
         let text = condition.as_ref().map(|c| format!(", condition=[{}]", c.to_sql(pairs)));
         text.unwrap_or_default()
     };

@@ -1,20 +1,18 @@
 //! What a user reads: errors of typing, and expressions printed back as SQL.
 
 use crate::expr::{Expr, common_type};
-use crate::schema::{DataType, Field, Schema};
+use crate::schema::{DataType, Field, Schema, SchemaRef};
 
 use super::sql::parse;
 
-fn schema() -> Schema {
-    Schema {
-        fields: vec![
-            Field::new("n", DataType::BigInt),
-            Field::new("s", DataType::String),
-            Field::new("t", DataType::Timestamp),
-            Field::new("odd name", DataType::Double),
-            Field::new("p", DataType::Boolean),
-        ],
-    }
+fn schema() -> SchemaRef {
+    Schema::new(vec![
+        Field::new("n", DataType::BigInt),
+        Field::new("s", DataType::String),
+        Field::new("t", DataType::Timestamp),
+        Field::new("odd name", DataType::Double),
+        Field::new("p", DataType::Boolean),
+    ])
 }
 
 #[test]
