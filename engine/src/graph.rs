@@ -9,6 +9,8 @@ use crate::error::{Diagnostic, Result};
 use crate::key::hash_bytes;
 use crate::plan::{Op, Plan, SinkSpec, SourceSpec};
 use crate::schema::SchemaRef;
+use crate::snapshot::bytes::Pieces;
+use crate::snapshot::{PLAN, SEED};
 use crate::task::Route;
 use crate::trace::{Header, TaskInfo};
 use crate::window::TURN;
@@ -26,6 +28,10 @@ pub struct Graph {
     tasks: Vec<(usize, u32)>,
     /// Whether it is cut for threads.
     threaded: bool,
+    /// Of the plan.
+    fingerprint: [u8; 8],
+    sources: Vec<u16>,
+    sinks: Vec<u16>,
 }
 
 impl Graph {
@@ -60,8 +66,12 @@ impl Graph {
         }
         share_sources(&mut plan);
         let stages = stages(&plan, parallelism, threaded);
+        let fingerprint = hash_bytes(plan.explain().as_bytes()).to_le_bytes();
         let mut graph = Graph {
             plan,
+            fingerprint,
+            sources: Vec::new(),
+            sinks: Vec::new(),
             stages,
             channels: Vec::new(),
             header: Header { seed, ..Header::default() },
@@ -69,6 +79,8 @@ impl Graph {
             threaded,
         };
         graph.number();
+        graph.sources = graph.tasks_where(|op| matches!(op, Op::Source(_)));
+        graph.sinks = graph.tasks_where(|op| matches!(op, Op::Sink(_)));
         Ok(graph)
     }
 
@@ -77,9 +89,14 @@ impl Graph {
         &self.plan
     }
 
-    /// A few bytes that differ when the plan does: operators, columns, windows, functions, guests.
-    pub fn fingerprint(&self) -> [u8; 8] {
-        hash_bytes(self.plan.explain().as_bytes()).to_le_bytes()
+    /// What a snapshot says of the job that has made it, as sections: a few bytes that differ when the plan does
+    /// (operators, columns, windows, functions, guests), and the seed where records are drawn from it.
+    pub fn identity(&self) -> Vec<(String, Pieces)> {
+        let mut identity = vec![(PLAN.to_owned(), self.fingerprint.to_vec().into())];
+        if self.sources().iter().any(|(source, _)| source.connector == "datagen") {
+            identity.push((SEED.to_owned(), self.header.seed.to_le_bytes().to_vec().into()));
+        }
+        identity
     }
 
     /// The sources, in the order of the inlet.
@@ -102,12 +119,17 @@ impl Graph {
 
     /// The task of each source, in the order of the inlet.
     pub fn source_tasks(&self) -> Vec<u16> {
-        self.tasks_where(|op| matches!(op, Op::Source(_)))
+        self.sources.clone()
     }
 
     /// The task of each sink, in the order of [`Graph::sinks`].
     pub fn sink_tasks(&self) -> Vec<u16> {
-        self.tasks_where(|op| matches!(op, Op::Sink(_)))
+        self.sinks.clone()
+    }
+
+    /// Which of [`Graph::sinks`] a task is; `None`: it is none.
+    pub fn sink_of(&self, task: u16) -> Option<usize> {
+        self.sinks.iter().position(|sink| *sink == task)
     }
 
     fn tasks_where(&self, wanted: impl Fn(&Op) -> bool) -> Vec<u16> {

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::graph::Graph;
 use crate::schema::SchemaRef;
 use crate::snapshot::bytes::{Pieces, Reader, put};
-use crate::snapshot::{INLET, Opened, PLAN, Snapshot};
+use crate::snapshot::{INLET, Opened, Snapshot};
 use crate::source::ingest::Ingest;
 use crate::source::inlet::{Inlet, Position};
 use crate::task::{Effects, Element, Task};
@@ -92,8 +92,8 @@ pub struct Runner {
     sinks: Vec<u16>,
     fx: Effects,
     queue: VecDeque<(u16, Element)>,
-    /// What tells this plan from others.
-    plan: [u8; 8],
+    /// What tells this job from others.
+    identity: Vec<(String, Pieces)>,
     /// Tasks' states at the barrier that is under way.
     parts: Vec<(u16, Pieces)>,
     records: u64,
@@ -112,7 +112,7 @@ impl Runner {
             sinks: graph.sink_tasks(),
             fx: Effects::default(),
             queue: VecDeque::new(),
-            plan: graph.fingerprint(),
+            identity: graph.identity(),
             parts: Vec::new(),
             records: 0,
             rows: 0,
@@ -193,11 +193,9 @@ impl Runner {
         [self.records, self.rows, self.fx.late, self.fx.fuel]
             .into_iter()
             .for_each(|n| put(&mut counted, n));
-        let mut sections = vec![
-            (INLET.to_owned(), archive!(self.inlet.position()).into()),
-            (PLAN.to_owned(), self.plan.to_vec().into()),
-            (COUNTED.to_owned(), counted.into()),
-        ];
+        let mut sections = vec![(INLET.to_owned(), archive!(self.inlet.position()).into())];
+        sections.extend(self.identity.iter().cloned());
+        sections.push((COUNTED.to_owned(), counted.into()));
         self.parts.sort_by_key(|part| part.0);
         for (task, pieces) in self.parts.drain(..) {
             sections.push((self.tasks[usize::from(task)].name.clone(), pieces));

@@ -23,6 +23,8 @@ pub const FORMAT: u32 = 2;
 pub const INLET: &str = "inlet";
 /// The section that holds what tells plans apart: accumulators of two functions may look alike.
 pub const PLAN: &str = "plan";
+/// The section that holds the seed, where records are drawn from it: another seed's go on from no place of these.
+pub const SEED: &str = "seed";
 /// The section that holds what was in flight, where barriers have overtaken it.
 pub const IN_FLIGHT: &str = "in-flight";
 const MAGIC: &[u8; 4] = b"HWSN";

@@ -6,17 +6,21 @@ use crate::error::{Diagnostic, Result};
 use crate::key::{KEY_GROUPS, KeyGroups};
 use crate::operator::wrong_state;
 use crate::seeded::seeded;
-use crate::snapshot::{IN_FLIGHT, Opened, PLAN};
+use crate::snapshot::{IN_FLIGHT, Opened, PLAN, SEED};
 use crate::task::{Former, Route, Task};
 
 impl Graph {
     /// Gives fresh tasks what a snapshot holds.
     ///
     /// # Errors
-    /// When the snapshot is of another plan, or of another parallelism with records in flight.
+    /// When the snapshot is of another plan, of records of another seed, or of another parallelism with records in flight.
     pub fn restore(&self, tasks: &mut [Task], snapshot: &Opened<'_>) -> Result<()> {
-        if snapshot.section(PLAN)? != self.fingerprint() {
+        if snapshot.section(PLAN)? != self.fingerprint {
             return Err(wrong_state("the plan"));
+        }
+        // Formerly snapshots did not say.
+        if let Ok(seed) = snapshot.section(SEED) {
+            self.has_seed(seed)?;
         }
         let cut = self.cut_of(snapshot)?;
         let before = cut.as_ref().unwrap_or(self);
@@ -27,6 +31,18 @@ impl Graph {
             task.restore(&self.former(t, before, snapshot)?)?;
         }
         Ok(())
+    }
+
+    fn has_seed(&self, bytes: &[u8]) -> Result<()> {
+        let own = self.header.seed;
+        let seed = bytes.try_into().map(u64::from_le_bytes).map_err(|_| wrong_state("the seed"))?;
+        if seed == own {
+            return Ok(());
+        }
+        let message =
+            format!("the snapshot is of records that seed {seed} has made, not seed {own}");
+        Err(Diagnostic::new("snapshot.seed", message)
+            .hint(format!("go on with the seed that it was made with: `--seed {seed}`")))
     }
 
     /// The same plan, cut as it was when the snapshot was made; `None` when that was as here.

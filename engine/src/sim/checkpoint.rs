@@ -11,7 +11,7 @@ use crate::plan::SinkKind;
 use crate::seeded::seeded;
 use crate::sink::Sink;
 use crate::snapshot::bytes::Pieces;
-use crate::snapshot::{IN_FLIGHT, INLET, PLAN, Snapshot};
+use crate::snapshot::{IN_FLIGHT, INLET, Snapshot};
 use crate::source::inlet::Position;
 use crate::trace::{COORDINATOR, Event, What};
 
@@ -191,10 +191,8 @@ impl Sim {
         let late = seeded("cut-behind-the-barriers");
         let Some(under_way) = &mut self.coordinator.under_way else { return };
         let place = if late { self.inlet.position() } else { &under_way.position };
-        let mut sections = vec![
-            (INLET.to_owned(), archive!(place).into()),
-            (PLAN.to_owned(), self.job.graph.fingerprint().to_vec().into()),
-        ];
+        let mut sections = vec![(INLET.to_owned(), archive!(place).into())];
+        sections.extend(self.job.graph.identity());
         for (task, bytes) in std::mem::take(&mut under_way.parts) {
             let name = self.job.graph.header.tasks[usize::from(task)].name.clone();
             sections.push((name, bytes));
@@ -273,10 +271,7 @@ impl Sim {
 
     /// The table of a task that is a sink, if it waits for no checkpoint, and the sink.
     pub(super) fn at_once(&mut self, task: u16) -> Option<(usize, &mut Sink)> {
-        if self.tables.iter().all(|table| table.kind == SinkKind::Transactional) {
-            return None;
-        }
-        let table = self.job.graph.sink_tasks().iter().position(|sink| *sink == task)?;
+        let table = self.job.graph.sink_of(task)?;
         let waits = self.tables[table].kind == SinkKind::Transactional;
         let sink = self.tasks[usize::from(task)].sink()?;
         (!waits).then_some((table, sink))

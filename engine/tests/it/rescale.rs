@@ -69,3 +69,31 @@ fn records_in_flight_hold_a_snapshot_to_its_parallelism() {
     let refused = open(&other, &options(2, 3)).restore(&bytes).expect_err("another plan");
     assert_eq!(refused.code, "snapshot.mismatch");
 }
+
+/// Records that a seed draws go on with that seed alone.
+#[test]
+fn drawn_records_hold_a_snapshot_to_their_seed() {
+    let script = "CREATE TABLE d (k INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH \
+                  ('connector' = 'datagen', 'number-of-rows' = '60', 'rows-per-second' = '1');\n\
+                  SELECT k FROM d;";
+    let of = |seed: u64| {
+        let text =
+            format!("# Drawn\n\n```sql\n{script}\n```\n\n```toml settings\nseed = {seed}\n```\n");
+        open(&text, &options(1, 1))
+    };
+    let mut stands = of(5);
+    stands.stand_after(Some(20)).expect("there are more records");
+    let made = stands.savepoint().expect("it runs");
+    let error = of(6).restore(&made).expect_err("records of another seed");
+    assert_eq!(error.code, "snapshot.seed");
+    assert!(error.message.contains("seed 5") && error.message.contains("seed 6"), "{error}");
+    let mut moved = of(5);
+    moved.restore(&made).expect("it is of this job");
+    assert!(moved.finish().finished);
+    // Whoever draws nothing may have any seed.
+    let mut run = job(2);
+    run.step(200);
+    let text = scenario(&records(160, 2), SCRIPT);
+    let mut other = open(&format!("{text}\n```toml settings\nseed = 6\n```\n"), &options(2, 3));
+    other.restore(&run.snapshot().expect("a checkpoint by then")).expect("its records are given");
+}
