@@ -52,7 +52,7 @@ use prepare::{Many, Prepared, prepare};
 /// Steps between two copies of the simulation kept for seeking back.
 const KEYFRAME: u64 = 256;
 /// The most copies kept; then every second one is let go.
-const KEYFRAMES: usize = 128;
+const KEYFRAMES: usize = 256;
 
 /// What the caller wants otherwise than the file says.
 #[derive(Clone, Copy, Debug, Default)]
