@@ -157,6 +157,12 @@ pub const BUGS: &[(&str, &str)] = &[
     ("outer-join-forgotten", "the rows of an outer interval join are not taken back"),
     ("groups-forgotten", "running aggregates are not taken back"),
     ("ranks-forgotten", "ranks are not taken back"),
+    ("guest-windows-forgotten", "the open windows of a guest are not taken back"),
+    ("the-ill-stay-ill", "a guest that has failed fails again in every later life of its task"),
+    (
+        "what-guests-die-of-is-passed-over",
+        "a task whose guest has failed goes on with what comes next",
+    ),
     ("keys-change-hands", "after a crash another subtask has a key's rows"),
     (
         "damaged-state-is-believed",

@@ -1,13 +1,11 @@
 //! `highwater shrink`: the least that still shows what is wrong.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::Args;
 use highwater::escape::visible_lines;
-use highwater::sandbox::WasmtimeSandbox;
 use highwater::simulation::{Choice, LISTS, Shrunk, seed, shrink as cut_down, shrink_file};
-use highwater_engine::session::{Guarantee, Options, Session, ends};
+use highwater_engine::session::{Guarantee, Options};
 
 use super::console::Console;
 use super::input::read;
@@ -26,12 +24,8 @@ pub(super) fn shrink(args: &ShrinkArgs, console: &mut Console) -> Done {
         Err(_) => {
             let input = read(&PathBuf::from(&args.what), console)?;
             let files = input.files(console)?;
-            let (name, text) = (input.script.short_name(), &input.script.text);
-            let sandbox = Arc::new(WasmtimeSandbox::default());
-            ends(name, text)
-                .and_then(|()| Session::open(name, text, &files, sandbox, &Options::default()))
-                .map_err(|e| console.errors(&e, &input.sources))?;
-            shrink_file(name, text, &files)
+            input.session(&files, &Options::default(), console)?;
+            shrink_file(input.script.short_name(), &input.script.text, &files)
         }
     };
     let Some(shrunk) = shrunk else {
@@ -39,11 +33,12 @@ pub(super) fn shrink(args: &ShrinkArgs, console: &mut Console) -> Done {
         return Err(Failure::Check);
     };
     console.say(&format!(
-        "{}; {} runs, {} faults and {} records are left",
+        "{}; {} runs, {} faults, {} records and {} statements are left",
         shrunk.what,
         shrunk.runs,
         shrunk.faults.len(),
-        shrunk.records
+        shrunk.records,
+        shrunk.statements
     ));
     console.print(&visible_lines(&shrunk.scenario))
 }

@@ -186,12 +186,8 @@ fn report(found: &Found, seconds: f64, missed: &[&str]) -> String {
 fn cut_down(violation: &Violation) -> String {
     match shrink(violation) {
         Some(shrunk) => format!(
-            "\nThe first of them, cut down in {} runs to {} records and {} steps: {}\n\n{}",
-            shrunk.runs,
-            shrunk.records,
-            shrunk.steps.unwrap_or_default(),
-            shrunk.what,
-            shrunk.scenario
+            "\nThe first of them, cut down in {} runs to {} records and {} statements: {}\n\n{}",
+            shrunk.runs, shrunk.records, shrunk.statements, shrunk.what, shrunk.scenario
         ),
         None => String::new(),
     }

@@ -9,6 +9,7 @@ use highwater_engine::trace::Header;
 use highwater_oracle::Case;
 use highwater_oracle::input::{Delay, Dice, Lateness};
 
+use super::guest;
 use crate::sandbox::WasmtimeSandbox;
 
 /// Events that faults strike behind, and up to which of them.
@@ -57,6 +58,8 @@ pub struct Drawn {
     pub batch_rows: u32,
     /// What rows are written to.
     pub sink: Sink,
+    /// Whether a guest counts the records of a table besides: [`super::guest`].
+    pub guest: bool,
 }
 
 /// What the rows of a drawn job are written to, besides the result of the script's query.
@@ -98,7 +101,14 @@ impl Drawn {
         if dice.once_in(4) {
             settings.push(("highwater.store.replicas", dice.of(&["2", "3"]).to_owned()));
         }
-        Drawn { seed, case, settings, parallelism, batch_rows, sink }
+        let guest = dice.once_in(8);
+        Drawn { seed, case, settings, parallelism, batch_rows, sink, guest }
+    }
+
+    /// The source table whose records the job's guest counts.
+    pub(super) fn counted(&self) -> Option<usize> {
+        let first = (0..2).find(|table| self.case.node.reads(*table));
+        first.filter(|_| self.guest)
     }
 
     /// The same job with so many subtasks, and with aligned barriers: those let key groups move.
@@ -122,7 +132,8 @@ impl Drawn {
     pub fn scenario(&self, faults: &[String]) -> String {
         let set = |(key, value): &(&str, String)| format!("SET '{key}' = '{value}';\n");
         let sets: String = self.settings.iter().map(set).collect();
-        let mut text = self.case.input.scenario(&format!("{sets}{}", self.script()));
+        let counted = self.counted().map(guest::statements).unwrap_or_default();
+        let mut text = self.case.input.scenario(&format!("{sets}{counted}{}", self.script()));
         if !faults.is_empty() {
             text += &format!("\n```faults\n{}\n```\n", faults.join("\n"));
         }
@@ -182,9 +193,8 @@ impl Drawn {
         calm: &Trial,
     ) -> Vec<String> {
         let mut dice = Dice(self.seed.wrapping_mul(31) ^ (list + 1) << 40);
-        // No drawn job has guests.
         let chosen = |kind: &&Kind| match kinds.is_empty() {
-            true => !kind.name.starts_with("guest-"),
+            true => self.guest || !kind.name.starts_with("guest-"),
             false => kinds.iter().any(|name| name == kind.name),
         };
         let all: Vec<&Kind> = KINDS.iter().filter(chosen).collect();

@@ -1,145 +1,14 @@
 //! Interesting states: places in a run where mistakes hide. A simulation that never comes to one of them proves
 //! nothing about it, so each has a name and must have been reached.
 
+mod list;
+
 use std::collections::BTreeSet;
 
 use highwater_engine::session::{Guarantee, Trial};
 use highwater_engine::trace::{COORDINATOR, Event, Header, What};
 
-/// Every state, and what it is.
-pub const STATES: &[(&str, &str)] = &[
-    ("crash-before-any-checkpoint", "a crash before the first checkpoint has begun"),
-    ("crash-between-checkpoints", "a crash behind a checkpoint, while none is under way"),
-    ("crash-while-barriers-travel", "a crash when no task but the sources has written its state"),
-    (
-        "crash-while-some-have-written",
-        "a crash when some tasks have written their state, but not all",
-    ),
-    (
-        "crash-while-a-task-waits-for-barriers",
-        "a crash when a task has some barriers of a checkpoint, not all",
-    ),
-    (
-        "crash-while-the-store-writes",
-        "a crash when all states are in and the snapshot is not stored yet",
-    ),
-    (
-        "crash-between-stored-and-committed",
-        "a crash behind the commit point, before any sink has committed",
-    ),
-    ("crash-right-behind-a-commit", "a crash whose last event before it is a sink's commit"),
-    ("crash-behind-the-end-of-the-input", "a crash when everything has been read"),
-    ("crash-with-elements-on-their-way", "a crash that loses elements in channels"),
-    ("crash-with-nothing-on-its-way", "a crash that loses no element and no row"),
-    ("crash-with-rows-staged", "a crash that loses rows that sinks hold"),
-    ("crash-in-a-replay", "a crash while records are read again"),
-    ("crash-in-every-life", "three crashes, each before the job has caught up with the one before"),
-    ("crash-while-down", "a crash of a job that is down already"),
-    ("coordinator-crash", "the coordinator's own crash"),
-    ("coordinator-crash-while-the-store-writes", "the coordinator's crash when all states are in"),
-    ("restored-from-nothing", "a restart before there is a checkpoint"),
-    ("restored-from-the-newest", "a restart from the newest checkpoint of all"),
-    (
-        "restored-from-an-older-one",
-        "a restart from an older checkpoint, since newer ones are damaged",
-    ),
-    (
-        "restored-from-nothing-although-there-were",
-        "a restart from nothing when no checkpoint is whole",
-    ),
-    (
-        "restored-from-one-nobody-knew-of",
-        "a restart from a checkpoint that was stored, but not announced",
-    ),
-    (
-        "restored-from-one-that-counts-as-failed",
-        "a restart from a checkpoint whose folder's fsync failed",
-    ),
-    (
-        "restored-from-one-that-a-loss-of-power-left",
-        "a restart from a checkpoint that counts as failed, since power was lost on the way",
-    ),
-    ("restored-from-the-same-twice", "two restarts from one checkpoint"),
-    ("rows-of-a-checkpoint-committed-at-the-restart", "rows that only the restart makes visible"),
-    (
-        "rows-known-by-their-place",
-        "a commit behind a fallback that brings rows which are there already",
-    ),
-    ("written-before-a-barrier-has-come", "a state written while the task's other barriers travel"),
-    ("elements-in-flight-kept", "a snapshot that holds what barriers have overtaken"),
-    (
-        "restored-with-elements-in-flight",
-        "a restart from a checkpoint that holds what barriers had overtaken",
-    ),
-    ("snapshot-cut-short", "a damaged snapshot: bytes are missing"),
-    ("snapshot-with-a-flipped-bit", "a damaged snapshot: a checksum does not match"),
-    ("snapshot-of-another-checkpoint", "a damaged snapshot: its name and its content differ"),
-    ("no-room-for-a-snapshot", "ENOSPC"),
-    ("snapshot-not-written", "EIO on write"),
-    ("snapshot-not-synced", "EIO on fsync"),
-    ("snapshot-not-renamed", "EIO on rename"),
-    ("folder-not-synced", "EIO on the fsync of the folder"),
-    ("snapshot-not-read", "EIO on read"),
-    ("clock-jumped", "a clock that leaps ahead"),
-    (
-        "a-checkpoint-behind-a-failed-one",
-        "a checkpoint that is complete after one that could not be written",
-    ),
-    (
-        "last-checkpoint-tried-again",
-        "the input has ended, and the checkpoint that closes the job failed once",
-    ),
-    (
-        "power-lost-while-the-store-writes",
-        "the store loses its power when a snapshot is being written",
-    ),
-    ("passing-name-left", "power lost before a snapshot has its name"),
-    ("name-lost-with-the-power", "a snapshot whose name was not on the disk when power was lost"),
-    ("name-outlives-the-power", "such a snapshot whose name stays all the same"),
-    ("written-and-nobody-told", "power lost right behind the folder's fsync"),
-    (
-        "thrown-away-and-there-again",
-        "a snapshot that was thrown away, which is there behind a loss of power",
-    ),
-    ("store-away-at-a-restart", "a restart that has to wait for the store"),
-    ("element-sent-again", "an element that was lost in a channel"),
-    ("element-thrown-away", "an element that came twice"),
-    ("element-too-early", "an element that waits for those before it"),
-    ("elements-held", "a channel that is slow or cut"),
-    ("crash-with-an-early-element", "a crash while an element waits for those before it"),
-    ("write-refused", "a sink's write that is refused"),
-    ("write-timed-out", "a sink's write whose answer is lost"),
-    ("write-slow", "a sink's write that takes its time"),
-    ("crash-while-a-write-waits", "a crash when a sink's write has not been answered"),
-    ("writer-taken-for-dead", "a sink's write that hangs"),
-    ("written-by-most-disks", "a checkpoint complete although a disk has not written it"),
-    ("read-from-another-disk", "a restart from a checkpoint that one disk does not have"),
-    ("writer-turned-away", "a write of an earlier life that its table does not take"),
-    ("writer-of-an-earlier-life-let-in", "such a write where tables take everything"),
-    (
-        "rows-shown-before-their-checkpoint",
-        "a table that shows rows at once in a job that is exactly-once",
-    ),
-    ("rows-replaced-by-themselves", "rows that an idempotent table has been given before"),
-    (
-        "old-rows-turned-away",
-        "a write of an earlier life that would have replaced newer rows of an idempotent table",
-    ),
-    ("records-no-longer-there", "a recovery that would have to read what sources have thrown away"),
-    ("late-in-a-replay", "a record that is late when it is read again"),
-    ("window-fires-in-a-replay", "a window that fires among records that are read again"),
-    ("join-meets-in-a-replay", "rows of a join that meet among records that are read again"),
-    ("idle-before-a-crash", "a crash while a partition is idle"),
-    ("partition-stalled", "a partition that delivers nothing for a while"),
-    ("partition-slow", "a partition that delivers slowly"),
-    ("partition-late", "records of a partition that are late"),
-    ("crash-behind-a-delay", "a crash of a job whose input has been delayed"),
-    ("records-known", "records that a source hands out once more, and that are thrown away"),
-    ("records-known-behind-a-crash", "such records in a later life of the job"),
-    ("records-missing", "offsets that jump: the job stops"),
-    ("records-gone", "a source that ends before the place where the job is: the job stops"),
-    ("records-gone-at-a-restart", "a source that ends before the place of a checkpoint"),
-];
+pub use list::STATES;
 
 /// What a run has been through so far.
 #[derive(Default)]
@@ -476,6 +345,13 @@ impl Reading {
                     self.delayed |= *name != "clock-jumped";
                     names.insert(name);
                 }
+                let guests = [
+                    ("guest.trap: ", "guest-trapped"),
+                    ("guest.out-of-fuel: ", "guest-without-fuel"),
+                    ("guest.bad-output: ", "guest-answered-garbage"),
+                ];
+                names
+                    .extend(guests.iter().filter(|(code, _)| fault.starts_with(code)).map(|g| g.1));
             }
             What::SourceRead { .. } => {
                 names.insert("records-known");

@@ -1,14 +1,15 @@
 //! A schedule that shows something wrong, cut down: fewer faults, fewer records, a smaller job.
 
-use std::sync::Arc;
+mod file;
+mod script;
 
-use highwater_engine::session::{Files, Guarantee, Options, Session, broken};
 use highwater_engine::sim::fault::Fault;
 use highwater_oracle::simpler::simplified;
 
 use super::draw::{Drawn, Sink};
-use super::{Found, Subject, Violation, caught};
-use crate::sandbox::WasmtimeSandbox;
+use super::{Found, Subject, Violation, caught, guest};
+
+pub use file::shrink_file;
 
 /// The least that still shows it.
 #[derive(Clone, Debug)]
@@ -19,8 +20,8 @@ pub struct Shrunk {
     pub faults: Vec<String>,
     /// The records that are left.
     pub records: usize,
-    /// The steps of the pipeline that are left, its sources included; `None`: it was not drawn, and stays as it is.
-    pub steps: Option<usize>,
+    /// The statements of the script that are left.
+    pub statements: usize,
     /// How many runs it took.
     pub runs: u64,
     /// A scenario that shows it and opens in the page.
@@ -88,9 +89,14 @@ pub fn shrink(violation: &Violation) -> Option<Shrunk> {
         }
     }
     let scenario = drawn.file(violation.guarantee, &faults);
+    // What a file shows by itself can lose parts of its statements, too.
+    const NAME: &str = "shrunk.md";
+    if let Some(shrunk) = shrink_file(NAME, &scenario, &guest::files()) {
+        return Some(Shrunk { runs: hunt.runs + shrunk.runs, ..shrunk });
+    }
     let records = drawn.case.input.records.len();
-    let steps = Some(drawn.case.node.steps().len());
-    Some(Shrunk { what, faults, records, steps, runs: hunt.runs, scenario })
+    let statements = file::statements(NAME, &scenario);
+    Some(Shrunk { what, faults, records, statements, runs: hunt.runs, scenario })
 }
 
 /// Leaves parts of a list out, halves first, then ever smaller ones (delta debugging; Zeller and Hildebrandt, TSE
@@ -134,8 +140,12 @@ fn plainer(
 
 /// One subtask, one record at a time.
 fn simpler(drawn: &mut Drawn, what: &mut String, mut wrong: impl FnMut(&Drawn) -> Option<String>) {
-    let changes: [fn(&mut Drawn); 3] =
-        [|d| d.parallelism = 1, |d| d.batch_rows = 1, |d| d.sink = Sink::Result];
+    let changes: [fn(&mut Drawn); 4] = [
+        |d| d.parallelism = 1,
+        |d| d.batch_rows = 1,
+        |d| d.sink = Sink::Result,
+        |d| d.guest = false,
+    ];
     for change in changes {
         let mut smaller = drawn.clone();
         change(&mut smaller);
@@ -143,78 +153,4 @@ fn simpler(drawn: &mut Drawn, what: &mut String, mut wrong: impl FnMut(&Drawn) -
             (*drawn, *what) = (smaller, still);
         }
     }
-}
-
-/// What is wrong with a scenario: its job fails, or its sinks show what its guarantee forbids. None when nothing is,
-/// or when it cannot be opened.
-fn wrong_in(name: &str, text: &str, files: &Files) -> Option<String> {
-    let run = || {
-        let sandbox = Arc::new(WasmtimeSandbox::default());
-        let mut session = Session::open(name, text, files, sandbox, &Options::default()).ok()?;
-        let status = session.finish();
-        if let Some(failed) = status.failed {
-            return Some(format!("the job fails: {}", failed.code));
-        }
-        if !status.finished {
-            return Some("the job comes to no end".to_owned());
-        }
-        let guarantee = session.guarantee();
-        let broken = broken(session.events(), session.header(), guarantee).into_iter().next();
-        // By rows at-most-once cannot be told.
-        if guarantee == Guarantee::AtMostOnce {
-            return broken;
-        }
-        broken.or_else(|| {
-            let delivery = session.delivery().into_iter().find(|d| !d.keeps(guarantee))?;
-            Some(format!("`{}` is not {}", delivery.table, delivery.promise(guarantee).name()))
-        })
-    };
-    caught(run).unwrap_or_else(Some)
-}
-
-/// Cuts a scenario's file down: lines of its `faults` blocks and of its records are left out as long as the same
-/// stays wrong with it. None when nothing is wrong with it.
-pub fn shrink_file(name: &str, text: &str, files: &Files) -> Option<Shrunk> {
-    let what = wrong_in(name, text, files)?;
-    let lines: Vec<&str> = text.lines().collect();
-    let mut kept = removable(&lines);
-    let all = kept.clone();
-    let without = |kept: &[usize]| {
-        let stays = |place: &usize| !all.contains(place) || kept.contains(place);
-        let lines = lines.iter().enumerate().filter(|(place, _)| stays(place));
-        lines.map(|(_, line)| format!("{line}\n")).collect::<String>()
-    };
-    let (mut found, mut runs) = (what.clone(), 1);
-    fewer(&mut kept, &mut found, |kept| {
-        runs += 1;
-        wrong_in(name, &without(kept), files).filter(|other| *other == what)
-    });
-    let faults = kept.iter().map(|&place| lines[place].trim().to_owned());
-    let (faults, records): (Vec<String>, Vec<String>) =
-        faults.partition(|line| line.starts_with("at ") || line.starts_with("on "));
-    let scenario = without(&kept);
-    Some(Shrunk { what, faults, records: records.len(), steps: None, runs, scenario })
-}
-
-/// The lines of a scenario that may be left out: faults, and records but for the first line of CSV.
-fn removable(lines: &[&str]) -> Vec<usize> {
-    let mut found = Vec::new();
-    let mut inside = None;
-    for (place, line) in lines.iter().enumerate() {
-        let line = line.trim();
-        match (inside, line.strip_prefix("```")) {
-            (None, Some(info)) => {
-                let kind = info.split_whitespace().next().unwrap_or_default();
-                inside =
-                    Some((kind == "faults" || kind == "jsonl" || kind == "csv", kind == "csv"));
-            }
-            (Some(_), Some(_)) => inside = None,
-            (Some((true, true)), None) => inside = Some((true, false)),
-            (Some((true, false)), None) if !line.is_empty() && !line.starts_with('#') => {
-                found.push(place);
-            }
-            _ => {}
-        }
-    }
-    found
 }

@@ -1,0 +1,245 @@
+//! A script made smaller by a step: each cut leaves something out that can stand alone in the text. Whether what is left is
+//! a script, and means anything, is the engine's to say: most cuts it refuses at once. (Deletion along the tree of a
+//! text, as in hierarchical delta debugging; Misherghi and Su, ICSE 2006.)
+
+use std::ops::Range;
+
+use sqlparser::dialect::GenericDialect;
+use sqlparser::tokenizer::{Token, Tokenizer};
+
+/// What a part of a query begins with, and what ends the one before it.
+const CLAUSES: [&str; 15] = [
+    "SELECT",
+    "FROM",
+    "WHERE",
+    "GROUP",
+    "HAVING",
+    "ORDER",
+    "LIMIT",
+    "UNION",
+    "JOIN",
+    "WITH",
+    "PARTITION",
+    "FILTER",
+    "WATERMARK",
+    "PRIMARY",
+    "FOR",
+];
+/// The same within those.
+const PARTS: [&str; 9] = ["ON", "AND", "OR", "AS", "LEFT", "RIGHT", "FULL", "INNER", "DISTINCT"];
+/// What goes with the word before it.
+const TAILS: [&str; 5] = ["BY", "ALL", "OUTER", "KEY", "NOT"];
+
+/// All scripts that are a cut smaller than this one, those without a whole statement first.
+pub fn cuts(script: &str) -> Vec<String> {
+    let Ok(tokens) = Tokenizer::new(&GenericDialect {}, script).with_unescape(false).tokenize()
+    else {
+        return Vec::new();
+    };
+    let statements = statements(&tokens);
+    let mut cuts: Vec<String> =
+        statements.iter().rev().map(|whole| without(&tokens, whole)).collect();
+    for statement in &statements {
+        cuts.extend(bypassed(&tokens, statement));
+    }
+    let mut ranges = Vec::new();
+    for statement in statements.into_iter().rev() {
+        level(&tokens, statement, &mut ranges);
+    }
+    ranges.sort_by_key(|range: &Range<usize>| std::cmp::Reverse(range.len()));
+    ranges.dedup();
+    cuts.extend(ranges.iter().map(|range| without(&tokens, range)));
+    cuts.retain(|cut| cut != script);
+    cuts
+}
+
+/// How many statements a script has.
+pub fn count(script: &str) -> usize {
+    let tokens = Tokenizer::new(&GenericDialect {}, script).tokenize().unwrap_or_default();
+    statements(&tokens).len()
+}
+
+fn text(tokens: &[Token]) -> String {
+    tokens.iter().map(Token::to_string).collect()
+}
+
+fn without(tokens: &[Token], range: &Range<usize>) -> String {
+    text(&tokens[..range.start]) + &text(&tokens[range.end..])
+}
+
+fn is_space(token: &Token) -> bool {
+    matches!(token, Token::Whitespace(_))
+}
+
+/// Statements, each with its semicolon and what is in front of it.
+fn statements(tokens: &[Token]) -> Vec<Range<usize>> {
+    let ends = (0..tokens.len()).filter(|&at| tokens[at] == Token::SemiColon);
+    let mut found = Vec::new();
+    let mut from = 0;
+    for end in ends.map(|at| at + 1).chain([tokens.len()]) {
+        if tokens[from..end].iter().any(|token| !is_space(token)) {
+            found.push(from..end);
+        }
+        from = end;
+    }
+    found
+}
+
+fn word(token: &Token) -> Option<&str> {
+    match token {
+        Token::Word(word) if word.quote_style.is_none() => Some(&word.value),
+        _ => None,
+    }
+}
+
+fn is_any(token: &Token, words: &[&str]) -> bool {
+    word(token).is_some_and(|own| words.iter().any(|word| own.eq_ignore_ascii_case(word)))
+}
+
+/// The cuts of a stretch between two parentheses, or of a statement, and of all stretches within.
+fn level(tokens: &[Token], range: Range<usize>, cuts: &mut Vec<Range<usize>>) {
+    let mut places = Vec::new();
+    let mut at = range.start;
+    while at < range.end {
+        if tokens[at] == Token::LParen {
+            let end = closing(tokens, at, range.end);
+            level(tokens, at + 1..end, cuts);
+            at = end;
+        } else if !is_space(&tokens[at]) && tokens[at] != Token::SemiColon {
+            places.push(at);
+        }
+        at += 1;
+    }
+    let end = places.last().map_or(range.end, |last| match tokens[range.end - 1] {
+        Token::SemiColon => range.end - 1,
+        _ => (last + 1).max(range.end),
+    });
+    let next = |from: usize, words: &dyn Fn(&Token) -> bool| {
+        places.iter().copied().find(|&at| at >= from && words(&tokens[at])).unwrap_or(end)
+    };
+    let clause = |token: &Token| is_any(token, &CLAUSES);
+    let part = |token: &Token| clause(token) || is_any(token, &PARTS);
+    let item = |token: &Token| part(token) || *token == Token::Comma;
+    for (index, &at) in places.iter().enumerate() {
+        let before = || {
+            let ends = places[..index].iter().rev().find(|&&at| item(&tokens[at]));
+            ends.map_or(range.start, |at| at + 1)
+        };
+        if tokens[at] == Token::Comma {
+            cuts.extend([before()..at + 1, at..next(at + 1, &item)]);
+        } else if part(&tokens[at]) {
+            let words = places[index..]
+                .iter()
+                .take_while(|&&at| part(&tokens[at]) || is_any(&tokens[at], &TAILS));
+            let behind = words.last().map_or(at, |last| last + 1);
+            cuts.extend([at..behind, at..next(behind, &part), at..next(behind, &clause), at..end]);
+            if is_any(&tokens[at], &["AND", "OR"]) {
+                cuts.push(before()..at + 1);
+            }
+            if is_any(&tokens[at], &["UNION"]) {
+                let first = places.iter().copied().find(|&at| is_any(&tokens[at], &["SELECT"]));
+                let all = places.get(index + 1).filter(|&&at| is_any(&tokens[at], &["ALL"]));
+                cuts.extend(
+                    first
+                        .filter(|first| *first < at)
+                        .map(|first| first..all.map_or(at, |all| *all) + 1),
+                );
+            }
+        }
+    }
+}
+
+/// Where the parenthesis at `open` is closed, at most at `end`.
+fn closing(tokens: &[Token], open: usize, end: usize) -> usize {
+    let mut depth = 0_usize;
+    for (at, token) in tokens.iter().enumerate().take(end).skip(open) {
+        match token {
+            Token::LParen => depth += 1,
+            Token::RParen => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return at;
+        }
+    }
+    end
+}
+
+/// The script in which all that reads a view reads what the view itself reads.
+fn bypassed(tokens: &[Token], statement: &Range<usize>) -> Vec<String> {
+    let words: Vec<(usize, &str)> =
+        statement.clone().filter_map(|at| Some((at, word(&tokens[at])?))).collect();
+    let is = |index: usize, what: &str| {
+        words.get(index).is_some_and(|(_, word)| word.eq_ignore_ascii_case(what))
+    };
+    let view = (1..words.len()).find(|&index| is(index - 1, "VIEW"));
+    let (Some(view), true) = (view, is(0, "CREATE")) else { return Vec::new() };
+    let name = words[view].1;
+    let reads = (view + 1..words.len())
+        .filter(|&index| is(index - 1, "FROM") || is(index - 1, "JOIN") || is(index - 1, "TABLE"))
+        .map(|index| words[index].1)
+        .filter(|read| !read.eq_ignore_ascii_case("TABLE") && *read != name);
+    reads
+        .map(|read| {
+            let behind = tokens[statement.end..].iter().map(|token| match word(token) {
+                Some(own) if own == name => read.to_owned(),
+                _ => token.to_string(),
+            });
+            text(&tokens[..statement.end]) + &behind.collect::<String>()
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is left of a script when every cut is taken that leaves these in it.
+    fn least(script: &str, needed: &[&str]) -> String {
+        let (mut script, mut at) = (script.to_owned(), 0);
+        while let Some(cut) = cuts(&script).get(at).cloned() {
+            match needed.iter().all(|part| cut.contains(part)) && cut.len() < script.len() {
+                true => script = cut,
+                false => at += 1,
+            }
+        }
+        script.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn statements_clauses_and_items_go() {
+        let script = "SET 'a;b' = 'it''s';\n-- a comment; with one\nSELECT a, MAX(b, c) AS m, d \
+                      FROM t WHERE x = 1 AND y = 2 GROUP BY a, d HAVING a > 1;\n";
+        assert_eq!(count(script), 2);
+        assert_eq!(
+            least(script, &["MAX(b", "FROM t", "y = 2"]),
+            "SELECT MAX(b) FROM t WHERE y = 2 ;"
+        );
+        assert_eq!(least(script, &["SELECT a", "x = 1", "BY d"]).matches("y = 2").count(), 0);
+        assert_eq!(least(script, &["it''s"]), "SET 'a;b' = 'it''s';");
+    }
+
+    #[test]
+    fn sides_of_joins_and_unions_go() {
+        let union = "SELECT a FROM t UNION ALL SELECT b FROM u;";
+        assert_eq!(least(union, &["SELECT a FROM t"]), "SELECT a FROM t ;");
+        assert_eq!(least(union, &["SELECT b FROM u"]), "SELECT b FROM u;");
+        let join = "SELECT a FROM t LEFT JOIN u ON t.a = u.a AND t.b = u.b WHERE t.c = 1;";
+        assert_eq!(least(join, &["a FROM t", "t.c = 1"]), "SELECT a FROM t WHERE t.c = 1;");
+        assert!(least(join, &["JOIN u ON t.a = u.a"]).starts_with("FROM t JOIN u ON t.a"));
+    }
+
+    #[test]
+    fn a_view_is_bypassed() {
+        let script = "CREATE VIEW v AS SELECT a FROM TABLE(TUMBLE(TABLE t, b));\nSELECT a FROM v;";
+        assert!(cuts(script).iter().any(|cut| cut.ends_with("SELECT a FROM t;")));
+    }
+
+    #[test]
+    fn what_is_no_script_has_no_cuts_and_no_end() {
+        assert!(cuts("'").is_empty());
+        for text in ["", ";", "((", "))", ") (", "SELECT (", "UNION", "a,,b", "CREATE VIEW"] {
+            assert!(cuts(text).iter().all(|cut| cut.len() <= text.len()), "{text}");
+        }
+    }
+}
