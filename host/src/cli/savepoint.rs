@@ -1,12 +1,10 @@
 //! `highwater savepoint`: the state of a job, kept in a file.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::Args;
 use highwater::files::write_atomically;
-use highwater::sandbox::WasmtimeSandbox;
-use highwater_engine::session::{Options, Session, ends};
+use highwater_engine::session::Options;
 
 use super::Done;
 use super::console::Console;
@@ -34,11 +32,7 @@ pub(super) fn savepoint(args: &SavepointArgs, console: &mut Console) -> Done {
     let input = read(&args.file, console)?;
     let files = input.files(console)?;
     let options = Options { seed: args.seed, parallelism: args.parallelism, batch_rows: None };
-    let (name, text) = (input.script.short_name(), &input.script.text);
-    let sandbox = Arc::new(WasmtimeSandbox::default());
-    let mut session = ends(name, text)
-        .and_then(|()| Session::open(name, text, &files, sandbox, &options))
-        .map_err(|e| console.errors(&e, &input.sources))?;
+    let mut session = input.session(&files, &options, console)?;
     let made = session.stand_after(args.after).and_then(|()| session.savepoint());
     let made = made.map_err(|e| console.error(&e, &input.sources))?;
     write_atomically(&args.output, &made).map_err(|e| console.error(&e, &input.sources))?;

@@ -1,12 +1,10 @@
 //! `highwater state`: what an operator holds, after a record or as of a checkpoint.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use highwater::escape::visible_lines;
-use highwater::sandbox::WasmtimeSandbox;
-use highwater_engine::session::{Kept, Options, Session, ends, jsonl_row, text_table};
+use highwater_engine::session::{Kept, Options, jsonl_row, text_table};
 
 use super::Done;
 use super::console::Console;
@@ -48,11 +46,7 @@ pub(super) fn state(args: &StateArgs, console: &mut Console) -> Done {
     let input = read(&args.file, console)?;
     let files = input.files(console)?;
     let options = Options { seed: args.seed, parallelism: args.parallelism, batch_rows: None };
-    let (name, text) = (input.script.short_name(), &input.script.text);
-    let sandbox = Arc::new(WasmtimeSandbox::default());
-    let opened = ends(name, text)
-        .and_then(|()| Session::open(name, text, &files, sandbox, &options))
-        .map_err(|e| console.errors(&e, &input.sources))?;
+    let opened = input.session(&files, &options, console)?;
     let Some(operator) = &args.operator else {
         let names: String = opened.holders().iter().map(|name| format!("{name}\n")).collect();
         return console.print(&visible_lines(&names));

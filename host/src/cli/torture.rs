@@ -1,13 +1,11 @@
 //! `highwater torture`: a job crashed at every step, and again at every step of its recovery.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use highwater::escape::visible_lines;
-use highwater::sandbox::WasmtimeSandbox;
-use highwater_engine::session::{Delivery, Every, Guarantee, Options, Session, Torture, ends};
+use highwater_engine::session::{Delivery, Every, Guarantee, Options, Session, Torture};
 use serde_json::json;
 
 use super::console::Console;
@@ -53,11 +51,7 @@ pub(super) fn torture(args: &TortureArgs, console: &mut Console) -> Done {
     let input = read(&args.file, console)?;
     let files = input.files(console)?;
     let options = Options { seed: args.seed, parallelism: args.parallelism, batch_rows: None };
-    let (name, text) = (input.script.short_name(), &input.script.text);
-    let sandbox = Arc::new(WasmtimeSandbox::default());
-    let session = ends(name, text)
-        .and_then(|()| Session::open(name, text, &files, sandbox, &options))
-        .map_err(|e| console.errors(&e, &input.sources))?;
+    let session = input.session(&files, &options, console)?;
     let jobs: Vec<Session> = match &args.guarantee {
         None => vec![session],
         Some(name) => Guarantee::named(name)
