@@ -46,6 +46,7 @@ mod select;
 mod sets;
 pub mod settings;
 mod statement;
+mod statement_set;
 mod suppress;
 mod temporal;
 #[cfg(test)]

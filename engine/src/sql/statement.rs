@@ -8,6 +8,7 @@ use sqlparser::tokenizer::{Span as TokenSpan, Token, TokenWithSpan, Tokenizer};
 use super::ddl::{self, TableDefinition};
 use super::diagnose::{self, Locate, nearest, unsupported};
 use super::dialect::Flink;
+use super::statement_set::Sets;
 use crate::error::{Diagnostic, Error, Position, Result, Span};
 
 /// One statement and where it stands.
@@ -98,12 +99,15 @@ pub(super) fn parse(script: &str) -> (Vec<Statement>, Vec<Diagnostic>) {
     let mut errors = Vec::new();
     match split(script) {
         Ok(slices) => {
+            let mut sets = Sets::default();
             for slice in slices {
-                match parse_slice(slice) {
+                let in_place = sets.next(&slice.tokens, slice.span);
+                match parse_slice(slice).and_then(|statement| in_place.map(|()| statement)) {
                     Ok(statement) => statements.push(statement),
                     Err(error) => errors.push(*error),
                 }
             }
+            errors.extend(sets.end().err().map(|error| *error));
         }
         Err(error) => errors.push(*error),
     }
