@@ -8,25 +8,11 @@ use sqlparser::dialect::GenericDialect;
 use sqlparser::tokenizer::{Token, Tokenizer};
 
 /// What a part of a query begins with, and what ends the one before it.
-const CLAUSES: [&str; 15] = [
-    "SELECT",
-    "FROM",
-    "WHERE",
-    "GROUP",
-    "HAVING",
-    "ORDER",
-    "LIMIT",
-    "UNION",
-    "JOIN",
-    "WITH",
-    "PARTITION",
-    "FILTER",
-    "WATERMARK",
-    "PRIMARY",
-    "FOR",
-];
+const CLAUSES: [&str; 10] =
+    ["SELECT", "FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "UNION", "JOIN", "WITH"];
 /// The same within those.
-const PARTS: [&str; 9] = ["ON", "AND", "OR", "AS", "LEFT", "RIGHT", "FULL", "INNER", "DISTINCT"];
+const PARTS: [&str; 10] =
+    ["ON", "AND", "OR", "AS", "LEFT", "RIGHT", "FULL", "INNER", "DISTINCT", "FILTER"];
 /// What goes with the word before it.
 const TAILS: [&str; 5] = ["BY", "ALL", "OUTER", "KEY", "NOT"];
 
@@ -39,10 +25,12 @@ pub fn cuts(script: &str) -> Vec<String> {
     let statements = statements(&tokens);
     let mut cuts: Vec<String> =
         statements.iter().rev().map(|whole| without(&tokens, whole)).collect();
+    cuts.push(without_sets(&tokens, &statements));
     for statement in &statements {
         cuts.extend(bypassed(&tokens, statement));
     }
-    let mut ranges = Vec::new();
+    let comments = tokens.iter().enumerate().filter(|(_, token)| is_comment(token));
+    let mut ranges: Vec<Range<usize>> = comments.map(|(at, _)| at..at + 1).collect();
     for statement in statements.into_iter().rev() {
         level(&tokens, statement, &mut ranges);
     }
@@ -69,6 +57,31 @@ fn without(tokens: &[Token], range: &Range<usize>) -> String {
 
 fn is_space(token: &Token) -> bool {
     matches!(token, Token::Whitespace(_))
+}
+
+fn is_comment(token: &Token) -> bool {
+    is_space(token) && !token.to_string().trim().is_empty()
+}
+
+/// The script with its sets of statements as statements alone.
+fn without_sets(tokens: &[Token], statements: &[Range<usize>]) -> String {
+    let mut cut = String::new();
+    for statement in statements {
+        let words: Vec<usize> =
+            statement.clone().filter(|&at| !is_space(&tokens[at])).take(4).collect();
+        let is = |index: usize, word: &str| {
+            words.get(index).is_some_and(|&at| is_any(&tokens[at], &[word]))
+        };
+        let begins = [is(0, "EXECUTE") || is(0, "BEGIN"), is(1, "STATEMENT"), is(2, "SET")];
+        let from = match begins == [true; 3] {
+            true => words[2 + usize::from(is(3, "BEGIN"))] + 1,
+            false => statement.start,
+        };
+        if !is(0, "END") {
+            cut += &text(&tokens[from..statement.end]);
+        }
+    }
+    cut
 }
 
 /// Statements, each with its semicolon and what is in front of it.
@@ -119,14 +132,14 @@ fn level(tokens: &[Token], range: Range<usize>, cuts: &mut Vec<Range<usize>>) {
     };
     let clause = |token: &Token| is_any(token, &CLAUSES);
     let part = |token: &Token| clause(token) || is_any(token, &PARTS);
-    let item = |token: &Token| part(token) || *token == Token::Comma;
+    let item = |token: &Token| clause(token) || *token == Token::Comma;
     for (index, &at) in places.iter().enumerate() {
-        let before = || {
-            let ends = places[..index].iter().rev().find(|&&at| item(&tokens[at]));
+        let before = |words: &dyn Fn(&Token) -> bool| {
+            let ends = places[..index].iter().rev().find(|&&at| words(&tokens[at]));
             ends.map_or(range.start, |at| at + 1)
         };
         if tokens[at] == Token::Comma {
-            cuts.extend([before()..at + 1, at..next(at + 1, &item)]);
+            cuts.extend([before(&item)..at + 1, at..next(at + 1, &item)]);
         } else if part(&tokens[at]) {
             let words = places[index..]
                 .iter()
@@ -134,7 +147,7 @@ fn level(tokens: &[Token], range: Range<usize>, cuts: &mut Vec<Range<usize>>) {
             let behind = words.last().map_or(at, |last| last + 1);
             cuts.extend([at..behind, at..next(behind, &part), at..next(behind, &clause), at..end]);
             if is_any(&tokens[at], &["AND", "OR"]) {
-                cuts.push(before()..at + 1);
+                cuts.push(before(&part)..at + 1);
             }
             if is_any(&tokens[at], &["UNION"]) {
                 let first = places.iter().copied().find(|&at| is_any(&tokens[at], &["SELECT"]));
@@ -233,6 +246,19 @@ mod tests {
     fn a_view_is_bypassed() {
         let script = "CREATE VIEW v AS SELECT a FROM TABLE(TUMBLE(TABLE t, b));\nSELECT a FROM v;";
         assert!(cuts(script).iter().any(|cut| cut.ends_with("SELECT a FROM t;")));
+    }
+
+    #[test]
+    fn sets_and_comments_go() {
+        let script = "EXECUTE STATEMENT SET BEGIN\n-- why\nINSERT INTO a SELECT b FROM c;\nEND;";
+        assert_eq!(
+            least(script, &["INSERT INTO a SELECT b FROM c;"]),
+            "INSERT INTO a SELECT b FROM c;"
+        );
+        let script = "BEGIN STATEMENT SET; INSERT INTO a SELECT b FROM c; END;";
+        assert!(cuts(script).iter().any(|cut| cut.trim() == "; INSERT INTO a SELECT b FROM c;"));
+        let table = "CREATE TABLE t (a INT, WATERMARK FOR a AS a - b);";
+        assert!(cuts(table).contains(&"CREATE TABLE t (a INT);".to_owned()));
     }
 
     #[test]
