@@ -92,7 +92,7 @@ fn drawn_records_hold_a_snapshot_to_their_seed() {
     assert!(moved.finish().finished);
     // Whoever draws nothing may have any seed.
     let mut run = job(2);
-    run.step(200);
+    run.finish();
     let text = scenario(&records(160, 2), SCRIPT);
     let mut other = open(&format!("{text}\n```toml settings\nseed = 6\n```\n"), &options(2, 3));
     other.restore(&run.snapshot().expect("a checkpoint by then")).expect("its records are given");
