@@ -192,6 +192,12 @@ pub fn parse(name: &str, text: &str) -> Result<Scenario, Vec<Diagnostic>> {
     if errors.is_empty() { Ok(scenario) } else { Err(errors) }
 }
 
+/// The fenced blocks of a Markdown text in their order, whatever they are: the words behind the fence, and the content,
+/// lines ended by `\n`.
+pub fn blocks(text: &str) -> Vec<(Vec<String>, String)> {
+    markdown::fences(text).into_iter().map(|fence| (fence.info, fence.text)).collect()
+}
+
 type Done = Result<(), Error>;
 
 impl Scenario {

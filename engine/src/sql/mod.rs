@@ -33,6 +33,7 @@ mod needs;
 mod numbering;
 mod operator;
 mod over;
+pub mod pieces;
 mod planner;
 pub mod profiles;
 mod prune;

@@ -101,9 +101,13 @@ pub(super) fn parse(script: &str) -> (Vec<Statement>, Vec<Diagnostic>) {
         Ok(slices) => {
             let mut sets = Sets::default();
             for slice in slices {
+                // What stands in the wrong place is there all the same for those behind it.
                 let in_place = sets.next(&slice.tokens, slice.span);
-                match parse_slice(slice).and_then(|statement| in_place.map(|()| statement)) {
-                    Ok(statement) => statements.push(statement),
+                match parse_slice(slice) {
+                    Ok(statement) => {
+                        statements.push(statement);
+                        errors.extend(in_place.err().map(|error| *error));
+                    }
                     Err(error) => errors.push(*error),
                 }
             }

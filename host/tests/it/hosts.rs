@@ -140,6 +140,10 @@ fn drawn_jobs_with_faults_are_equal_natively_and_in_wasmtime() {
         let name = format!("seed-{seed}.md");
         let text = simulation::scenario(seed, 0, guarantee).expect("the job is sound");
         let example = example::with_text(&name, &text);
+        for path in example.files.paths() {
+            let file = example.files.get(path).expect("listed");
+            engine.file(path, &file).expect("a file");
+        }
         let mut session = native(&example);
         let expected = digest(&session.finish(), &session);
         let found = on_wasm(&mut engine, &example, &None);

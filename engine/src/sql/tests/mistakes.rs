@@ -26,17 +26,6 @@ const MISTAKES: &[(&str, &str)] = &[
     ("sql.syntax", "SET ¿parallelism.default = '2'"),
     ("sql.syntax", "SET 'parallelism.default' = ¿2"),
     ("sql.syntax", "INSERT ¿out2 SELECT s, b FROM plain"),
-    // Statement sets
-    ("sql.statement-set", "¿EXECUTE STATEMENT SET BEGIN INSERT INTO out2 SELECT s, b FROM plain;"),
-    ("sql.statement-set", "INSERT INTO out2 SELECT s, b FROM plain; ¿END"),
-    (
-        "sql.statement-set",
-        "BEGIN STATEMENT SET; ¿SET 'parallelism.default' = '2'; INSERT INTO out2 SELECT s, b FROM plain; END",
-    ),
-    (
-        "sql.statement-set",
-        "BEGIN STATEMENT SET; INSERT INTO out2 SELECT s, b FROM plain; ¿BEGIN STATEMENT SET; END",
-    ),
     // Names
     ("sql.unknown-table", "SELECT a FROM ¿plane"),
     ("sql.unknown-table", "SELECT x.* FROM plain AS p WHERE ¿x.a = 1"),

@@ -1,9 +1,25 @@
-//! Wrong grouping sets, QUALIFY, queries as values and versions of views, and what each must be told: code, place and hint. `¿` marks the place.
+//! Wrong grouping sets, sets of statements, QUALIFY, queries as values and versions of views, and what each must be told: code, place and hint. `¿` marks the place.
 
 use super::mistakes::{diagnose, unmark};
 
 /// Code, a script with its place marked, and a part of the hint.
 const SETS: &[(&str, &str, &str)] = &[
+    (
+        "sql.statement-set",
+        "¿EXECUTE STATEMENT SET BEGIN INSERT INTO out2 SELECT s, b FROM plain;",
+        "write `END;`",
+    ),
+    ("sql.statement-set", "INSERT INTO out2 SELECT s, b FROM plain; ¿END", "leave the END out"),
+    (
+        "sql.statement-set",
+        "BEGIN STATEMENT SET; ¿SET 'parallelism.default' = '2'; INSERT INTO out2 SELECT s, b FROM plain; END",
+        "put it before",
+    ),
+    (
+        "sql.statement-set",
+        "BEGIN STATEMENT SET; INSERT INTO out2 SELECT s, b FROM plain; ¿BEGIN STATEMENT SET; END; END",
+        "end the one before",
+    ),
     (
         "sql.group",
         "SELECT s FROM plain GROUP BY s, GROUPING SETS ((¿a), (a), ())",

@@ -1,39 +1,148 @@
 //! A scenario's file cut down: its faults, its records, its script, as long as the same stays wrong with it.
 
-use std::ops::Range;
 use std::sync::Arc;
 
-use highwater_engine::session::{Files, Guarantee, Options, Session, broken};
+use highwater_engine::scenario;
+use highwater_engine::session::{Files, Guarantee, Options, Session, broken, ends};
 
 use super::{Shrunk, fewer, script};
 use crate::sandbox::WasmtimeSandbox;
 use crate::simulation::caught;
 
-/// What is wrong with a scenario: its job fails, or its sinks show what its guarantee forbids. None when nothing is,
-/// or when it cannot be opened.
-fn wrong_in(name: &str, text: &str, files: &Files) -> Option<String> {
+/// Steps that are done before a run is asked whether it goes on for too long.
+const STRIDE: u64 = 4_096;
+
+/// What is wrong with a scenario, and after how many steps: its job fails, or its sinks show what its guarantee
+/// forbids. None when nothing is, when it cannot be opened or has no end, or takes more steps than these.
+fn wrong_in(name: &str, text: &str, files: &Files, most: u64) -> Option<(String, u64)> {
     let run = || {
+        ends(name, text).ok()?;
         let sandbox = Arc::new(WasmtimeSandbox::default());
         let mut session = Session::open(name, text, files, sandbox, &Options::default()).ok()?;
-        let status = session.finish();
+        let mut steps = 0;
+        let status = loop {
+            let status = session.step(STRIDE);
+            if status.finished || status.failed.is_some() || status.step < steps + STRIDE {
+                break status;
+            }
+            steps = status.step;
+            if steps >= most {
+                return None;
+            }
+        };
+        let steps = status.step;
         if let Some(failed) = status.failed {
-            return Some(format!("the job fails: {}", failed.code));
+            return Some((format!("the job fails: {}", failed.code), steps));
         }
         if !status.finished {
-            return Some("the job comes to no end".to_owned());
+            return Some(("the job comes to no end".to_owned(), steps));
         }
         let guarantee = session.guarantee();
         let broken = broken(session.events(), session.header(), guarantee).into_iter().next();
-        // By rows at-most-once cannot be told.
-        if guarantee == Guarantee::AtMostOnce {
-            return broken;
-        }
-        broken.or_else(|| {
-            let delivery = session.delivery().into_iter().find(|d| !d.keeps(guarantee))?;
+        let broken = broken.map(|line| line.split(':').next().unwrap_or_default().to_owned());
+        let undelivered = || {
+            // By rows at-most-once cannot be told.
+            let told = guarantee != Guarantee::AtMostOnce;
+            let delivery = session.delivery().into_iter().find(|d| told && !d.keeps(guarantee))?;
             Some(format!("`{}` is not {}", delivery.table, delivery.promise(guarantee).name()))
-        })
+        };
+        broken.or_else(undelivered).map(|what| (what, steps))
     };
-    caught(run).unwrap_or_else(Some)
+    caught(run).unwrap_or_else(|panic| Some((panic, 0)))
+}
+
+/// A block of a scenario that is no script.
+#[derive(Clone, PartialEq)]
+struct Block {
+    /// The words behind its fence.
+    info: Vec<String>,
+    lines: Vec<String>,
+}
+
+impl Block {
+    fn is(&self, kinds: &[&str]) -> bool {
+        self.info.first().is_some_and(|kind| kinds.contains(&kind.as_str()))
+    }
+
+    fn is_records(&self) -> bool {
+        self.is(&["jsonl", "csv"])
+    }
+
+    /// Whether a line may be left out: a fault, a setting, or a record, but not the first line of CSV.
+    fn may_lack(&self, line: usize) -> bool {
+        let text = self.lines[line].trim();
+        let says = !text.is_empty() && (self.is_records() || !text.starts_with('#'));
+        says && !(self.is(&["csv"]) && line == 0)
+    }
+}
+
+/// What of a file can show something: of a scenario the title, the script in one piece, and the blocks, without what it
+/// expects, which another input does not give; of a script that.
+#[derive(Clone, PartialEq)]
+struct Content {
+    /// `None`: it is a script.
+    title: Option<String>,
+    script: String,
+    blocks: Vec<Block>,
+}
+
+impl Content {
+    fn of(name: &str, text: &str) -> Content {
+        if !name.ends_with(".md") {
+            return Content { title: None, script: text.to_owned(), blocks: Vec::new() };
+        }
+        let title = text.lines().find(|line| line.starts_with("# ")).unwrap_or("# Shrunk");
+        let (mut script, mut blocks) = (String::new(), Vec::new());
+        for (info, text) in scenario::blocks(text) {
+            let block = Block { info, lines: text.lines().map(str::to_owned).collect() };
+            if block.is(&["sql"]) {
+                script += &format!("{}\n", text.trim_end());
+            } else if block.is_records() || block.is(&["faults"]) || block.is(&["toml"]) {
+                blocks.push(block);
+            }
+        }
+        Content { title: Some(title.to_owned()), script, blocks }
+    }
+
+    /// The file. Records of tables that the script does not name are left out.
+    fn text(&self) -> String {
+        let Some(title) = &self.title else { return self.script.clone() };
+        let mut text = format!("{title}\n");
+        let mut fenced = |info: &str, content: &str| {
+            let longest = content.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+            let fence = "`".repeat(longest.max(2) + 1);
+            text += &format!("\n{fence}{info}\n{}\n{fence}\n", content.trim_end_matches('\n'));
+        };
+        fenced("sql", &self.script);
+        let says = |block: &Block| match block.info.get(1) {
+            Some(table) if block.is_records() => script::names(&self.script, table),
+            _ => !block.lines.is_empty(),
+        };
+        for block in self.blocks.iter().filter(|block| says(block)) {
+            fenced(&block.info.join(" "), &block.lines.join("\n"));
+        }
+        text
+    }
+
+    /// The places of lines that may be left out.
+    fn removable(&self) -> Vec<(usize, usize)> {
+        let blocks = self.blocks.iter().enumerate();
+        let of = |(at, block): (usize, &Block)| {
+            let lines = (0..block.lines.len()).filter(|&line| block.may_lack(line));
+            lines.map(|line| (at, line)).collect::<Vec<_>>()
+        };
+        blocks.flat_map(of).collect()
+    }
+
+    /// The same without some of these places.
+    fn with(&self, all: &[(usize, usize)], kept: &[(usize, usize)]) -> Content {
+        let gone: Vec<_> = all.iter().filter(|at| kept.binary_search(at).is_err()).collect();
+        let mut smaller = self.clone();
+        for (block, line) in gone.into_iter().rev() {
+            smaller.blocks[*block].lines.remove(*line);
+        }
+        smaller
+    }
 }
 
 /// A file in which something is wrong, and is to stay so.
@@ -41,218 +150,126 @@ struct Hunt<'a> {
     name: &'a str,
     files: &'a Files,
     what: String,
+    /// Whoever takes more steps has become another job.
+    most: u64,
     runs: u64,
 }
 
 impl Hunt<'_> {
-    fn still(&mut self, text: &str) -> bool {
+    fn still(&mut self, content: &Content) -> bool {
         self.runs += 1;
-        wrong_in(self.name, text, self.files).is_some_and(|other| other == self.what)
+        let wrong = wrong_in(self.name, &content.text(), self.files, self.most);
+        wrong.is_some_and(|(other, _)| other == self.what)
     }
 
-    /// Leaves out lines of `faults` blocks and of records.
-    fn fewer_lines(&mut self, text: &str) -> String {
-        let lines: Vec<&str> = text.lines().collect();
-        let all = removable(&lines);
-        let without = |kept: &[usize]| {
-            let stays = |place: &usize| all.binary_search(place).is_err() || kept.contains(place);
-            let lines = lines.iter().enumerate().filter(|(place, _)| stays(place));
-            lines.map(|(_, line)| format!("{line}\n")).collect::<String>()
-        };
+    /// Leaves out faults and records.
+    fn fewer_lines(&mut self, content: &mut Content) {
+        let all = content.removable();
         let (mut kept, mut what) = (all.clone(), self.what.clone());
-        fewer(&mut kept, &mut what, |kept| self.still(&without(kept)).then(|| self.what.clone()));
-        without(&kept)
+        fewer(&mut kept, &mut what, |kept| {
+            self.still(&content.with(&all, kept)).then(|| self.what.clone())
+        });
+        *content = content.with(&all, &kept);
     }
 
     /// Cuts the script.
-    fn smaller_script(&mut self, mut text: String) -> String {
-        let mut at = 0;
-        while let Some(smaller) = cuts(self.name, &text).into_iter().nth(at) {
-            match self.still(&smaller) {
-                true => text = smaller,
-                false => at += 1,
+    fn smaller_script(&mut self, content: &mut Content) {
+        let (mut cuts, mut at) = (script::cuts(&content.script), 0);
+        while let Some(cut) = cuts.get(at) {
+            let smaller = Content { script: cut.of(&content.script), ..content.clone() };
+            if smaller.script != content.script && self.still(&smaller) {
+                *content = smaller;
+                cuts = script::cuts(&content.script);
+            } else {
+                at += 1;
             }
         }
-        text
     }
 }
 
 /// Cuts a scenario or a script down as long as the same stays wrong with it. None when nothing is wrong with it.
 pub fn shrink_file(name: &str, text: &str, files: &Files) -> Option<Shrunk> {
-    let what = wrong_in(name, text, files)?;
-    let mut hunt = Hunt { name, files, what, runs: 1 };
-    let bare = if is_scenario(name) { bare(text) } else { text.to_owned() };
-    let mut text = if hunt.still(&bare) { bare } else { text.to_owned() };
-    loop {
-        let before = text.clone();
-        text = hunt.fewer_lines(&text);
-        text = hunt.smaller_script(text);
-        if text == before {
-            break;
-        }
+    let (what, steps) = wrong_in(name, text, files, u64::MAX)?;
+    let mut hunt = Hunt { name, files, what, most: steps * 4 + STRIDE, runs: 1 };
+    let mut content = Content::of(name, text);
+    let shown = hunt.still(&content);
+    let mut before = None;
+    while shown && before.as_ref() != Some(&content) {
+        before = Some(content.clone());
+        hunt.fewer_lines(&mut content);
+        hunt.smaller_script(&mut content);
     }
-    let tidied = tidied(&text);
-    let scenario = if hunt.still(&tidied) { tidied } else { text };
-    let lines: Vec<&str> = scenario.lines().collect();
-    let left = removable(&lines).into_iter().map(|place| lines[place].trim().to_owned());
-    let (faults, records): (Vec<String>, Vec<String>) =
-        left.partition(|line| line.starts_with("at ") || line.starts_with("on "));
-    let (records, statements) = (records.len(), statements(name, &scenario));
-    Some(Shrunk { what: hunt.what, faults, records, statements, runs: hunt.runs, scenario })
-}
-
-fn is_scenario(name: &str) -> bool {
-    name.to_ascii_lowercase().ends_with(".md")
-}
-
-/// The blocks of a scenario: the words behind each opening fence, and the lines between the fences.
-fn blocks<'a>(lines: &[&'a str]) -> Vec<(&'a str, Range<usize>)> {
-    let mut found = Vec::new();
-    let mut open: Option<(&str, usize)> = None;
-    for (place, line) in lines.iter().enumerate() {
-        let Some(info) = line.trim().strip_prefix("```") else { continue };
-        open = match open {
-            Some((info, from)) => {
-                found.push((info, from..place));
-                None
-            }
-            None => Some((info.trim(), place + 1)),
-        };
-    }
-    found
-}
-
-fn kind(info: &str) -> &str {
-    info.split_whitespace().next().unwrap_or_default()
+    let tidied = Content { script: script::tidied(&content.script), ..content.clone() };
+    let content = if hunt.still(&tidied) { tidied } else { content };
+    let of = |kinds: &[&str]| {
+        let left = content.removable().into_iter();
+        let own = left.filter(|(block, _)| content.blocks[*block].is(kinds));
+        own.map(|(block, line)| content.blocks[block].lines[line].trim().to_owned())
+            .collect::<Vec<_>>()
+    };
+    Some(Shrunk {
+        what: hunt.what,
+        faults: of(&["faults"]),
+        records: of(&["jsonl", "csv"]).len(),
+        statements: script::count(&content.script),
+        runs: hunt.runs,
+        scenario: if shown { content.text() } else { text.to_owned() },
+    })
 }
 
 /// How many statements the script of a file has.
 pub(super) fn statements(name: &str, text: &str) -> usize {
-    if !is_scenario(name) {
-        return script::count(text);
-    }
-    let lines: Vec<&str> = text.lines().collect();
-    let scripts = blocks(&lines).into_iter().filter(|(info, _)| kind(info) == "sql");
-    scripts.map(|(_, range)| script::count(&lines[range].join("\n"))).sum()
-}
-
-/// Its blocks under its title: without a word of the lesson, and without what it expects, which another input does not give.
-fn bare(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().collect();
-    let title = lines.iter().find(|line| line.starts_with("# "));
-    let mut bare = title.map(|title| format!("{title}\n")).unwrap_or_default();
-    for (info, range) in blocks(&lines).into_iter().filter(|(info, _)| kind(info) != "expect") {
-        bare += &format!("\n```{info}\n");
-        lines[range].iter().for_each(|line| bare += &format!("{line}\n"));
-        bare += "```\n";
-    }
-    bare
-}
-
-/// The text with each cut of one of its scripts, and without the records that no script has a word for any more.
-fn cuts(name: &str, text: &str) -> Vec<String> {
-    if !is_scenario(name) {
-        return script::cuts(text);
-    }
-    let lines: Vec<&str> = text.lines().collect();
-    let scripts = blocks(&lines).into_iter().filter(|(info, _)| kind(info) == "sql");
-    let of = |(_, range): (&str, Range<usize>)| {
-        let (before, behind) = (lines[..range.start].join("\n"), lines[range.end..].join("\n"));
-        let cuts = script::cuts(&lines[range].join("\n")).into_iter();
-        let whole = move |cut: String| used(&format!("{before}\n{cut}\n{behind}\n"));
-        cuts.map(whole).collect::<Vec<_>>()
-    };
-    scripts.flat_map(of).collect()
-}
-
-/// The scenario without the records of tables that its script does not name.
-fn used(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().collect();
-    let blocks = blocks(&lines);
-    let scripts = blocks.iter().filter(|(info, _)| kind(info) == "sql");
-    let script: String = scripts.map(|(_, range)| lines[range.clone()].join("\n")).collect();
-    let named = |table: &str| {
-        script.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|word| word == table)
-    };
-    let unused = |(info, range): &(&str, Range<usize>)| {
-        let table = info.split_whitespace().nth(1).filter(|_| is_records(info));
-        table.is_some_and(|table| !named(table)).then(|| range.start - 1..range.end + 1)
-    };
-    let gone: Vec<Range<usize>> = blocks.iter().filter_map(unused).collect();
-    let stays = |place: &usize| !gone.iter().any(|range| range.contains(place));
-    let lines = lines.iter().enumerate().filter(|(place, _)| stays(place));
-    lines.map(|(_, line)| format!("{line}\n")).collect()
-}
-
-fn is_records(info: &str) -> bool {
-    matches!(kind(info), "jsonl" | "csv")
-}
-
-/// The lines that may be left out: faults, and records but for the first line of CSV.
-fn removable(lines: &[&str]) -> Vec<usize> {
-    let mut found = Vec::new();
-    for (info, range) in blocks(lines) {
-        if is_records(info) || kind(info) == "faults" {
-            let first = range.start + usize::from(kind(info) == "csv");
-            let says =
-                |place: &usize| !matches!(lines[*place].trim().chars().next(), None | Some('#'));
-            found.extend((first..range.end).filter(says));
-        }
-    }
-    found
-}
-
-/// The text without lines and spaces that cuts have left.
-fn tidied(text: &str) -> String {
-    let mut tidied = String::new();
-    let mut inside = "";
-    for line in text.lines() {
-        let fence = line.trim().strip_prefix("```");
-        if let Some(info) = fence {
-            inside = if inside.is_empty() { kind(info) } else { "" };
-        }
-        if inside != "sql" || fence.is_some() {
-            tidied += &format!("{line}\n");
-        } else if !line.trim().is_empty() {
-            let words: Vec<&str> = line.split(' ').filter(|word| !word.is_empty()).collect();
-            tidied += &format!("{}\n", words.join(" ").replace(" ;", ";"));
-        }
-    }
-    tidied
+    script::count(&Content::of(name, text).script)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const LESSON: &str = "# Title\n\nA word.\n\n```sql\nSELECT 1;\n```\n\n```jsonl t\n{}\n\n{}\n```\n\n\
-                          ```expect rows\n1\n```\n\n```csv u\na\n1\n2\n```\n\n```faults\n# why\nat 1s crash\n```\n";
+    const LESSON: &str = "# Title\n\nA word.\n\n~~~sql\nCREATE TABLE `my-t` (a INT);\n~~~\n\n```sql\nSELECT a FROM \
+                          `my-t`;\n```\n\n```jsonl my-t\n{}\n\n{}\n```\n\n```expect rows\n1\n```\n\n```csv u\na\n1\n#2\n```\n\n\
+                          > ```faults\n> # why\n> at 1s crash\n> ```\n";
 
     #[test]
     fn a_lesson_is_laid_bare() {
-        let bare = bare(LESSON);
-        assert!(bare.starts_with("# Title\n\n```sql\nSELECT 1;\n```\n"), "{bare}");
-        assert!(!bare.contains("word") && !bare.contains("expect"), "{bare}");
-        assert_eq!(statements("x.md", &bare), 1);
-        let lines: Vec<&str> = bare.lines().collect();
-        let removable: Vec<&str> = removable(&lines).into_iter().map(|at| lines[at]).collect();
-        assert_eq!(removable, ["{}", "{}", "1", "2", "at 1s crash"]);
+        let content = Content::of("x.md", LESSON);
+        assert_eq!(script::count(&content.script), 2);
+        let lines = content.removable();
+        let lines: Vec<&str> =
+            lines.into_iter().map(|(b, line)| content.blocks[b].lines[line].as_str()).collect();
+        assert_eq!(lines, ["{}", "{}", "1", "#2", "at 1s crash"]);
+        let text = content.text();
+        assert!(text.starts_with("# Title\n\n```sql\nCREATE TABLE `my-t`"), "{text}");
+        assert!(text.contains("```jsonl my-t\n{}\n\n{}\n```\n"), "{text}");
+        // Nobody reads `u`.
+        assert!(
+            !text.contains("word") && !text.contains("expect") && !text.contains("csv"),
+            "{text}"
+        );
+        assert!(
+            Content::of("x.md", &text) == Content::of("x.md", &Content::of("x.md", &text).text())
+        );
     }
 
     #[test]
-    fn records_go_with_their_table() {
-        let named = LESSON.replace("SELECT 1", "CREATE TABLE t (a INT); SELECT a FROM t");
-        let used = used(&named);
-        assert!(used.contains("```jsonl t") && !used.contains("csv u"), "{used}");
-        let cuts = cuts("x.md", &used);
-        let without = cuts.iter().find(|cut| !cut.contains("FROM t") && !cut.contains("TABLE t"));
-        assert!(cuts.iter().any(|cut| !cut.contains("CREATE TABLE")), "{cuts:?}");
-        assert!(without.is_none_or(|cut| !cut.contains("jsonl")), "{without:?}");
+    fn a_fence_is_longer_than_what_it_holds() {
+        let text = "# T\n\n````sql\nSELECT '```';\n````\n";
+        assert_eq!(Content::of("x.md", text).text(), text);
     }
 
+    /// Records that come from nowhere, a job that dies of its third crash: neither becomes one without an end.
     #[test]
-    fn what_cuts_have_left_is_tidied() {
-        let text = "# T  x\n\n```sql\n\nSELECT a  FROM t ;\n\n```\n";
-        assert_eq!(tidied(text), "# T  x\n\n```sql\nSELECT a FROM t;\n```\n");
+    fn a_job_stays_one_with_an_end() {
+        let text = "# D\n\n```sql\nSET 'restart-strategy.fixed-delay.attempts' = '1';\n\
+                    CREATE TABLE d (k INT, v INT) WITH ('connector' = 'datagen', 'number-of-rows' = '60', \
+                    'rows-per-second' = '1');\nSELECT k, v + 1 AS w FROM d WHERE v > 0 OR v <= 0;\n```\n\n\
+                    ```faults\nat 10s crash d/0\nat 20s crash d/0\nat 30s crash d/0\n```\n";
+        let shrunk = shrink_file("d.md", text, &Files::default()).expect("it dies");
+        assert_eq!(shrunk.what, "the job fails: run.restarts");
+        assert_eq!((shrunk.faults.len(), shrunk.statements), (2, 3), "{}", shrunk.scenario);
+        assert!(shrunk.scenario.contains("number-of-rows"), "{}", shrunk.scenario);
+        assert!(!shrunk.scenario.contains("WHERE"), "{}", shrunk.scenario);
+        let again = shrink_file("d.md", &shrunk.scenario, &Files::default()).expect("it dies");
+        assert_eq!(again.scenario, shrunk.scenario);
     }
 }
