@@ -93,7 +93,7 @@ impl Graph {
     /// (operators, columns, windows, functions, guests), and the seed where records are drawn from it.
     pub fn identity(&self) -> Vec<(String, Pieces)> {
         let mut identity = vec![(PLAN.to_owned(), self.fingerprint.to_vec().into())];
-        if self.sources().iter().any(|(source, _)| source.connector == "datagen") {
+        if self.sources().iter().any(|(source, _)| source.draws()) {
             identity.push((SEED.to_owned(), self.header.seed.to_le_bytes().to_vec().into()));
         }
         identity

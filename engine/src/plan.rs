@@ -297,6 +297,22 @@ pub struct SourceSpec {
 }
 
 impl SourceSpec {
+    /// Whether its records hang on the seed: they are generated, and not all of them sequences or times of arrival.
+    pub fn draws(&self) -> bool {
+        let option =
+            |field: &Field, what: &str| self.options.get(&format!("fields.{}.{what}", field.name));
+        let draws = |field: &Field| {
+            let is_time = matches!(
+                field.data_type,
+                DataType::Date | DataType::Timestamp | DataType::TimestampLtz
+            );
+            let is_sequence = option(field, "kind").is_some_and(|kind| kind == "sequence");
+            let is_arrival = is_time && option(field, "max-past").is_none();
+            option(field, "null-rate").is_some() || !(is_sequence || is_arrival)
+        };
+        self.connector == "datagen" && self.physical.fields.iter().any(draws)
+    }
+
     /// What `columns` are over: the physical columns, then when the record arrives if they ask for it.
     pub fn row(&self) -> SchemaRef {
         if !self.arrival {

@@ -76,11 +76,12 @@ fn drawn_records_hold_a_snapshot_to_their_seed() {
     let script = "CREATE TABLE d (k INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts) WITH \
                   ('connector' = 'datagen', 'number-of-rows' = '60', 'rows-per-second' = '1');\n\
                   SELECT k FROM d;";
-    let of = |seed: u64| {
+    let with = |script: &str, seed: u64| {
         let text =
             format!("# Drawn\n\n```sql\n{script}\n```\n\n```toml settings\nseed = {seed}\n```\n");
         open(&text, &options(1, 1))
     };
+    let of = |seed: u64| with(script, seed);
     let mut stands = of(5);
     stands.stand_after(Some(20)).expect("there are more records");
     let made = stands.savepoint().expect("it runs");
@@ -91,6 +92,14 @@ fn drawn_records_hold_a_snapshot_to_their_seed() {
     moved.restore(&made).expect("it is of this job");
     assert!(moved.finish().finished);
     // Whoever draws nothing may have any seed.
+    let counted = script.replace(
+        "'number-of-rows'",
+        "'fields.k.kind' = 'sequence', 'fields.k.start' = '1', 'fields.k.end' = '90', 'number-of-rows'",
+    );
+    let mut stands = with(&counted, 5);
+    stands.stand_after(Some(20)).expect("there are more records");
+    let made = stands.savepoint().expect("it runs");
+    with(&counted, 6).restore(&made).expect("its records are the same");
     let mut run = job(2);
     run.finish();
     let text = scenario(&records(160, 2), SCRIPT);
