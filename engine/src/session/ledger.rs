@@ -32,6 +32,8 @@ pub struct Account {
     windows: BTreeMap<u64, u64>,
     rows: BTreeMap<(u8, Seq), u64>,
     staged: u64,
+    /// Windows and rows that have been let go and were not there.
+    missing: u64,
 }
 
 impl Account {
@@ -42,7 +44,7 @@ impl Account {
 
     /// Whether nothing is missing and nothing too much.
     pub fn balances(&self) -> bool {
-        self.taken == self.gone + self.dropped + self.held()
+        self.missing == 0 && self.taken == self.gone + self.dropped + self.held()
     }
 
     fn apply(&mut self, what: &What) {
@@ -74,11 +76,10 @@ impl Account {
             What::JoinExpire { side, seqs } => {
                 self.gone += seqs.len() as u64;
                 for seq in seqs {
-                    if let Some(count) = self.rows.get_mut(&(*side, *seq)) {
-                        *count -= 1;
-                        if *count == 0 {
-                            self.rows.remove(&(*side, *seq));
-                        }
+                    match self.rows.get_mut(&(*side, *seq)) {
+                        Some(1) => _ = self.rows.remove(&(*side, *seq)),
+                        Some(count) => *count -= 1,
+                        None => self.missing += 1,
                     }
                 }
             }
@@ -91,12 +92,17 @@ impl Account {
     }
 
     fn said(&mut self, window: u64) {
-        self.gone += self.windows.remove(&window).unwrap_or(0);
+        match self.windows.remove(&window) {
+            Some(places) => self.gone += places,
+            None => self.missing += 1,
+        }
     }
 
+    /// What a table is shown once more, since nobody has heard that it has been there, is in no account.
     fn commit(&mut self, rows: u64) {
+        let rows = rows.min(self.staged);
         self.gone += rows;
-        self.staged = self.staged.saturating_sub(rows);
+        self.staged -= rows;
     }
 }
 

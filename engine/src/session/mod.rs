@@ -44,7 +44,7 @@ pub use running::Running;
 pub use state::Kept;
 pub use status::Status;
 pub use table::{Rows, jsonl_row, text_table};
-pub use torture::{Every, Torture, Violation};
+pub use torture::{Every, Torture, Victim, Violation};
 pub use trial::Trial;
 
 use prepare::{Many, Prepared, prepare};
@@ -250,6 +250,11 @@ impl Session {
         }
         while self.sim.step_count() < step && self.advance() {}
         self.status()
+    }
+
+    /// The faults that there are for this job, each as it is written behind `at now`.
+    pub fn faults(&self) -> Vec<String> {
+        crate::sim::fault::choices(self.header())
     }
 
     /// Injects a fault, such as `at now crash window/1`. The future is run anew from here.

@@ -1,9 +1,10 @@
 //! Torture: a job is crashed at every step, and again at every step of the recovery.
 
 use super::delivery::Delivery;
-use super::{Guarantee, Rows, Session};
+use super::{Guarantee, Rows, Session, broken};
 use crate::error::Result;
 use crate::sim::{Sim, State};
+use crate::trace::Event;
 
 /// What crashing a job everywhere has shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct Torture {
     pub single: u64,
     /// Runs with a second crash in the recovery from the first.
     pub double: u64,
+    /// Of all these, runs that the restart policy ended: they may lack rows.
+    pub stopped: u64,
     /// How the rows of all these runs differ from those expected, added up; its table has no name.
     pub total: Delivery,
     /// Runs in which the guarantee does not hold, or which failed: the first few.
@@ -24,9 +27,44 @@ pub struct Torture {
     pub violated: u64,
 }
 
+/// What crashes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Victim {
+    /// A task; one after the other has its turn.
+    Task,
+    /// The coordinator.
+    Coordinator,
+    /// The snapshot store, which loses its power, and a task with it.
+    Store,
+}
+
+impl Victim {
+    /// All of them, with the names that a user gives them.
+    pub const ALL: [(&str, Victim); 3] =
+        [("task", Victim::Task), ("coordinator", Victim::Coordinator), ("store", Victim::Store)];
+
+    /// Crashes it in a run that has done so many steps.
+    fn crash(self, sim: &mut Sim, step: u64, events: &mut Vec<Event>) {
+        let task = (step % sim.job().graph.header.tasks.len() as u64) as u16;
+        match self {
+            Victim::Task => sim.crash(task, events),
+            Victim::Coordinator => sim.crash_coordinator(events),
+            Victim::Store => {
+                sim.crash_store(AWAY, events);
+                sim.crash(task, events);
+            }
+        }
+    }
+}
+
+/// For how long a store is away that has lost its power, microseconds.
+const AWAY: u64 = 2_000_000;
+
 /// Behind which steps a job is crashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Every {
+pub struct Every<'a> {
+    /// What crashes: each at each of these steps.
+    pub victims: &'a [Victim],
     /// Every so many steps of the run without a fault.
     pub step: u64,
     /// And again every so many steps of each recovery; `None`: once a run.
@@ -54,69 +92,98 @@ impl Session {
     ///
     /// # Errors
     /// When the job fails without any fault.
-    pub fn torture(&self, every: Every, progress: &mut dyn FnMut(u64, f64)) -> Result<Torture> {
+    pub fn torture(&self, every: Every<'_>, progress: &mut dyn FnMut(u64, f64)) -> Result<Torture> {
         let mut calm = self.faultless();
-        let beginning = calm.sim.clone().quiet();
+        let mut run = Run { sim: calm.sim.clone(), events: calm.events().to_vec() };
         let status = calm.finish();
         if let Some(failed) = status.failed {
             return Err(Box::new(failed));
         }
         let expected = calm.tables();
         let mut torture = Torture {
-            guarantee: beginning.guarantee(),
+            guarantee: run.sim.guarantee(),
             steps: status.step,
             single: 0,
             double: 0,
+            stopped: 0,
             total: Delivery::default(),
             violations: Vec::new(),
             violated: 0,
         };
-        let mut run = beginning;
         loop {
-            let before = run.step_count();
-            if before.is_multiple_of(every.step.max(1)) {
-                let mut first = run.clone();
-                first.crash(0, &mut Vec::new());
+            let before = run.sim.step_count();
+            let here = before.is_multiple_of(every.step.max(1));
+            for victim in every.victims.iter().filter(|_| here) {
+                let first = run.crashed(*victim);
                 if let Some(step) = every.again {
-                    torture.again(&first, before, step.max(1), &expected);
+                    torture.again(&first, (*victim, before), step.max(1), &expected);
                 }
                 torture.single += 1;
                 torture.judge(first, vec![before], &expected);
                 let share = before as f64 / torture.steps as f64;
                 progress(torture.single + torture.double, share);
             }
-            if !run.step(&mut Vec::new()) || *run.state() == State::Finished {
+            if !run.step() || *run.sim.state() == State::Finished {
                 return Ok(torture);
             }
         }
     }
 }
 
+/// A run and all that has happened in it.
+#[derive(Clone)]
+struct Run {
+    sim: Sim,
+    events: Vec<Event>,
+}
+
+impl Run {
+    fn step(&mut self) -> bool {
+        self.sim.step(&mut self.events)
+    }
+
+    /// A copy in which something has crashed here.
+    fn crashed(&self, victim: Victim) -> Run {
+        let mut run = self.clone();
+        victim.crash(&mut run.sim, self.sim.step_count(), &mut run.events);
+        run
+    }
+}
+
 impl Torture {
     /// Crashes a run that has crashed behind every so many steps of its recovery.
-    fn again(&mut self, crashed: &Sim, before: u64, every: u64, expected: &[Rows]) {
+    fn again(
+        &mut self,
+        crashed: &Run,
+        (victim, before): (Victim, u64),
+        every: u64,
+        expected: &[Rows],
+    ) {
         let mut recovering = crashed.clone();
         loop {
-            let at = recovering.step_count();
+            let at = recovering.sim.step_count();
             if (at - before).is_multiple_of(every) {
-                let mut second = recovering.clone();
-                second.crash(0, &mut Vec::new());
                 self.double += 1;
-                self.judge(second, vec![before, at], expected);
+                self.judge(recovering.crashed(victim), vec![before, at], expected);
             }
-            let goes_on = recovering.step(&mut Vec::new());
-            if !goes_on || recovering.has_caught_up() {
+            if !recovering.step() || recovering.sim.has_caught_up() {
                 return;
             }
         }
     }
 
-    /// Lets a run go on to its end and looks at its sinks.
-    fn judge(&mut self, mut run: Sim, crashes: Vec<u64>, expected: &[Rows]) {
-        while run.step(&mut Vec::new()) {}
-        let mut what = None;
+    /// Lets a run go on to its end and looks at its sinks, and at all that has happened.
+    fn judge(&mut self, mut run: Run, crashes: Vec<u64>, expected: &[Rows]) {
+        while run.step() {}
+        let Run { sim: run, events } = run;
+        let header = &run.job().graph.header;
+        let mut what = broken(&events, header, self.guarantee).into_iter().next();
         match run.state() {
             State::Finished => {}
+            State::Failed(error) if error.code == "run.restarts" && what.is_none() => {
+                self.stopped += 1;
+                return;
+            }
             State::Failed(error) => what = Some(format!("it fails: {error}")),
             State::Running | State::Down => what = Some("it comes to no end".to_owned()),
         }

@@ -21,7 +21,7 @@ impl Sim {
     }
 
     /// The coordinator dies. What it has begun to write is written, since the store lives on.
-    pub(super) fn crash_coordinator(&mut self, trace: &mut Vec<Event>) {
+    pub fn crash_coordinator(&mut self, trace: &mut Vec<Event>) {
         let writing = self.disks.writing();
         self.go_down(COORDINATOR, trace);
         self.coordinator.forget(self.disks.last_name().max(writing.unwrap_or(0)));
@@ -32,7 +32,7 @@ impl Sim {
     }
 
     /// The store loses its power and is away for some microseconds.
-    pub(super) fn crash_store(&mut self, away: u64, trace: &mut Vec<Event>) {
+    pub fn crash_store(&mut self, away: u64, trace: &mut Vec<Event>) {
         self.disks.lose_power(self.now.after(away).0);
         self.note_store(0, "power is lost", trace);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use highwater_engine::session::{Delivery, Every, Guarantee, Session};
+use highwater_engine::session::{Delivery, Every, Guarantee, Session, Victim};
 use highwater_engine::trace::{Event, What};
 
 use crate::drivers::{open, options};
@@ -88,8 +88,12 @@ fn torture_finds_what_each_guarantee_allows_and_no_more() {
     for script in [ROWS, WINDOWS, GROUPS, JOIN] {
         for guarantee in Guarantee::ALL {
             let job = session(script, guarantee, (2, 4));
-            let torture =
-                job.torture(Every { step: 1, again: None }, &mut |_, _| {}).expect("the job runs");
+            let torture = job
+                .torture(
+                    Every { victims: &Victim::ALL.map(|(_, victim)| victim), step: 1, again: None },
+                    &mut |_, _| {},
+                )
+                .expect("the job runs");
             assert_eq!(torture.violations, [], "{script}");
             assert_eq!((torture.single, torture.double), (torture.steps, 0), "{script}");
             let total = &torture.total;
@@ -151,8 +155,9 @@ fn a_crash_in_a_recovery_keeps_the_guarantee() {
     for guarantee in Guarantee::ALL {
         let set = format!("SET 'highwater.guarantee' = '{}';\n{WINDOWS}", guarantee.name());
         let job = open(&scenario(&records, &set), &options(2, 3));
-        let torture =
-            job.torture(Every { step: 1, again: Some(1) }, &mut |_, _| {}).expect("the job runs");
+        let torture = job
+            .torture(Every { victims: &[Victim::Task], step: 1, again: Some(1) }, &mut |_, _| {})
+            .expect("the job runs");
         assert_eq!(torture.violations, []);
         // Without a replay the restart is all there is of a recovery.
         let steps = if guarantee.replays() { torture.single + 1 } else { torture.single };

@@ -1,7 +1,7 @@
 //! Faults of the input: what arrives late, again or never, worked out by hand.
 
 use highwater_engine::seeded::plant;
-use highwater_engine::session::{Every, Files, Guarantee, Session};
+use highwater_engine::session::{Every, Files, Guarantee, Session, Victim};
 use highwater_engine::time::EventTime;
 use highwater_engine::trace::{Event, What};
 
@@ -272,7 +272,8 @@ fn a_replay_knows_of_delays() {
         let settings = format!("{IDLE}\nSET 'highwater.guarantee' = '{}';", guarantee.name());
         let job = open(&scenario(&settings, faults), &options(2, 3));
         let torture = |job: &Session| {
-            job.torture(Every { step: 1, again: None }, &mut |_, _| {}).expect("the job runs")
+            job.torture(Every { victims: &[Victim::Task], step: 1, again: None }, &mut |_, _| {})
+                .expect("the job runs")
         };
         assert_eq!(torture(&job).violations, []);
         if guarantee == Guarantee::ExactlyOnce

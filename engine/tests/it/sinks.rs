@@ -2,7 +2,7 @@
 
 use highwater_engine::plan::SinkKind;
 use highwater_engine::seeded::plant;
-use highwater_engine::session::{Delivery, Every, Files, Guarantee, Session, check};
+use highwater_engine::session::{Delivery, Every, Files, Guarantee, Session, Victim, check};
 use highwater_engine::trace::{Event, What};
 
 use crate::drivers::{open, options, tables};
@@ -104,7 +104,7 @@ fn one_crash_shows_what_each_table_promises() {
 fn torture_judges_each_table_by_its_own_promise() {
     for guarantee in Guarantee::ALL {
         let run = open(&job("", ""), &options(2, 2)).promising(guarantee);
-        let every = Every { step: 1, again: Some(1) };
+        let every = Every { victims: &[Victim::Task], step: 1, again: Some(1) };
         let found = run.torture(every, &mut |_, _| {}).expect("the job runs");
         assert_eq!(found.violations, [], "{}", guarantee.name());
         let (lost, overwritten) = (found.total.lost > 0, found.total.overwritten > 0);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use highwater::escape::visible_lines;
-use highwater_engine::session::{Delivery, Every, Guarantee, Options, Session, Torture};
+use highwater_engine::session::{Delivery, Every, Guarantee, Options, Session, Torture, Victim};
 use serde_json::json;
 
 use super::console::Console;
@@ -20,6 +20,9 @@ pub(super) struct TortureArgs {
     /// What the job promises (default: the script's)
     #[arg(long, value_parser = names())]
     guarantee: Option<String>,
+    /// What crashes: a task, one after the other; the coordinator; the snapshot store with a task; or each in turn, `all`
+    #[arg(long, default_value = "task", value_parser = victims())]
+    at: String,
     /// Crash behind every so many steps only
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     every: u64,
@@ -40,11 +43,15 @@ pub(super) struct TortureArgs {
     parallelism: Option<u32>,
 }
 
-/// Every guarantee, one after the other.
+/// Every guarantee, one after the other; everything that can crash.
 const ALL: &str = "all";
 
 fn names() -> PossibleValuesParser {
     Guarantee::NAMES.iter().copied().chain([ALL]).collect::<Vec<_>>().into()
+}
+
+fn victims() -> PossibleValuesParser {
+    Victim::ALL.iter().map(|(name, _)| *name).chain([ALL]).collect::<Vec<_>>().into()
 }
 
 pub(super) fn torture(args: &TortureArgs, console: &mut Console) -> Done {
@@ -60,9 +67,12 @@ pub(super) fn torture(args: &TortureArgs, console: &mut Console) -> Done {
             .map(|one| session.promising(one))
             .collect(),
     };
+    let wanted = Victim::ALL.iter().filter(|(name, _)| args.at == ALL || args.at == *name);
+    let victims: Vec<Victim> = wanted.map(|(_, victim)| *victim).collect();
+    let again = (!args.once).then_some(args.again);
+    let every = Every { victims: &victims, step: args.every, again };
     let mut kept = true;
     for job in jobs {
-        let every = Every { step: args.every, again: (!args.once).then_some(args.again) };
         let mut progress = Progress::new("runs", None);
         let found = job.torture(every, &mut |runs, share| progress.at(runs.into(), Some(share)));
         drop(progress);
@@ -84,6 +94,9 @@ fn report(found: &Torture) -> String {
         found.double,
         Delivery::text(&[total])
     );
+    if found.stopped > 0 {
+        text += &format!("the restart policy has ended {} of them\n", found.stopped);
+    }
     if found.violated == 0 {
         text += &format!("{name} holds in all of them\n");
     } else {
@@ -104,6 +117,7 @@ fn line(found: &Torture) -> String {
         "steps": found.steps,
         "single": found.single,
         "double": found.double,
+        "stopped": found.stopped,
         "expected": total.expected,
         "delivered": total.delivered,
         "lost": total.lost,

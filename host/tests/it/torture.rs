@@ -4,13 +4,17 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use highwater::sandbox::WasmtimeSandbox;
-use highwater_engine::session::{Every, Guarantee, Options, Session, broken};
+use highwater_engine::session::{Every, Guarantee, Options, Session, Victim, broken};
 use highwater_engine::trace::What;
 
 use crate::example;
 
-/// Steps of all runs of an example under one guarantee come to about so many: long jobs are crashed behind fewer.
-const STEPS: u64 = 60_000;
+/// The fewest places in a run behind which it is crashed, and the most; long runs have fewer.
+const PLACES: (u64, u64) = (20, 60);
+/// Steps of the run, times the places.
+const STEPS: u64 = 300_000;
+/// Every so many-th part of a run there is one in a recovery.
+const AGAIN: u64 = 30;
 
 #[test]
 fn no_crash_breaks_an_example() {
@@ -21,9 +25,11 @@ fn no_crash_breaks_an_example() {
         let session = Session::open(name, text, &example.files, sandbox, &Options::default());
         let session = session.expect("an example opens");
         let steps = session.faultless().finish().step;
-        let step = (steps * steps / STEPS).max(1);
+        let places = (STEPS / steps).clamp(PLACES.0, PLACES.1);
+        let (step, again) = ((steps / places).max(1), (steps / AGAIN).max(1));
+        let victims = Victim::ALL.map(|(_, victim)| victim);
         for guarantee in Guarantee::ALL {
-            let every = Every { step, again: Some(step) };
+            let every = Every { victims: &victims, step, again: Some(again) };
             let found = session.promising(guarantee).torture(every, &mut |_, _| ());
             let found = found.expect("it runs without a fault");
             table += &format!(
@@ -36,7 +42,8 @@ fn no_crash_breaks_an_example() {
                 found.total.expected,
                 found.total.duplicated
             );
-            assert!(found.single > 0 && found.double > 0, "{table}");
+            assert!(found.single >= 3 * PLACES.0.min(steps), "{table}");
+            assert!(found.double >= found.single, "{table}");
             assert_eq!(found.violated, 0, "{name}, {}: {:?}", guarantee.name(), found.violations);
         }
     }

@@ -1,10 +1,16 @@
 //! What must hold of every trace, whatever the job and whatever befell it. Read from events alone: no operator
 //! is asked.
 
+mod time;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Guarantee;
+use super::{Guarantee, Ledger};
 use crate::trace::{COORDINATOR, Event, Header, What};
+use time::Progress;
+
+/// Checkpoints whose tasks' progress is kept: a recovery goes back to no older one.
+const KEPT: usize = 12;
 
 /// A checkpoint under way.
 #[derive(Default)]
@@ -22,11 +28,16 @@ struct Reading<'a> {
     header: &'a Header,
     /// Nothing may be read or shown twice.
     once: bool,
-    /// By task; the life's own.
-    watermarks: BTreeMap<u16, i64>,
-    partitions: BTreeMap<(u16, u16), i64>,
-    /// By task, window and end: a session that has fired may grow, and then fires at its new end.
-    fired: BTreeSet<(u16, u64, i64)>,
+    /// By task.
+    progress: BTreeMap<u16, Progress>,
+    /// The same as it was when a task wrote its state, by checkpoint.
+    kept: BTreeMap<u64, BTreeMap<u16, Progress>>,
+    ledger: Ledger,
+    /// Restored from a snapshot of another run: what was before is not known.
+    foreign: bool,
+    /// The step that events are of, and the tasks that have said something in it.
+    step: u64,
+    busy: BTreeSet<u16>,
     last_arrival: BTreeMap<u16, u64>,
     cuts: BTreeMap<u64, Cut>,
     complete: BTreeSet<u64>,
@@ -44,7 +55,8 @@ struct Reading<'a> {
     found: Vec<String>,
 }
 
-/// What is wrong with a trace, a line each: watermarks that fall, windows that fire twice or too early, states
+/// What is wrong with a trace, a line each: watermarks that fall, also behind a recovery; windows that fire twice, too
+/// early, too late, or are not open; records that are not accounted for; rows of records that nobody has read; states
 /// written before all barriers have come, checkpoints complete or committed too early, snapshots that are not whole
 /// although nothing has damaged them, something done while the job is down or behind its end. Under at-most-once also:
 /// a record that is read twice, and tables that show more rows than have come to their sinks.
@@ -52,9 +64,12 @@ pub fn broken(events: &[Event], header: &Header, guarantee: Guarantee) -> Vec<St
     let mut reading = Reading {
         header,
         once: guarantee == Guarantee::AtMostOnce,
-        watermarks: BTreeMap::new(),
-        partitions: BTreeMap::new(),
-        fired: BTreeSet::new(),
+        progress: BTreeMap::new(),
+        kept: BTreeMap::new(),
+        ledger: Ledger::default(),
+        foreign: false,
+        step: 0,
+        busy: BTreeSet::new(),
         last_arrival: BTreeMap::new(),
         cuts: BTreeMap::new(),
         complete: BTreeSet::new(),
@@ -79,11 +94,17 @@ impl Reading<'_> {
     }
 
     fn read(&mut self, event: &Event) {
+        if event.step != self.step {
+            self.step_is_over(event);
+        }
         if self.ended {
             self.wrong(event, "something happens behind the end");
         }
         match &event.what {
-            What::Crash { .. } => (self.down, self.told) = (true, false),
+            What::Crash { .. } => {
+                (self.down, self.told) = (true, false);
+                self.busy.clear();
+            }
             What::Store { checkpoint, reason } if self.down && *checkpoint > 0 => {
                 self.told = true;
                 if !self.harmed && !reason.ends_with("EIO: read") {
@@ -109,18 +130,67 @@ impl Reading<'_> {
         }
         self.read_stream(event);
         self.read_checkpoint(event);
+        if event.task != COORDINATOR {
+            self.read_time(event);
+        }
+        self.ledger.apply(event);
+        let account = self.ledger.accounts().get(usize::from(event.task));
+        if account.is_some_and(|account| !account.balances()) && !self.foreign {
+            self.wrong(event, "a record is not accounted for");
+        }
+    }
+
+    /// What the task's clock says, and its account.
+    fn read_time(&mut self, event: &Event) {
+        let wrong = self.progress.entry(event.task).or_default().read(&event.what);
+        if let Some(wrong) = wrong {
+            self.wrong(event, wrong);
+        }
+        if let What::Snapshot { checkpoint, .. } = event.what {
+            let now = self.progress[&event.task].clone();
+            self.kept.entry(checkpoint).or_default().insert(event.task, now);
+            while self.kept.len() > KEPT {
+                self.kept.pop_first();
+            }
+        }
+        // What a crash has cut short is done in the next life.
+        if !self.down {
+            self.busy.insert(event.task);
+        }
+    }
+
+    /// Behind each step every window has fired that the watermark has come to.
+    fn step_is_over(&mut self, next: &Event) {
+        self.step = next.step;
+        for task in std::mem::take(&mut self.busy) {
+            // A trigger says when its windows fire, if ever.
+            if self.header.tasks[usize::from(task)].describe.contains("emit=") {
+                continue;
+            }
+            if self.progress.get_mut(&task).is_some_and(Progress::left_behind) {
+                let name = &self.header.tasks[usize::from(task)].name;
+                let said =
+                    format!("a window of {name} has not fired before: {}", next.line(self.header));
+                self.found.push(said);
+            }
+        }
     }
 
     /// A new life knows nothing of the one before it.
     fn restored(&mut self, event: &Event, checkpoint: u64) {
         self.down = false;
         self.vanished(event, checkpoint);
-        // Who may count nothing twice remembers how far time was, or windows would open again.
-        if !self.once {
-            self.watermarks.clear();
-            self.partitions.clear();
+        // Who may count nothing twice remembers how far time was, or windows would open again; what was in them is gone.
+        if self.once {
+            self.progress.values_mut().for_each(Progress::forget);
+        } else {
+            self.progress = self.kept.get(&checkpoint).cloned().unwrap_or_default();
+            if checkpoint > 0 && self.progress.is_empty() {
+                self.foreign = true;
+                let tasks = 0..self.header.tasks.len() as u16;
+                self.progress = tasks.map(|task| (task, Progress::foreign())).collect();
+            }
         }
-        self.fired.clear();
         self.last_arrival.clear();
         // A checkpoint may have been stored without anybody being told, but not without its parts.
         let whole = self.cuts.get(&checkpoint).is_some_and(|cut| self.has_all(cut));
@@ -144,7 +214,13 @@ impl Reading<'_> {
     /// Records, time and windows, and rows.
     fn read_stream(&mut self, event: &Event) {
         match event.what {
-            What::Stage { .. } => self.hidden += 1,
+            What::Stage { seq, .. } => {
+                self.hidden += 1;
+                // The end of the input has a place behind the last record.
+                if seq > self.furthest + 1 && !self.foreign {
+                    self.wrong(event, "a row of records that have not been read");
+                }
+            }
             What::Commit { rows, .. } => {
                 self.hidden -= rows as i64;
                 if self.once && self.hidden < 0 {
@@ -160,27 +236,6 @@ impl Reading<'_> {
                     self.wrong(event, "a record is read twice");
                 }
                 self.furthest = self.furthest.max(seq);
-            }
-            What::Watermark { watermark, .. } => {
-                let before = self.watermarks.insert(event.task, watermark);
-                if before.is_some_and(|before| watermark < before) {
-                    self.wrong(event, "a watermark falls");
-                }
-            }
-            What::PartitionWatermark { partition, watermark } => {
-                let before = self.partitions.insert((event.task, partition), watermark);
-                if before.is_some_and(|before| watermark < before) {
-                    self.wrong(event, "a partition's watermark falls");
-                }
-            }
-            What::WindowFire { window, end, .. } => {
-                if !self.fired.insert((event.task, window, end)) {
-                    self.wrong(event, "a window fires twice");
-                }
-                let now = self.watermarks.get(&event.task).copied();
-                if now.is_some_and(|now| now < end.saturating_sub(1)) {
-                    self.wrong(event, "a window fires before the watermark is at its end");
-                }
             }
             _ => {}
         }
