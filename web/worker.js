@@ -70,7 +70,8 @@ const operations = {
     if (seek > 0) engine.exports.hw_seek(handle, ...halves(seek));
     engine.exports.hw_output(handle);
     const tables = engine.result();
-    return { kind: "opened", tables, ...state(0) };
+    engine.exports.hw_faults(handle);
+    return { kind: "opened", tables, kinds: engine.result(), ...state(0) };
   },
 
   async check({ name, text: source, revision }) {

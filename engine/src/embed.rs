@@ -268,6 +268,12 @@ pub extern "C" fn hw_output(handle: i32) -> i32 {
     })
 }
 
+/// The faults that can be injected into the job, each as it is written behind `at now`, a line each.
+#[unsafe(no_mangle)]
+pub extern "C" fn hw_faults(handle: i32) -> i32 {
+    on(handle, |o| (1, o.session.faults().join("\n").into_bytes()))
+}
+
 /// The committed rows of all sinks as JSON lines.
 #[unsafe(no_mangle)]
 pub extern "C" fn hw_rows(handle: i32) -> i32 {

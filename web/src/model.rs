@@ -222,6 +222,8 @@ pub struct Model {
     pub status: Status,
     /// Output tables, learnt once a run.
     pub tables: Vec<TableInfo>,
+    /// The faults that can strike, as they are written; the engine's list.
+    pub faults: Vec<String>,
     /// What moves it.
     pub play: Play,
     /// Steps a second.

@@ -29,7 +29,7 @@ pub enum Msg {
     /// Go back to the example's text.
     Revert,
     /// The worker opened the scenario.
-    Opened { status: Status, tables: Vec<TableInfo>, chunk: Option<Chunk> },
+    Opened { status: Status, tables: Vec<TableInfo>, faults: Vec<String>, chunk: Option<Chunk> },
     /// The worker could not.
     Refused(Vec<Problem>),
     /// The worker moved: what it says and what is new in the trace.
@@ -229,9 +229,10 @@ fn edit(m: &mut Model, msg: Msg) -> Vec<Command> {
 fn answer(m: &mut Model, msg: Msg) -> Vec<Command> {
     m.busy = false;
     match msg {
-        Msg::Opened { status, tables, chunk } => {
+        Msg::Opened { status, tables, faults, chunk } => {
             m.phase = Phase::Ready;
             m.tables = tables;
+            m.faults = faults;
             m.wanted = None;
             let restarts = m.restarts;
             moved(m, status, chunk);

@@ -149,6 +149,7 @@ fn read(data: &JsValue) -> Option<Msg> {
         "opened" => Msg::Opened {
             status: Status::from_json(&text(data, "status")?)?,
             tables: read_tables(&text(data, "tables").unwrap_or_default()),
+            faults: text(data, "kinds").unwrap_or_default().lines().map(str::to_owned).collect(),
             chunk: chunk(data)?,
         },
         "moved" => {

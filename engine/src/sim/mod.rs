@@ -163,8 +163,9 @@ pub struct Sim {
     quiet: bool,
     /// What a recovery keeps and reads again.
     guarantee: Guarantee,
-    /// How often an operator has taken its own state back, when they do so behind each element.
-    taken_back: Option<u64>,
+    /// How often a fresh operator has taken another's state and place, when they do so behind each element, and the
+    /// tasks as they were built.
+    taken_back: Option<(u64, Rc<[Task]>)>,
 }
 
 impl Sim {
@@ -217,15 +218,16 @@ impl Sim {
     }
 
     /// The same run, whose operators write their state behind each element that their task takes in, wherever state may be
-    /// written, and go on from that alone: nothing of it may show.
+    /// written, and fresh ones go on from that alone: nothing of it may show.
     #[must_use]
     pub fn taking_back(self) -> Sim {
-        Sim { taken_back: Some(0), ..self }
+        let fresh = self.job.tasks().expect("they have been built before");
+        Sim { taken_back: Some((0, fresh.into())), ..self }
     }
 
-    /// How often an operator has gone on from its own state.
+    /// How often a fresh operator has gone on from the state of another.
     pub fn taken_back(&self) -> u64 {
-        self.taken_back.unwrap_or(0)
+        self.taken_back.as_ref().map_or(0, |(count, _)| *count)
     }
 
     /// The job.
@@ -461,8 +463,9 @@ impl Sim {
             return Ok(());
         }
         result?;
-        if let Some(count) = &mut self.taken_back {
-            *count += self.tasks[usize::from(task)].take_back()?;
+        if let Some((count, fresh)) = &mut self.taken_back {
+            let task = usize::from(task);
+            *count += self.tasks[task].take_back(&fresh[task])?;
         }
         self.show(task, trace);
         // A write that hangs has brought the job down.

@@ -1,5 +1,6 @@
 //! A task: one subtask of a chain of operators, a state machine from elements to effects.
 
+mod back;
 mod gate;
 mod loose;
 mod route;
@@ -385,27 +386,6 @@ impl Task {
     pub fn go_on_from(&mut self, source: Ingest) {
         debug_assert!(self.source().is_some(), "only sources go on");
         self.head = Head::Source(Box::new(source));
-    }
-
-    /// Has every operator write its state and take it back, as a recovery does, where all that the task's gate has let
-    /// through is of complete places, since only there is state written; how many have some.
-    ///
-    /// # Errors
-    /// When one does not take its own state, or writes another afterwards.
-    pub fn take_back(&mut self) -> Result<u64> {
-        let mut with_state = 0;
-        if !matches!(&self.head, Head::Gate(gate) if gate.complete()) {
-            return Ok(0);
-        }
-        for operator in &mut self.operators {
-            let bytes = operator.snapshot();
-            operator.restore(&bytes)?;
-            if operator.snapshot() != bytes {
-                return Err(wrong_state(&self.name));
-            }
-            with_state += u64::from(!bytes.is_empty());
-        }
-        Ok(with_state)
     }
 
     /// Takes state of a snapshot's sections back.

@@ -58,6 +58,8 @@ pub struct Drawn {
     pub batch_rows: u32,
     /// What rows are written to.
     pub sink: Sink,
+    /// How often the job is started again at most; `None`: as often as it takes.
+    pub attempts: Option<u64>,
     /// Whether a guest counts the records of a table besides: [`super::guest`].
     pub guest: bool,
 }
@@ -102,7 +104,11 @@ impl Drawn {
             settings.push(("highwater.store.replicas", dice.of(&["2", "3"]).to_owned()));
         }
         let guest = dice.once_in(8);
-        Drawn { seed, case, settings, parallelism, batch_rows, sink, guest }
+        let attempts = dice.once_in(16).then(|| 1 + dice.below(3));
+        if let Some(most) = attempts {
+            settings.push(("restart-strategy.fixed-delay.attempts", most.to_string()));
+        }
+        Drawn { seed, case, settings, parallelism, batch_rows, sink, attempts, guest }
     }
 
     /// The source table whose records the job's guest counts.

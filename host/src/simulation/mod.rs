@@ -14,12 +14,12 @@ mod states;
 mod tests;
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use highwater_engine::session::{Delivery, Guarantee, Session, Trial, broken};
-use highwater_engine::trace::{Event, What};
+use highwater_engine::trace::{Event, Header, What};
 use highwater_oracle::input::Input;
 use highwater_oracle::pipeline::Node;
 use highwater_oracle::{batch, left};
@@ -60,7 +60,10 @@ pub struct Choice {
 pub struct Counts {
     /// Schedules.
     pub schedules: u64,
-    /// Rows there should be, of all of them.
+    /// Of those, jobs that stopped before their end, as some faults have them do. What they have not come to counts
+    /// nowhere.
+    pub stopped: u64,
+    /// Rows there should be, of all others.
     pub expected: u64,
     /// Rows missing that the guarantee does not allow to be missing.
     pub lost: u64,
@@ -74,6 +77,9 @@ pub struct Counts {
     pub expected_loss: u64,
     /// Rows twice, or given to an idempotent table twice, as the guarantee allows.
     pub expected_duplicates: u64,
+    /// Under at-most-once: rows that look like others and are of other records, since what knows nothing any more says
+    /// the same again.
+    pub alike: u64,
 }
 
 /// A schedule that has shown something wrong.
@@ -116,6 +122,8 @@ impl Found {
         self.schedules += other.schedules;
         for (own, other) in self.counts.iter_mut().zip(other.counts) {
             own.schedules += other.schedules;
+            own.stopped += other.stopped;
+            own.alike += other.alike;
             own.expected += other.expected;
             own.lost += other.lost;
             own.duplicated += other.duplicated;
@@ -212,8 +220,12 @@ impl Subject {
     }
 
     /// Whether a job may stop with this error.
-    fn may_stop(&self, code: &str, faults: &[String]) -> bool {
+    fn may_stop(&self, code: &str, faults: &[String], events: &[Event]) -> bool {
         match code {
+            "run.restarts" => {
+                let crashes = events.iter().filter(|e| matches!(e.what, What::Crash { .. }));
+                self.drawn.attempts.is_some_and(|most| crashes.count() as u64 > most)
+            }
             "source.retention" => self.may_lack_records(faults),
             "source.regressed" => faults.iter().any(|fault| fault.contains(" source-regress ")),
             "source.gap" => faults.iter().any(|fault| fault.contains(" source-gap ")),
@@ -265,7 +277,8 @@ impl Subject {
         };
         states::reached(&one, self.session.header(), &mut found.states);
         let delivered = one.against(calm);
-        count(&mut found.counts, &one, &delivered);
+        let header = self.session.header();
+        count(&mut found.counts, &one, header, &delivered);
         if let Some(difference) = twice.then(|| self.differs(&one, faults, calm, found)).flatten() {
             found.trace_mismatches += 1;
             return Some(difference.to_owned());
@@ -275,7 +288,7 @@ impl Subject {
             return Some(line);
         }
         match &one.stopped {
-            Some((code, _)) if self.may_stop(code, faults) => {
+            Some((code, _)) if self.may_stop(code, faults, &one.events) => {
                 let too_much = |d: &Delivery| match d.promise(guarantee) {
                     Guarantee::ExactlyOnce => d.duplicated + d.wrong,
                     Guarantee::AtLeastOnce => d.invented,
@@ -285,8 +298,12 @@ impl Subject {
                 (said > 0).then(|| "a job that stopped has said too much".to_owned())
             }
             Some((code, message)) => Some(format!("the job stops: {code}: {message}")),
-            // By rows it cannot be told: what knows nothing any more says the same again, of other records.
-            None if guarantee == Guarantee::AtMostOnce => None,
+            // By values it cannot be told: what knows nothing any more says the same again, of other records.
+            None if guarantee == Guarantee::AtMostOnce => {
+                let again = shown_again(&one, header);
+                (again > 0)
+                    .then(|| format!("{again} rows are shown that never came to a sink, or twice"))
+            }
             None => delivered.iter().find(|d| !d.keeps(guarantee)).map(Delivery::line),
         }
     }
@@ -298,53 +315,65 @@ fn opened(drawn: &Drawn) -> Result<Session, String> {
         .map_err(|errors| format!("the pipeline is refused: {errors:?}"))
 }
 
-/// Rows that tables show and that never came to a sink.
-fn shown_again(events: &[Event]) -> u64 {
-    let rows = |event: &Event| match event.what {
-        What::Stage { .. } => -1,
-        What::Commit { rows, .. } => rows as i64,
-        _ => 0,
-    };
-    events.iter().map(rows).sum::<i64>().max(0) as u64
+/// Rows that tables show more often than they came to their sinks, each by its table, its place in the stream and its
+/// kind.
+fn shown_again(trial: &Trial, header: &Header) -> u64 {
+    let mut shown: BTreeMap<(&str, u64, u8), i64> = BTreeMap::new();
+    for table in &trial.tables {
+        for (kind, seq, _) in &table.rows {
+            *shown.entry((&table.spec.table, *seq, *kind as u8)).or_default() += 1;
+        }
+    }
+    for event in &trial.events {
+        let What::Stage { kind, seq, .. } = event.what else { continue };
+        let name = &header.tasks[usize::from(event.task)].name;
+        let table = name.rsplit_once('/').map_or(&**name, |(table, _)| table);
+        if let Some(count) = shown.get_mut(&(table, seq, kind)) {
+            *count -= 1;
+        }
+    }
+    shown.into_values().map(|count| count.max(0) as u64).sum()
 }
 
 /// Counts what each table's guarantee allows apart from what it forbids.
-fn count(counts: &mut [Counts; 3], trial: &Trial, delivered: &[Delivery]) {
+fn count(counts: &mut [Counts; 3], trial: &Trial, header: &Header, delivered: &[Delivery]) {
     let place = |guarantee: Guarantee| {
         Guarantee::ALL.iter().position(|g| *g == guarantee).expect("one of all")
     };
-    let job = &mut counts[place(trial.guarantee)];
-    job.schedules += 1;
-    if trial.guarantee == Guarantee::AtMostOnce {
-        job.duplicated += shown_again(&trial.events);
-    }
     // Who may stop has not lost what it has not come to.
     let stopped = trial.stopped.is_some();
+    let job = &mut counts[place(trial.guarantee)];
+    job.schedules += 1;
+    job.stopped += u64::from(stopped);
+    if trial.guarantee == Guarantee::AtMostOnce {
+        job.duplicated += shown_again(trial, header);
+    }
     for d in delivered {
         let promise = d.promise(trial.guarantee);
         let counts = &mut counts[place(promise)];
-        counts.expected += d.expected;
+        let (lost, duplicated, wrong) = match stopped {
+            true => (0, 0, 0),
+            false => (d.lost, d.duplicated, d.wrong),
+        };
+        counts.expected += if stopped { 0 } else { d.expected };
         match promise {
             Guarantee::AtLeastOnce if d.by_key => {
                 counts.expected_duplicates += d.overwritten;
-                counts.wrong += d.invented;
-                if !stopped {
-                    counts.lost += d.lost;
-                    counts.duplicated += d.duplicated;
-                    counts.wrong += d.wrong;
-                }
+                counts.lost += lost;
+                counts.duplicated += duplicated;
+                counts.wrong += wrong + d.invented;
             }
             Guarantee::AtMostOnce => {
-                counts.expected_loss += d.lost;
-                counts.expected_duplicates += d.duplicated;
+                counts.expected_loss += lost;
+                counts.alike += d.duplicated;
             }
             Guarantee::AtLeastOnce => {
-                counts.lost += if stopped { 0 } else { d.lost };
+                counts.lost += lost;
                 counts.wrong += d.wrong;
                 counts.expected_duplicates += d.duplicated;
             }
             Guarantee::ExactlyOnce => {
-                counts.lost += if stopped { 0 } else { d.lost };
+                counts.lost += lost;
                 counts.duplicated += d.duplicated;
                 counts.reordered += d.reordered;
                 counts.wrong += d.wrong;

@@ -68,6 +68,8 @@ fn guarantees_hold_under_ten_thousand_schedules() {
     for (guarantee, c) in Guarantee::ALL.iter().zip(&found.counts) {
         let Counts { lost, duplicated, reordered, wrong, .. } = *c;
         assert_eq!((lost, duplicated, reordered, wrong), (0, 0, 0, 0), "{}", guarantee.name());
+        // Those that stop are few, or the others say little.
+        assert!(c.stopped * 8 < c.schedules, "{} of {} stopped", c.stopped, c.schedules);
         match guarantee {
             Guarantee::ExactlyOnce => {
                 assert_eq!((c.expected_loss, c.expected_duplicates), (0, 0));
@@ -75,7 +77,9 @@ fn guarantees_hold_under_ten_thousand_schedules() {
             Guarantee::AtLeastOnce => {
                 assert!(c.expected_duplicates > 1_000 && c.expected_loss == 0)
             }
-            Guarantee::AtMostOnce => assert!(c.expected_loss > 1_000),
+            Guarantee::AtMostOnce => {
+                assert!(c.expected_loss > 1_000 && c.expected_duplicates == 0);
+            }
         }
     }
 }
@@ -104,6 +108,7 @@ const SHOWN_BY_HAND: [&str; 2] = ["a-barrier-is-overtaken", "old-ones-go-too-ear
 #[test]
 fn every_planted_fault_is_found() {
     if plant(BUGS[0].0).is_none() {
+        tell("no fault can be planted in a build without debug assertions: nothing was hunted\n");
         return;
     }
     let part = |first: u64| {
@@ -133,20 +138,25 @@ fn every_planted_fault_is_found() {
     std::panic::set_hook(Box::new(|_| {}));
     let parts = in_threads(part);
     drop(std::panic::take_hook());
-    let mut table =
-        format!("{} faults planted in the engine, found after schedules:\n", BUGS.len());
+    let hunted = BUGS.len() - SHOWN_BY_HAND.len();
+    let mut table = format!(
+        "{hunted} faults planted in the engine, found after schedules ({} more have tests of their own):\n",
+        SHOWN_BY_HAND.len()
+    );
     let mut alive = Vec::new();
     for (name, (schedules, killed)) in parts.into_iter().flatten() {
         match killed {
             Some(what) => {
                 let what: String = what.chars().take(70).collect();
-                table += &format!("{schedules:>6}  {name}: {what}\n");
+                let among = HUNTED.iter().find(|(hunted, _)| *hunted == name);
+                let among = among.map_or("", |_| " (of few kinds)");
+                table += &format!("{schedules:>6}{among}  {name}: {what}\n");
             }
             None => alive.push(name),
         }
     }
     tell(&table);
-    assert!(BUGS.len() >= 40);
+    assert!(hunted >= 40);
     assert!(alive.is_empty(), "nothing finds {alive:?}");
 }
 

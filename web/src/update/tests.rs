@@ -12,8 +12,15 @@ fn opened() -> Model {
     assert!(out.contains(&Command::Fetch("earthquakes.md".into())), "quakes come first");
     let out = update(&mut m, Msg::Text { file: "earthquakes.md".into(), text: "# Hi".into() });
     assert!(matches!(out[..], [Command::Open { seek: 0, .. }]));
-    let out =
-        update(&mut m, Msg::Opened { status: Status::default(), tables: Vec::new(), chunk: None });
+    let out = update(
+        &mut m,
+        Msg::Opened {
+            status: Status::default(),
+            tables: Vec::new(),
+            faults: Vec::new(),
+            chunk: None,
+        },
+    );
     assert!(out.is_empty() && m.phase == Phase::Ready && m.play == Play::Paused, "starts paused");
     m
 }

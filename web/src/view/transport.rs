@@ -192,44 +192,12 @@ fn Crash() -> impl IntoView {
     }
 }
 
-/// Faults other than a crash, a checkpoint out of turn, and a place for their names. The engine knows them all; here stand a
-/// few of each kind.
+/// Any fault of the engine's list, whomever it can strike here.
 #[component]
 fn Strike(#[prop(into)] possible: Signal<bool>) -> impl IntoView {
     let app = app();
     let fault = RwSignal::new(String::new());
-    let examples = app.memo(|m| {
-        let header = &m.run.header;
-        let name = |task: u16| header.tasks.get(usize::from(task)).map(|t| t.name.as_str());
-        let mut all: Vec<String> = [
-            "checkpoint",
-            "crash coordinator",
-            "crash store",
-            "snapshot-flipped",
-            "disk-full",
-            "disk-reorder",
-            "read-error",
-            "clock-jump",
-        ]
-        .map(str::to_owned)
-        .to_vec();
-        if let Some(&(from, to)) = header.channels.last() {
-            let channel = format!("{}->{}", name(from).unwrap_or("?"), name(to).unwrap_or("?"));
-            all.extend(
-                ["delay", "drop", "duplicate", "reorder", "partition"]
-                    .map(|k| format!("{k} {channel}")),
-            );
-        }
-        let sinks = header.tasks.iter().filter(|t| t.kind == "sink");
-        let kinds = ["sink-timeout", "sink-reject", "sink-zombie"];
-        all.extend(sinks.flat_map(|t| kinds.map(|k| format!("{k} {}", t.name))));
-        let sources = header.tasks.iter().filter(|t| t.kind == "source");
-        let kinds =
-            ["source-stall", "source-slow", "source-redeliver", "source-gap", "source-regress"];
-        let source = |name: &str| name.split('/').next().unwrap_or_default().to_owned();
-        all.extend(sources.flat_map(|t| kinds.map(|k| format!("{k} {}", source(&t.name)))));
-        all
-    });
+    let examples = app.memo(|m| m.faults.clone());
     view! {
         <form class="strike" on:submit=move |e| {
             e.prevent_default();

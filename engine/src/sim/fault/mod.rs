@@ -234,6 +234,18 @@ impl Kind {
     }
 }
 
+/// Every kind and everything in a job that it can strike, as it is written behind `at now`.
+pub fn choices(header: &Header) -> Vec<String> {
+    let of = |kind: &Kind| match kind.target {
+        Target::Nothing => vec![kind.name.to_owned()],
+        target => {
+            let names = target.names(header).into_iter();
+            names.map(|name| format!("{} {name}", kind.name)).collect()
+        }
+    };
+    KINDS.iter().flat_map(of).collect()
+}
+
 impl fmt::Debug for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)
