@@ -12,6 +12,7 @@ use crate::scenario::{self, Knobs, Scenario};
 use crate::schema::DataType;
 use crate::sim::Job;
 use crate::sim::fault::Fault;
+use crate::sim::restarts::Restarts;
 use crate::sim::ward::Ward;
 use crate::source::inlet::Inlet;
 use crate::source::only::Only;
@@ -284,6 +285,30 @@ fn duration(settings: &Settings, key: &str) -> Option<u64> {
     settings.get(key).and_then(parse_duration_micros).filter(|d| *d > 0)
 }
 
+/// The restart policy that the settings name.
+fn restarts(settings: &Settings) -> Restarts {
+    let of = |key: &str| format!("restart-strategy.{key}");
+    let time = |key: &str, default| duration(settings, &of(key)).unwrap_or(default);
+    let most = number(settings, &of("fixed-delay.attempts"));
+    let fixed = |most| Restarts::fixed(time("fixed-delay.delay", 1_000_000), most);
+    match settings.get(&of("type")) {
+        Some("none") => fixed(Some(0)),
+        Some("exponential-delay") => {
+            let factor = settings.get(&of("exponential-delay.backoff-multiplier"));
+            let factor = factor.and_then(|text| text.trim().parse::<f64>().ok()).unwrap_or(1.5);
+            Restarts {
+                first: time("exponential-delay.initial-backoff", 1_000_000),
+                // A wait never becomes shorter; as casts saturate, none becomes too long.
+                factor: ((factor * 1_000.0) as u64).max(1_000),
+                longest: time("exponential-delay.max-backoff", 60_000_000),
+                calm: time("exponential-delay.reset-backoff-threshold", 3_600_000_000),
+                most: None,
+            }
+        }
+        _ => fixed(most),
+    }
+}
+
 impl Prepared {
     /// The job that a simulation runs.
     pub fn job(self) -> Job {
@@ -294,8 +319,7 @@ impl Prepared {
         Job {
             checkpoint_interval: duration("execution.checkpointing.interval"),
             unaligned: unaligned.is_some_and(|on| on.eq_ignore_ascii_case("true")),
-            restart_delay: duration("restart-strategy.fixed-delay.delay").unwrap_or(1_000_000),
-            restarts: number("restart-strategy.fixed-delay.attempts"),
+            restarts: restarts(&self.settings),
             retained: retained.and_then(|n| usize::try_from(n).ok()).unwrap_or(RETAINED),
             replicas: number(REPLICAS).and_then(|n| usize::try_from(n).ok()).unwrap_or(1),
             retention: duration("highwater.source.retention"),

@@ -178,6 +178,7 @@ impl Torture {
         let Run { sim: run, events } = run;
         let header = &run.job().graph.header;
         let mut what = broken(&events, header, self.guarantee).into_iter().next();
+        what = what.or_else(|| run.wrong().map(str::to_owned));
         match run.state() {
             State::Finished => {}
             State::Failed(error) if error.code == "run.restarts" && what.is_none() => {

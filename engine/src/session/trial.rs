@@ -25,11 +25,18 @@ pub struct Trial {
     pub tables: Vec<Rows>,
     /// When it ended, virtual time in microseconds since 1970.
     pub at: u64,
+    /// What the simulation's own checkers have found: a checkpoint that is no cut.
+    pub wrong: Option<String>,
     /// How often an operator has gone on from its own state: [`Session::trial_from_states`].
     pub taken_back: u64,
 }
 
 impl Session {
+    /// What the simulation's own checkers have found wrong so far: a checkpoint that is no cut.
+    pub fn wrong(&self) -> Option<&str> {
+        self.sim.wrong()
+    }
+
     /// Those of some faults that delay the input: a trial with them alone is what one with all is judged by.
     ///
     /// # Errors
@@ -96,7 +103,8 @@ impl Session {
         };
         let (steps, at) = (sim.step_count(), sim.now().0);
         let (tables, taken_back) = (Rows::of(&sim), sim.taken_back());
-        Ok(Trial { guarantee, steps, stopped, events, tables, at, taken_back })
+        let wrong = sim.wrong().map(str::to_owned);
+        Ok(Trial { guarantee, steps, stopped, events, tables, at, wrong, taken_back })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::cut::Cut;
 use super::unaligned::InFlight;
 use super::{Sim, State, Upcoming};
 use crate::archive;
@@ -41,6 +42,7 @@ pub(super) struct UnderWay {
     parts: BTreeMap<u16, Pieces>,
     /// What is in flight, when barriers overtake.
     pub in_flight: Option<InFlight>,
+    pub cut: Cut,
 }
 
 impl Coordinator {
@@ -146,6 +148,7 @@ impl Sim {
             position: self.inlet.position().clone(),
             parts: BTreeMap::new(),
             in_flight: unaligned.then(InFlight::default),
+            cut: Cut::default(),
         });
         // Every source is cut at the same place of the stream.
         self.tell_progress(None, self.inlet.position().seq, trace)?;
@@ -197,10 +200,13 @@ impl Sim {
             let name = self.job.graph.header.tasks[usize::from(task)].name.clone();
             sections.push((name, bytes));
         }
-        if let Some(in_flight) = under_way.in_flight.take() {
-            let bytes = self.put_in_flight(checkpoint, in_flight, trace);
+        let (cut, in_flight) = (std::mem::take(&mut under_way.cut), under_way.in_flight.take());
+        let mut kept = BTreeMap::new();
+        if let Some(in_flight) = in_flight {
+            let bytes = self.put_in_flight(checkpoint, in_flight, &mut kept, trace);
             sections.push((IN_FLIGHT.to_owned(), bytes.into()));
         }
+        self.check_cut(checkpoint, &cut, &kept);
         self.disks.begin(checkpoint, &Snapshot { checkpoint, sections }.encode().into());
         let delay = 1_000 + self.chance(4_000);
         if seeded("commit-before-stored") {

@@ -1,6 +1,7 @@
 //! The simulation: the same tasks under virtual time, a seeded schedule and faults, step by step.
 
 mod checkpoint;
+mod cut;
 pub mod disk;
 pub mod fault;
 mod input;
@@ -9,6 +10,7 @@ pub mod outside;
 mod place;
 mod recovery;
 mod replicas;
+pub mod restarts;
 mod still;
 mod unaligned;
 pub mod ward;
@@ -35,6 +37,7 @@ use link::Link;
 use outside::{Write, Writer};
 use place::Waiting;
 use replicas::Replicas;
+use restarts::{InARow, Restarts};
 use ward::{Illness, Ward};
 
 pub use outside::Table;
@@ -56,10 +59,8 @@ pub struct Job {
     pub checkpoint_interval: Option<u64>,
     /// Barriers overtake what is in flight.
     pub unaligned: bool,
-    /// Microseconds from a crash to the restart.
-    pub restart_delay: u64,
-    /// How many restarts there may be; `None`: as many as it takes.
-    pub restarts: Option<u64>,
+    /// When it starts again after a crash.
+    pub restarts: Restarts,
     /// How many checkpoints the store keeps.
     pub retained: usize,
     /// On how many disks, each with all of them.
@@ -144,6 +145,7 @@ pub struct Sim {
     writers: Vec<Writer>,
     /// How often the job has been started again.
     life: u64,
+    crashes: InARow,
     /// The checkpoint that closes the job has been committed, as far as the coordinator goes.
     last_committed: bool,
     /// Sources have nothing any more up to this place.
@@ -163,6 +165,8 @@ pub struct Sim {
     quiet: bool,
     /// What a recovery keeps and reads again.
     guarantee: Guarantee,
+    /// A checkpoint that is no cut.
+    wrong: Option<String>,
     /// How often a fresh operator has taken another's state and place, when they do so behind each element, and the
     /// tasks as they were built.
     taken_back: Option<(u64, Rc<[Task]>)>,
@@ -190,6 +194,7 @@ impl Sim {
             tables: job.graph.sinks().iter().map(|_| Table::default()).collect(),
             writers: job.graph.sinks().iter().map(|_| Writer::default()).collect(),
             life: 0,
+            crashes: InARow::default(),
             last_committed: false,
             forgotten: 0,
             waiting: Vec::new(),
@@ -201,6 +206,7 @@ impl Sim {
             until: None,
             quiet: false,
             guarantee: Guarantee::default(),
+            wrong: None,
             taken_back: None,
             job,
         };
@@ -473,6 +479,9 @@ impl Sim {
             return Ok(());
         }
         for (channel, element) in fx.sends {
+            if matches!(element, Element::Barrier(_)) {
+                self.cut_sent(channel);
+            }
             match element {
                 Element::Barrier(checkpoint) if self.overtakes() => {
                     self.overtake(channel, checkpoint);
@@ -481,6 +490,7 @@ impl Sim {
             }
         }
         if let Some((checkpoint, bytes)) = fx.snapshot {
+            self.cut_taken(task, &fx.queued);
             self.cut_channels(task, fx.held);
             self.acknowledge(checkpoint, task, bytes, trace);
         }

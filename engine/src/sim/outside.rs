@@ -181,9 +181,12 @@ impl Sim {
                 Hindrance::Slow(_) => self.note_write(&write, "slow", trace),
                 Hindrance::Zombie => {
                     self.note_write(&write, "hangs", trace);
-                    let arrives = self.now.after(self.job.restart_delay.saturating_mul(2)).0;
                     let task = self.job.graph.sink_tasks()[table];
                     self.crash(task, trace);
+                    let mut restart = self.upcoming.iter().rev();
+                    let restart = restart.find(|(_, u)| matches!(u, Upcoming::Restart));
+                    let wait = restart.map_or(0, |((at, _), _)| at.saturating_sub(self.now.0));
+                    let arrives = self.now.after(wait.saturating_mul(2)).0;
                     self.plan(arrives, Upcoming::Zombie(write));
                     return;
                 }

@@ -85,18 +85,25 @@ impl Sim {
             writer.clear();
         }
         self.state = State::Down;
-        let delay = self.job.restart_delay;
-        self.plan(self.now.after(delay).0, Upcoming::Restart);
+        let wait = self.crashes.wait(self.now.0, &self.job.restarts);
+        self.plan(self.now.after(wait).0, Upcoming::Restart);
     }
 
     /// Starts the job again from the newest checkpoint that is whole, or with nothing and from the place that was
     /// reached.
     pub(super) fn restart(&mut self, trace: &mut Vec<Event>) -> Result<()> {
-        if self.job.restarts.is_some_and(|most| self.life >= most) {
-            let message = format!("the job has crashed once more after {} restarts", self.life);
-            return Err(Diagnostic::new("run.restarts", message).hint(
-                "raise 'restart-strategy.fixed-delay.attempts', or find what makes it crash",
-            ));
+        if let Some(most) = self.job.restarts.most.filter(|most| self.life >= *most) {
+            let (message, hint) = match most {
+                0 => (
+                    "the job has crashed, and is not started again".to_owned(),
+                    "leave 'restart-strategy.type' = 'none' out, or find what makes it crash",
+                ),
+                most => (
+                    format!("the job has crashed once more after {most} restarts"),
+                    "raise 'restart-strategy.fixed-delay.attempts', or find what makes it crash",
+                ),
+            };
+            return Err(Diagnostic::new("run.restarts", message).hint(hint));
         }
         if !self.guarantee.replays() {
             self.live_again();

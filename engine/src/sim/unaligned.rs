@@ -137,11 +137,13 @@ impl Sim {
         in_flight.held.extend(held.map(|held| (task, held)));
     }
 
-    /// What was in flight, once all tasks have written their state: the content of [`IN_FLIGHT`].
+    /// What was in flight, once all tasks have written their state: the content of [`IN_FLIGHT`], and how many elements of
+    /// each channel.
     pub(super) fn put_in_flight(
         &self,
         checkpoint: u64,
         in_flight: InFlight,
+        kept: &mut BTreeMap<u16, u64>,
         trace: &mut Vec<Event>,
     ) -> Vec<u8> {
         let InFlight { mut held, between } = in_flight;
@@ -153,6 +155,7 @@ impl Sim {
             };
             all.extend(between.get(&channel).map(Between::cut).unwrap_or_default());
             let (elements, rows) = (all.len() as u64, all.iter().map(|b| b.rows as u64).sum());
+            kept.insert(channel, elements);
             if elements > 0 {
                 self.note(trace, to, What::InFlight { checkpoint, channel, elements, rows });
             }

@@ -52,6 +52,32 @@ pub const SETTINGS: &[Setting] = &[
         "After how long a silent partition no longer holds the watermark back; 0 is never.",
     ),
     setting(
+        "restart-strategy.type",
+        OptionValue::OneOf(&["fixed-delay", "exponential-delay", "none"]),
+        "What becomes of a job that crashed: it starts again after equal waits (the default), after waits that grow, or not \
+         at all.",
+    ),
+    setting(
+        "restart-strategy.exponential-delay.initial-backoff",
+        OptionValue::Duration,
+        "How long a job waits after the first crash in a row, 1 s by default.",
+    ),
+    setting(
+        "restart-strategy.exponential-delay.backoff-multiplier",
+        OptionValue::Number,
+        "How many times as long as the wait before the next one in a row is, 1.5 by default; at least 1. No chance is in it.",
+    ),
+    setting(
+        "restart-strategy.exponential-delay.max-backoff",
+        OptionValue::Duration,
+        "The longest wait, 1 min by default.",
+    ),
+    setting(
+        "restart-strategy.exponential-delay.reset-backoff-threshold",
+        OptionValue::Duration,
+        "Crashes so far apart are not in a row, 1 h by default.",
+    ),
+    setting(
         "restart-strategy.fixed-delay.delay",
         OptionValue::Duration,
         "How long a job that crashed waits before it starts again, 1 s by default.",
@@ -238,6 +264,10 @@ pub fn check(key: &str, value: &str) -> Result<()> {
     }
 }
 
+/// What settings begin with that say how a job is kept alive.
+const OWN: [&str; 4] =
+    ["restart-strategy.", "execution.checkpointing.", "state.checkpoints.", "highwater."];
+
 /// What is said of a key that is not known; with a hint where one is near that it may have meant.
 fn not_known(key: &str) -> Error {
     let message = format!("the setting `{key}` is not known and has no effect");
@@ -271,9 +301,10 @@ pub(super) fn apply(
 ) -> Result<()> {
     match SETTINGS.iter().find(|s| s.key == key) {
         Some(known) => fits(known, key, value).map_err(|e| e.located_at(value_at))?,
-        // Others may be settings of Flink's that mean nothing here.
+        // Others may be settings of Flink's that mean nothing here; of what there is here they would mean something.
         None => {
-            let slip = Some(not_known(key)).filter(|error| error.hint.is_some());
+            let near = of_table(key).is_none() && OWN.iter().any(|own| key.starts_with(own));
+            let slip = Some(not_known(key)).filter(|error| error.hint.is_some() || near);
             warnings.extend(slip.map(|error| *error.located_at(key_at)));
         }
     }

@@ -19,7 +19,7 @@ impl Task {
         if !gate.complete() {
             return Ok(0);
         }
-        if gate.waiting() == 0 {
+        if gate.queued().iter().all(|queued| *queued == 0) {
             let mut new = new.clone();
             if !new.restore(unarchive!(GateState, &archive!(&gate.state()))?) {
                 return Err(wrong_state(&self.name));

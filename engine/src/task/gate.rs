@@ -355,9 +355,9 @@ impl Gate {
         })
     }
 
-    /// The elements that wait in the gate.
-    pub fn waiting(&self) -> usize {
-        self.channels.iter().map(|c| c.queue.len()).sum()
+    /// The elements that wait in the gate, by channel.
+    pub fn queued(&self) -> Vec<usize> {
+        self.channels.iter().map(|c| c.queue.len()).collect()
     }
 
     /// The state at an aligned barrier.

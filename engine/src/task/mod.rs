@@ -100,6 +100,8 @@ pub struct Effects {
     pub snapshot: Option<(u64, Pieces)>,
     /// What waited in the task's gate then, when the barrier has come ahead of it.
     pub held: Option<Held>,
+    /// How many elements waited on each channel of the task's gate then.
+    pub queued: Vec<usize>,
     /// What happened, when somebody looks.
     pub trace: Option<Vec<What>>,
     /// Fuel that guests used.
@@ -211,7 +213,7 @@ impl Task {
     pub fn waiting(&self) -> usize {
         match &self.head {
             Head::Source(_) => 0,
-            Head::Gate(gate) => gate.waiting(),
+            Head::Gate(gate) => gate.queued().iter().sum(),
             Head::Loose(gate) => gate.waiting(),
             Head::Merge(merge) => merge.waiting(),
         }
@@ -377,6 +379,9 @@ impl Task {
         pieces.push((tail.len() as u64).to_le_bytes().to_vec());
         pieces.append(tail);
         fx.snapshot = Some((checkpoint, pieces));
+        if let Head::Gate(gate) = &self.head {
+            fx.queued = gate.queued();
+        }
         for channel in self.edges.iter().flat_map(|e| &e.channels) {
             fx.sends.push((*channel, Element::Barrier(checkpoint)));
         }

@@ -210,3 +210,71 @@ fn deliveries_are_counted() {
     assert_eq!((found.lost, found.wrong), (1, 1));
     assert!(found.keeps(Guarantee::AtMostOnce) && !found.keeps(Guarantee::AtLeastOnce));
 }
+
+/// Sources have what has arrived within their retention, and not what came a moment before.
+#[test]
+fn a_recovery_reads_what_sources_still_have() {
+    let job = |retention: &str| {
+        let row = |s: u32| {
+            let at = format!("2024-01-01 00:00:{s:02}");
+            format!("{{\"@at\": \"{at}\", \"a\": {s}, \"ts\": \"{at}\"}}\n")
+        };
+        let rows: String = (0..20).map(row).collect();
+        let text = format!(
+            "# Retention\n\n```sql\nCREATE TABLE t (a INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts);\n\
+             SET 'highwater.source.retention' = '{retention}';\n\
+             SET 'execution.checkpointing.interval' = '1 h';\nSELECT a FROM t;\n```\n\n\
+             ```jsonl t\n{rows}```\n\n```faults\nat 9s crash t/0\n```\n"
+        );
+        let mut job = open(&text, &options(1, 1));
+        job.finish()
+    };
+    // It starts again a second later, and has to read the first record, which is ten seconds old by then.
+    assert!(job("10 s").finished);
+    let failed = job("9999 ms").failed.expect("the first record is gone");
+    assert_eq!(failed.code, "source.retention");
+    assert!(failed.message.contains("place 1 "), "{failed}");
+}
+
+/// What the settings say of a job that crashes over and over.
+#[test]
+fn a_job_starts_again_as_its_policy_says() {
+    let job = |policy: &str| {
+        let row = |s: u32| {
+            let at = format!("2024-01-01 00:{:02}:{:02}", s / 60, s % 60);
+            format!("{{\"@at\": \"{at}\", \"a\": {s}, \"ts\": \"{at}\"}}\n")
+        };
+        let rows: String = (0..200).map(row).collect();
+        let faults: String = (1..4).map(|i| format!("at {}s crash t/0\n", 30 * i)).collect();
+        let text = format!(
+            "# Policy\n\n```sql\nCREATE TABLE t (a INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts);\n{policy}\
+             SELECT a FROM t;\n```\n\n```jsonl t\n{rows}```\n\n```faults\n{faults}```\n"
+        );
+        let mut job = open(&text, &options(1, 1));
+        let status = job.finish();
+        let when = |event: &Event| match event.what {
+            What::Crash { .. } => Some((true, event.at)),
+            What::Restore { .. } => Some((false, event.at)),
+            _ => None,
+        };
+        let turns: Vec<_> = job.events().iter().filter_map(when).collect();
+        let waits: Vec<u64> = turns
+            .windows(2)
+            .filter(|pair| pair[0].0 && !pair[1].0)
+            .map(|pair| (pair[1].1 - pair[0].1) / 1_000)
+            .collect();
+        (status.failed.map(|failed| failed.code), waits)
+    };
+    let set = |key: &str, value: &str| format!("SET 'restart-strategy.{key}' = '{value}';\n");
+    assert_eq!(job(""), (None, vec![1_000; 3]));
+    let exponential = set("type", "exponential-delay");
+    assert_eq!(job(&exponential), (None, vec![1_000, 1_500, 2_250]));
+    let capped = exponential.clone()
+        + &set("exponential-delay.backoff-multiplier", "10")
+        + &set("exponential-delay.max-backoff", "4 s");
+    assert_eq!(job(&capped), (None, vec![1_000, 4_000, 4_000]));
+    let reset = exponential + &set("exponential-delay.reset-backoff-threshold", "20 s");
+    assert_eq!(job(&reset), (None, vec![1_000; 3]));
+    assert_eq!(job(&set("fixed-delay.attempts", "2")), (Some("run.restarts"), vec![1_000; 2]));
+    assert_eq!(job(&set("type", "none")), (Some("run.restarts"), vec![]));
+}

@@ -26,7 +26,6 @@ use highwater_oracle::{batch, left};
 
 use crate::sandbox::WasmtimeSandbox;
 
-use draw::RETENTION;
 pub use draw::{Drawn, Sink};
 pub use shrink::{Shrunk, shrink, shrink_file};
 pub use states::STATES;
@@ -226,18 +225,35 @@ impl Subject {
                 let crashes = events.iter().filter(|e| matches!(e.what, What::Crash { .. }));
                 self.drawn.attempts.is_some_and(|most| crashes.count() as u64 > most)
             }
-            "source.retention" => self.may_lack_records(faults),
+            "source.retention" => self.lacks_records(faults, events),
             "source.regressed" => faults.iter().any(|fault| fault.contains(" source-regress ")),
             "source.gap" => faults.iter().any(|fault| fault.contains(" source-gap ")),
             _ => false,
         }
     }
 
-    /// Whether a recovery may find that no whole checkpoint is left, and that sources no longer have the rest.
-    fn may_lack_records(&self, faults: &[String]) -> bool {
+    /// Whether the sources no longer have what the last recovery has to read: it has arrived too long before, or faults
+    /// have taken it.
+    fn lacks_records(&self, faults: &[String], events: &[Event]) -> bool {
         let any = |part: &str| faults.iter().any(|fault| fault.contains(part));
-        self.drawn.settings.iter().any(|(key, _)| *key == RETENTION)
-            || (any("forget") && (any("snapshot-") || any("read-error")))
+        (any("forget") && (any("snapshot-") || any("read-error"))) || self.outlived(events)
+    }
+
+    /// Whether the first record that the last recovery has to read came longer ago than sources keep one.
+    fn outlived(&self, events: &[Event]) -> bool {
+        let Some(kept) = self.drawn.retention else { return false };
+        let last = events.iter().rposition(|e| matches!(e.what, What::Restore { .. }));
+        let Some((before, behind)) = last.map(|last| events.split_at(last)) else { return false };
+        let from = behind.iter().find_map(|event| match event.what {
+            What::Replay { from, .. } => Some(from),
+            _ => None,
+        });
+        let arrivals = before.iter().filter_map(|event| match event.what {
+            What::Arrive { seq, .. } if Some(seq) >= from => Some((seq, event.at)),
+            _ => None,
+        });
+        let first = arrivals.min();
+        from.is_some() && first.is_none_or(|(_, at)| at + kept * 1_000_000 < behind[0].at)
     }
 
     /// What is wrong when a second run has another trace. Of some seeds its operators go on from their snapshots behind
@@ -283,8 +299,8 @@ impl Subject {
             found.trace_mismatches += 1;
             return Some(difference.to_owned());
         }
-        let broken = broken(&one.events, self.session.header(), guarantee);
-        if let Some(line) = broken.into_iter().next() {
+        let broken = broken(&one.events, self.session.header(), guarantee).into_iter().next();
+        if let Some(line) = broken.or_else(|| one.wrong.clone()) {
             return Some(line);
         }
         match &one.stopped {

@@ -69,7 +69,7 @@ fn guarantees_hold_under_ten_thousand_schedules() {
         let Counts { lost, duplicated, reordered, wrong, .. } = *c;
         assert_eq!((lost, duplicated, reordered, wrong), (0, 0, 0, 0), "{}", guarantee.name());
         // Those that stop are few, or the others say little.
-        assert!(c.stopped * 8 < c.schedules, "{} of {} stopped", c.stopped, c.schedules);
+        assert!(c.stopped * 5 < c.schedules, "{} of {} stopped", c.stopped, c.schedules);
         match guarantee {
             Guarantee::ExactlyOnce => {
                 assert_eq!((c.expected_loss, c.expected_duplicates), (0, 0));

@@ -84,6 +84,7 @@ const TRIGGER: (&str, &str) =
 const LATENESS: (&str, &str) = ("table.exec.emit.allow-lateness", "1 min");
 const EARLY: (&str, &str) = ("table.exec.emit.early-fire.enabled", "true");
 const LATE: (&str, &str) = ("table.exec.emit.late-fire.enabled", "true");
+const EXPONENTIAL: (&str, &str) = ("restart-strategy.type", "exponential-delay");
 const BATCHED: (&str, &str) = ("table.exec.mini-batch.enabled", "true");
 const SESSIONS: &str = "\
 SELECT window_start, window_end, COUNT(*) AS n
@@ -102,6 +103,11 @@ pub(super) const SETTERS: &[Setter] = &[
     ("execution.checkpointing.unaligned.enabled", "true", &[], COUNTS),
     ("highwater.guarantee", "at-least-once", &[], COUNTS),
     ("table.exec.source.idle-timeout", "1 min", &[], COUNTS),
+    ("restart-strategy.type", "exponential-delay", &[], COUNTS),
+    ("restart-strategy.exponential-delay.initial-backoff", "500 ms", &[EXPONENTIAL], COUNTS),
+    ("restart-strategy.exponential-delay.backoff-multiplier", "2", &[EXPONENTIAL], COUNTS),
+    ("restart-strategy.exponential-delay.max-backoff", "1 min", &[EXPONENTIAL], COUNTS),
+    ("restart-strategy.exponential-delay.reset-backoff-threshold", "10 min", &[EXPONENTIAL], COUNTS),
     ("restart-strategy.fixed-delay.delay", "5 s", &[], COUNTS),
     ("restart-strategy.fixed-delay.attempts", "3", &[], COUNTS),
     ("state.checkpoints.num-retained", "2", &[], COUNTS),

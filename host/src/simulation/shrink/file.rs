@@ -39,6 +39,7 @@ fn wrong_in(name: &str, text: &str, files: &Files, most: u64) -> Option<(String,
         }
         let guarantee = session.guarantee();
         let broken = broken(session.events(), session.header(), guarantee).into_iter().next();
+        let broken = broken.or_else(|| session.wrong().map(str::to_owned));
         let broken = broken.map(|line| line.split(':').next().unwrap_or_default().to_owned());
         let undelivered = || {
             // By rows at-most-once cannot be told.
