@@ -3,6 +3,7 @@
 use clap::{Args, CommandFactory as _};
 use highwater_engine::sim::fault::KINDS;
 use highwater_engine::sql::{manual, profiles};
+use highwater_engine::time::format_duration;
 
 use super::console::Console;
 use super::{Cli, Done, Failure};
@@ -61,7 +62,13 @@ fn faults() -> String {
         .to_owned();
     for kind in KINDS {
         let (syntax, means, example) = (kind.syntax(), kind.means, kind.example());
-        text += &format!("{syntax}\n    {means}\n    {example}\n");
+        text += &format!("{syntax}\n    {means}\n");
+        // What has no end unless it is given one says so itself.
+        if let Some(micros) = kind.lasts.filter(|micros| *micros < u64::MAX) {
+            let lasts = format_duration((micros / 1_000) as i64);
+            text += &format!("    It lasts {lasts} unless the line says otherwise.\n");
+        }
+        text += &format!("    {example}\n");
     }
     text
 }

@@ -14,7 +14,7 @@ const PLACES: (u64, u64) = (20, 60);
 /// Steps of the run, times the places.
 const STEPS: u64 = 300_000;
 /// Every so many-th part of a run there is one in a recovery.
-const AGAIN: u64 = 30;
+const AGAIN: u64 = 12;
 
 #[test]
 fn no_crash_breaks_an_example() {

@@ -19,7 +19,14 @@ impl Fault {
         let Some(place) = place else { return Err(no_fault(line)) };
         let (when, what) = words.split_at(place);
         let at = match when[0] {
-            "at" => at(&when[1..].join(" ")).ok_or_else(|| no_fault(line))?,
+            "at" => match at(&when[1..].join(" ")).ok_or_else(|| no_fault(line))? {
+                At::Between(from, to) if from > to => {
+                    let message = format!("`{}` ends before it begins", when[1..].join(" "));
+                    let hint = "write the earlier time first: `at 5s..20s`";
+                    return Err(Diagnostic::new("fault.syntax", message).hint(hint));
+                }
+                at => at,
+            },
             "on" => on(&when[1..], line)?,
             _ => return Err(no_fault(line)),
         };
@@ -51,7 +58,7 @@ fn at(text: &str) -> Option<At> {
     }
     if let Some((from, to)) = text.split_once("..") {
         let (from, to) = (parse_duration_micros(from)?, parse_duration_micros(to)?);
-        return (from <= to).then_some(At::Between(from, to));
+        return Some(At::Between(from, to));
     }
     match (parse_duration_micros(text), parse_timestamp(text)) {
         (Some(micros), _) => Some(At::After(micros)),
