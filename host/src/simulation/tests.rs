@@ -99,10 +99,9 @@ const HUNTED: [(&str, &[&str]); 11] = [
     ("an-old-row-replaces-a-newer-one", &["sink-zombie"]),
 ];
 
-/// What is hardly ever drawn: a burst of records right behind the beginning of a checkpoint; power that is lost, of a store
-/// that keeps one checkpoint alone, right when that is replaced, and a crash before there is another. The engine's own
-/// tests of unaligned checkpoints and of losses of power make these, plant the faults and find them.
-const SHOWN_BY_HAND: [&str; 2] = ["a-barrier-is-overtaken", "old-ones-go-too-early"];
+/// What is hardly ever drawn: power that is lost, of a store that keeps one checkpoint alone, right when that is replaced,
+/// and a crash before there is another. The engine's own tests of losses of power make it, plant the fault and find it.
+const SHOWN_BY_HAND: [&str; 1] = ["old-ones-go-too-early"];
 
 /// The tests' own teeth: each fault of the engine's is planted, and the simulation must find it.
 #[test]
@@ -121,7 +120,9 @@ fn every_planted_fault_is_found() {
             let twice = *name == "a-schedule-of-its-own";
             let kinds = HUNTED.iter().find(|(hunted, _)| hunted == name).map_or(&[][..], |h| h.1);
             let faults = kinds.iter().map(|&kind| kind.to_owned()).collect();
-            let choice = Choice { faults, lists: 1, twice, first: true, ..all() };
+            // Where few kinds are drawn more lists of them are worth a try.
+            let lists = if kinds.is_empty() { 1 } else { LISTS };
+            let choice = Choice { faults, lists, twice, first: true, ..all() };
             let killed = (0..PATIENCE).find_map(|one| {
                 let found = seed(one, &choice);
                 schedules += found.schedules;
