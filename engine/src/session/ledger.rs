@@ -39,7 +39,12 @@ pub struct Account {
 impl Account {
     /// What it holds.
     pub fn held(&self) -> u64 {
-        self.windows.values().sum::<u64>() + self.rows.values().sum::<u64>() + self.staged
+        self.in_windows() + self.rows.values().sum::<u64>() + self.staged
+    }
+
+    /// Places of records in windows that are open.
+    pub fn in_windows(&self) -> u64 {
+        self.windows.values().sum()
     }
 
     /// Whether nothing is missing and nothing too much.
