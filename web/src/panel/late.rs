@@ -74,6 +74,7 @@ pub fn build(m: &Model, limit: usize) -> LateView {
         total,
         bad: run.bad.iter().rev().take(limit).map(bad).collect(),
         summary: match total {
+            0 if shown.is_empty() => "No record has been dropped.".to_owned(),
             0 => format!("No record has been dropped at {shown}{others}."),
             n => format!(
                 "{} at {shown}, {share:.1} for every 100 records read{others}.",

@@ -243,7 +243,10 @@ pub fn choices(header: &Header) -> Vec<String> {
             names.map(|name| format!("{} {name}", kind.name)).collect()
         }
     };
-    KINDS.iter().flat_map(of).collect()
+    let mut choices: Vec<String> = KINDS.iter().flat_map(of).collect();
+    // Two channels may lead from one task to another.
+    choices.dedup();
+    choices
 }
 
 impl fmt::Debug for Kind {
