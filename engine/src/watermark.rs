@@ -95,6 +95,14 @@ impl MinWatermark {
         MinWatermark { parts: parts.iter().map(part).collect(), current }
     }
 
+    /// What is known of time where everything else begins anew: no part is behind where all were, and nobody has been told
+    /// yet.
+    #[must_use]
+    pub fn begun_again(&self) -> MinWatermark {
+        let parts = self.parts.iter().map(|&(part, activity)| (part.max(self.current), activity));
+        MinWatermark { parts: parts.collect(), current: i64::MIN }
+    }
+
     /// The watermark over all parts.
     pub fn current(&self) -> EventTime {
         EventTime(self.current)

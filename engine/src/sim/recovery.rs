@@ -149,13 +149,18 @@ impl Sim {
         self.resume(Some(bytes), trace)
     }
 
-    /// Starts with nothing but what the sources know: the place that was reached, and the watermark there, so
-    /// that no window can be opened a second time.
+    /// Starts with nothing but what the sources know: the place that was reached, and the watermark there; and what gates
+    /// know of it, since the least of several does not say how far it was while one was silent. So no window can be
+    /// opened a second time.
     fn go_on(&mut self, trace: &mut Vec<Event>) -> Result<()> {
         let tasks = self.job.graph.source_tasks();
+        let former = std::mem::take(&mut self.tasks);
         let known: Vec<_> =
-            tasks.iter().map(|&t| self.tasks[usize::from(t)].source().cloned()).collect();
+            tasks.iter().map(|&t| former[usize::from(t)].source().cloned()).collect();
         self.anew()?;
+        if !seeded("at-most-once-forgets-its-watermark") {
+            self.tasks.iter_mut().zip(&former).for_each(|(task, former)| task.remember(former));
+        }
         if seeded("at-most-once-reads-again") {
             let beginning = self.inlet.beginning();
             self.inlet.seek(&beginning)?;

@@ -134,6 +134,11 @@ impl Gate {
         }
     }
 
+    /// Knows of time what this one knew.
+    pub fn remember(&mut self, former: &Gate) {
+        self.watermark = former.watermark.begun_again();
+    }
+
     /// The watermark over all channels.
     pub fn watermark(&self) -> EventTime {
         self.watermark.current()

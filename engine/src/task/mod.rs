@@ -295,6 +295,13 @@ impl Task {
         }
     }
 
+    /// Knows of time what such a task knew, and nothing else of it.
+    pub fn remember(&mut self, former: &Task) {
+        if let (Head::Gate(own), Head::Gate(former)) = (&mut self.head, &former.head) {
+            own.remember(former);
+        }
+    }
+
     /// The watermark over this task's inputs.
     pub fn watermark(&self) -> EventTime {
         match &self.head {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use highwater_engine::session::{Delivery, Every, Guarantee, Session, Victim};
+use highwater_engine::session::{Delivery, Every, Guarantee, Session, Victim, broken};
 use highwater_engine::trace::{Event, What};
 
 use crate::drivers::{open, options};
@@ -277,4 +277,76 @@ fn a_job_starts_again_as_its_policy_says() {
     assert_eq!(job(&reset), (None, vec![1_000; 3]));
     assert_eq!(job(&set("fixed-delay.attempts", "2")), (Some("run.restarts"), vec![1_000; 2]));
     assert_eq!(job(&set("type", "none")), (Some("run.restarts"), vec![]));
+}
+
+/// Where one of two sources was silent, the least of both does not say how far time was: a late record must not open a
+/// window again that has fired before the crash.
+#[test]
+fn at_most_once_remembers_how_far_time_was_behind_a_silent_source() {
+    let rows = |rows: &[(u32, u32)]| -> String {
+        let row = |(at, ts): &(u32, u32)| {
+            format!(
+                "{{\"@at\": \"2024-05-01 12:00:{at:02}\", \"ts\": \"2024-05-01 12:00:{ts:02}\"}}\n"
+            )
+        };
+        rows.iter().map(row).collect()
+    };
+    let script = "SET 'table.exec.source.idle-timeout' = '1 s';\n\
+                  CREATE TABLE t (ts TIMESTAMP(3), WATERMARK FOR ts AS ts);\n\
+                  CREATE TABLE u (ts TIMESTAMP(3), WATERMARK FOR ts AS ts);\n\
+                  CREATE VIEW z AS SELECT ts FROM t UNION ALL SELECT ts FROM u;\n\
+                  SELECT window_end, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE z, DESCRIPTOR(ts), \
+                  INTERVAL '2' SECONDS)) GROUP BY window_start, window_end;";
+    // Idle at the crash; awake again before it, and behind.
+    for (t, crash) in [(&[(1, 1), (12, 12)][..], 5), (&[(1, 1), (6, 2), (12, 12)][..], 6)] {
+        let text = format!(
+            "# Silence\n\n```sql\n{script}\n```\n\n```jsonl t\n{}```\n\n```jsonl u\n{}```\n\n\
+             ```faults\nat {crash}s crash window/0\n```\n",
+            rows(t),
+            rows(&[(1, 2), (5, 5), (8, 3), (9, 9)])
+        );
+        let mut job = open(&text, &options(1, 1)).promising(Guarantee::AtMostOnce);
+        assert!(job.finish().finished);
+        let table = job.tables().remove(0);
+        let mut ends: Vec<String> = table.rows.iter().map(|(_, _, row)| row[0].to_text()).collect();
+        let shown = ends.len();
+        ends.sort();
+        ends.dedup();
+        assert_eq!(shown, ends.len(), "{}", table.jsonl());
+        let found = broken(job.events(), job.header(), job.guarantee());
+        assert_eq!(found, [""; 0]);
+    }
+}
+
+/// Keys of one text, and idle partitions whose marks have places: nothing is wrong with these.
+#[test]
+fn what_looks_wrong_and_is_not() {
+    let table = "CREATE TABLE t (k STRING, ts TIMESTAMP(3), WATERMARK FOR ts AS ts);\n";
+    let windows = "SELECT k, window_end, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), \
+                   INTERVAL '5' SECONDS)) GROUP BY k, window_start, window_end;";
+    let row = |at: u32, partition: u32, key: &str, ts: u32| {
+        format!(
+            "{{\"@at\": \"2024-05-01 12:00:{at:02}\", \"@partition\": {partition}, \"k\": {key}, \
+             \"ts\": \"2024-05-01 12:00:{ts:02}\"}}\n"
+        )
+    };
+    let alike = row(1, 0, "null", 1) + &row(2, 0, "\"NULL\"", 2);
+    let mut idle = String::new();
+    for (partition, ts) in [(0, 1), (1, 2), (2, 12)] {
+        idle += &row(1, partition, "\"a\"", ts);
+    }
+    for partition in 0..3 {
+        idle += &row(12, partition, "\"a\"", 12);
+    }
+    let timeout = "SET 'table.exec.source.idle-timeout' = '1 s';\n";
+    for (set, rows) in [("", alike), (timeout, idle)] {
+        let text =
+            format!("# Alike\n\n```sql\n{set}{table}{windows}\n```\n\n```jsonl t\n{rows}```\n");
+        let job = open(&text, &options(1, 1));
+        for guarantee in Guarantee::ALL {
+            let every = Every { victims: &[Victim::Task], step: 1, again: None };
+            let found = job.promising(guarantee).torture(every, &mut |_, _| {}).expect("it runs");
+            assert_eq!(found.violations, [], "{set}{}", guarantee.name());
+        }
+    }
 }

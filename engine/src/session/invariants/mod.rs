@@ -48,8 +48,14 @@ struct Reading<'a> {
     told: bool,
     /// Something has damaged snapshots.
     harmed: bool,
-    /// The furthest place that any life has read.
+    /// The furthest place that any life has read, and that a source has told of: idleness and the end of the input have
+    /// places, too.
     furthest: u64,
+    told_of: u64,
+    /// How many such places there may be.
+    marks: u64,
+    /// The clock has places that no source tells of.
+    ticks: bool,
     /// Rows that have come to sinks, less those that tables show.
     hidden: i64,
     down: bool,
@@ -79,6 +85,11 @@ pub fn broken(events: &[Event], header: &Header, guarantee: Guarantee) -> Vec<St
         told: false,
         harmed: false,
         furthest: 0,
+        told_of: 0,
+        marks: header.tasks.iter().map(|task| task.partitions.len() as u64).sum(),
+        ticks: header.tasks.iter().any(|task| {
+            ["emit=", "batch", "periodic"].iter().any(|word| task.describe.contains(word))
+        }),
         hidden: 0,
         down: false,
         ended: false,
@@ -164,6 +175,10 @@ impl Reading<'_> {
         }
     }
 
+    fn is_source(&self, task: u16) -> bool {
+        self.header.tasks.get(usize::from(task)).is_some_and(|task| task.kind == "source")
+    }
+
     /// A trigger says when its windows fire, if ever.
     fn has_triggers(&self, task: u16) -> bool {
         self.header.tasks[usize::from(task)].describe.contains("emit=")
@@ -215,7 +230,8 @@ impl Reading<'_> {
         self.last_arrival.clear();
         // A checkpoint may have been stored without anybody being told, but not without its parts.
         let whole = self.cuts.get(&checkpoint).is_some_and(|cut| self.has_all(cut));
-        if checkpoint > 0 && !whole && !self.complete.contains(&checkpoint) && event.step > 1 {
+        let whole = whole || self.complete.contains(&checkpoint) || self.foreign;
+        if checkpoint > 0 && !whole {
             self.wrong(event, "a checkpoint is restored that never was whole");
         }
     }
@@ -237,8 +253,8 @@ impl Reading<'_> {
         match event.what {
             What::Stage { seq, .. } => {
                 self.hidden += 1;
-                // The end of the input has a place behind the last record.
-                if seq > self.furthest + 1 && !self.foreign {
+                let known = (self.furthest + self.marks).max(self.told_of);
+                if seq > known && !self.foreign && !self.ticks {
                     self.wrong(event, "a row of records that have not been read");
                 }
             }
@@ -247,6 +263,10 @@ impl Reading<'_> {
                 if self.once && self.hidden < 0 {
                     self.wrong(event, "a table shows more rows than have come to its sink");
                 }
+            }
+            What::Idle { .. } => self.marks += 1,
+            What::Watermark { seq, .. } if self.is_source(event.task) => {
+                self.told_of = self.told_of.max(seq);
             }
             What::Arrive { seq, .. } => {
                 let last = self.last_arrival.insert(event.task, seq);

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::key::hash_bytes;
 use crate::trace::What;
 
-/// A window as its task knows it: the hash of its key, its bounds. Its number is another in every life.
+/// A window without its number, which is another in every life: the hash of its key's text, its bounds. Two keys may have
+/// one text, as NULL and 'NULL'.
 type Bounds = (u64, i64, i64);
 
 /// How far a task is.
@@ -16,6 +17,8 @@ pub(super) struct Progress {
     /// By number. What has fired is not open, although late rows may still come to it.
     open: BTreeMap<u64, Bounds>,
     fired: BTreeSet<Bounds>,
+    /// By number and end: a session that has fired may grow, and then fires at its new end.
+    numbers: BTreeSet<(u64, i64)>,
     /// Restored from a snapshot of another run: what it had open is not known.
     foreign: bool,
     /// The watermark has moved in this step.
@@ -30,8 +33,8 @@ impl Progress {
 
     /// The task knows nothing any more but how far time is.
     pub(super) fn forget(&mut self) {
-        self.open.clear();
-        self.fired.clear();
+        let (watermark, partitions) = (self.watermark, std::mem::take(&mut self.partitions));
+        *self = Progress { watermark, partitions, ..Progress::default() };
     }
 
     /// Takes an event of the task in; what is wrong with it.
@@ -48,8 +51,10 @@ impl Progress {
             }
             What::WindowOpen { window, key, start, end } => {
                 let bounds = (hash_bytes(key.as_bytes()), *start, *end);
-                let twice = self.open.insert(*window, bounds).is_some();
-                twice.then_some("a window opens twice")
+                if self.open.insert(*window, bounds).is_some() {
+                    return Some("a window opens twice");
+                }
+                self.fired.contains(&bounds).then_some("a window opens again that has fired")
             }
             What::WindowMerge { window, merged, start, end } => {
                 let others = merged.iter().filter(|other| *other != window);
@@ -63,7 +68,8 @@ impl Progress {
             What::WindowFire { window, key, start, end, .. } => {
                 let bounds = (hash_bytes(key.as_bytes()), *start, *end);
                 let open = self.open.remove(window);
-                if !self.fired.insert(bounds) {
+                self.fired.insert(bounds);
+                if !self.numbers.insert((*window, *end)) {
                     return Some("a window fires twice");
                 }
                 if self.watermark.is_none_or(|now| now < end.saturating_sub(1)) && !self.foreign {
