@@ -37,7 +37,7 @@ pub(super) struct Coordinator {
 
 #[derive(Clone)]
 pub(super) struct UnderWay {
-    checkpoint: u64,
+    pub checkpoint: u64,
     position: Position,
     parts: BTreeMap<u16, Pieces>,
     /// What is in flight, when barriers overtake.

@@ -12,19 +12,31 @@ use super::Sim;
 pub(super) struct Cut {
     sent: BTreeMap<u16, u64>,
     taken: BTreeMap<u16, u64>,
+    /// Elements that came before a barrier that overtakes.
+    came: BTreeMap<u16, u64>,
 }
 
 impl Sim {
-    /// A task sends the barrier of the checkpoint under way.
-    pub(super) fn cut_sent(&mut self, channel: u16) {
+    /// A task sends the barrier of a checkpoint; one that is over by now leaves the one under way alone.
+    pub(super) fn cut_sent(&mut self, checkpoint: u64, channel: u16) {
         let sent = self.links[usize::from(channel)].sent();
-        if let Some(under_way) = self.coordinator.under_way() {
+        if let Some(under_way) = self.coordinator.under_way().filter(|u| u.checkpoint == checkpoint)
+        {
             under_way.cut.sent.insert(channel, sent);
         }
     }
 
+    /// A barrier that has overtaken what is on its channel has come.
+    pub(super) fn cut_came(&mut self, checkpoint: u64, channel: u16) {
+        let received = self.links[usize::from(channel)].received();
+        if let Some(under_way) = self.coordinator.under_way().filter(|u| u.checkpoint == checkpoint)
+        {
+            under_way.cut.came.insert(channel, received);
+        }
+    }
+
     /// A task has written its state, when so many elements waited on each channel of its gate.
-    pub(super) fn cut_taken(&mut self, task: u16, queued: &[usize]) {
+    pub(super) fn cut_taken(&mut self, checkpoint: u64, task: u16, queued: &[usize]) {
         // A barrier that stands in line is an element, too.
         let barrier = u64::from(!self.overtakes());
         let channels = self.job.graph.channels.iter().enumerate();
@@ -35,7 +47,8 @@ impl Sim {
                 Some((c as u16, self.links[c].received().saturating_sub(waits)))
             })
             .collect();
-        if let Some(under_way) = self.coordinator.under_way() {
+        if let Some(under_way) = self.coordinator.under_way().filter(|u| u.checkpoint == checkpoint)
+        {
             under_way.cut.taken.extend(taken);
         }
     }
@@ -46,6 +59,12 @@ impl Sim {
         for (channel, sent) in &cut.sent {
             let Some(taken) = cut.taken.get(channel) else { continue };
             let kept = kept.get(channel).copied().unwrap_or(0);
+            // A task that waits for a place to be complete before it writes its state takes in more behind the barrier;
+            // rows are known by their places.
+            let taken = match cut.came.get(channel) {
+                Some(came) if came <= sent => *taken.min(sent),
+                _ => *taken,
+            };
             if taken + kept != *sent {
                 let (from, to, _) = self.job.graph.channels[usize::from(*channel)];
                 self.wrong = Some(format!(

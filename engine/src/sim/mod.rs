@@ -479,8 +479,8 @@ impl Sim {
             return Ok(());
         }
         for (channel, element) in fx.sends {
-            if matches!(element, Element::Barrier(_)) {
-                self.cut_sent(channel);
+            if let Element::Barrier(checkpoint) = element {
+                self.cut_sent(checkpoint, channel);
             }
             match element {
                 Element::Barrier(checkpoint) if self.overtakes() => {
@@ -490,7 +490,7 @@ impl Sim {
             }
         }
         if let Some((checkpoint, bytes)) = fx.snapshot {
-            self.cut_taken(task, &fx.queued);
+            self.cut_taken(checkpoint, task, &fx.queued);
             self.cut_channels(task, fx.held);
             self.acknowledge(checkpoint, task, bytes, trace);
         }

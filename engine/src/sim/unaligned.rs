@@ -101,6 +101,7 @@ impl Sim {
     ) -> Result<()> {
         let (_, to, _) = self.job.graph.channels[usize::from(channel)];
         self.note(trace, to, What::Barrier { checkpoint, channel });
+        self.cut_came(checkpoint, channel);
         self.with_task(to, trace, |task, fx| {
             task.overtaken(checkpoint, fx);
             Ok(())

@@ -9,6 +9,9 @@ use super::{Guarantee, Ledger};
 use crate::trace::{COORDINATOR, Event, Header, What};
 use time::Progress;
 
+/// What the store says of a snapshot that it reads and that is not whole; of one that it writes it says other things.
+const DAMAGED: [&str; 2] = ["the snapshot is damaged", "it holds checkpoint"];
+
 /// Checkpoints whose tasks' progress is kept: a recovery goes back to no older one.
 const KEPT: usize = 12;
 
@@ -120,7 +123,7 @@ impl Reading<'_> {
             }
             What::Store { checkpoint, reason } if self.down && *checkpoint > 0 => {
                 self.told = true;
-                if !self.harmed && !reason.ends_with("EIO: read") {
+                if !self.harmed && DAMAGED.iter().any(|damage| reason.contains(damage)) {
                     self.wrong(event, "a snapshot has its name and is not whole");
                 }
             }
@@ -158,7 +161,8 @@ impl Reading<'_> {
 
     /// What the task's clock says, and its account.
     fn read_time(&mut self, event: &Event) {
-        let wrong = self.progress.entry(event.task).or_default().read(&event.what);
+        let triggers = self.has_triggers(event.task);
+        let wrong = self.progress.entry(event.task).or_default().read(&event.what, triggers);
         if let Some(wrong) = wrong {
             self.wrong(event, wrong);
         }
@@ -239,7 +243,8 @@ impl Reading<'_> {
     /// A checkpoint that is complete is there, or the store says what is wrong with it.
     fn vanished(&mut self, event: &Event, restored: u64) {
         let newest = self.complete.last().copied().unwrap_or(0);
-        if restored < newest && !self.told && !self.once {
+        // One that is written under another's name tells nobody.
+        if restored < newest && !self.told && !self.once && !self.harmed {
             self.wrong(event, "a checkpoint that was complete is not there any more");
         }
     }

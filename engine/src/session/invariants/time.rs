@@ -37,8 +37,8 @@ impl Progress {
         *self = Progress { watermark, partitions, ..Progress::default() };
     }
 
-    /// Takes an event of the task in; what is wrong with it.
-    pub(super) fn read(&mut self, what: &What) -> Option<&'static str> {
+    /// Takes an event of the task in; what is wrong with it. `triggers`: its windows fire when they say so, and may again.
+    pub(super) fn read(&mut self, what: &What, triggers: bool) -> Option<&'static str> {
         match what {
             What::Watermark { watermark, .. } => {
                 self.moved = true;
@@ -54,7 +54,8 @@ impl Progress {
                 if self.open.insert(*window, bounds).is_some() {
                     return Some("a window opens twice");
                 }
-                self.fired.contains(&bounds).then_some("a window opens again that has fired")
+                (self.fired.contains(&bounds) && !triggers)
+                    .then_some("a window opens again that has fired")
             }
             What::WindowMerge { window, merged, start, end } => {
                 let others = merged.iter().filter(|other| *other != window);
@@ -75,7 +76,7 @@ impl Progress {
                 if self.watermark.is_none_or(|now| now < end.saturating_sub(1)) && !self.foreign {
                     return Some("a window fires before the watermark is at its end");
                 }
-                (open.is_none_or(|open| open != bounds) && !self.foreign)
+                (open.is_none_or(|open| open != bounds) && !self.foreign && !triggers)
                     .then_some("a window fires that is not open")
             }
             _ => None,
