@@ -35,7 +35,7 @@ const EVENTS: [(&str, u64); 18] = [
 ];
 
 /// The setting by which sources forget.
-const RETENTION: &str = "highwater.source.retention";
+pub(super) const RETENTION: &str = "highwater.source.retention";
 
 /// The setting of what a job promises.
 const GUARANTEE: &str = "highwater.guarantee";
@@ -58,8 +58,6 @@ pub struct Drawn {
     pub batch_rows: u32,
     /// What rows are written to.
     pub sink: Sink,
-    /// For how many seconds sources keep records; `None`: for ever.
-    pub retention: Option<u64>,
     /// How often the job is started again at most; `None`: as often as it takes.
     pub attempts: Option<u64>,
     /// Whether a guest counts the records of a table besides: [`super::guest`].
@@ -90,9 +88,8 @@ impl Drawn {
             ("restart-strategy.fixed-delay.delay", delay),
             ("state.checkpoints.num-retained", kept),
         ];
-        let retention = dice.once_in(8).then(|| dice.of(&[10, 25]));
-        if let Some(seconds) = retention {
-            settings.push((RETENTION, format!("{seconds} s")));
+        if dice.once_in(8) {
+            settings.push((RETENTION, dice.of(&["10 s", "25 s"]).to_owned()));
         }
         let (parallelism, batch_rows) = (1 + dice.below(3) as u32, dice.of(&[1, 1, 2, 5, 40]));
         if dice.once_in(2) {
@@ -114,7 +111,7 @@ impl Drawn {
         if attempts.is_none() && dice.once_in(8) {
             settings.push(("restart-strategy.type", "exponential-delay".to_owned()));
         }
-        Drawn { seed, case, settings, parallelism, batch_rows, sink, retention, attempts, guest }
+        Drawn { seed, case, settings, parallelism, batch_rows, sink, attempts, guest }
     }
 
     /// The source table whose records the job's guest counts.

@@ -1,6 +1,8 @@
 //! The guest of drawn jobs: beside the script's query one more, whose windows a guest makes. What it must leave, loops
 //! say of the same question asked without a guest.
 
+use std::sync::{Arc, LazyLock};
+
 use highwater_engine::session::Files;
 use highwater_oracle::parts::{Call, Function, Windows};
 use highwater_oracle::pipeline::Node;
@@ -9,10 +11,11 @@ use highwater_oracle::types::PLAIN;
 /// The table that the guest's rows are written to.
 pub(super) const TABLE: &str = "counted";
 
-/// The files of a drawn job: its guest.
+/// The files of drawn jobs: their guest, which is assembled once for all of them.
 pub(super) fn files() -> Files {
+    static MODULE: LazyLock<Arc<[u8]>> = LazyLock::new(|| highwater_counting::module().into());
     let mut files = Files::default();
-    files.insert(highwater_counting::PATH, highwater_counting::module());
+    files.insert(highwater_counting::PATH, Arc::clone(&MODULE));
     files
 }
 

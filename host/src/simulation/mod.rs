@@ -26,6 +26,7 @@ use highwater_oracle::{batch, left};
 
 use crate::sandbox::WasmtimeSandbox;
 
+use draw::RETENTION;
 pub use draw::{Drawn, Sink};
 pub use shrink::{Shrunk, shrink, shrink_file};
 pub use states::STATES;
@@ -236,7 +237,8 @@ impl Subject {
     /// while the job is down, or the clock leaps, it is read later.
     fn may_lack_records(&self, faults: &[String]) -> bool {
         let any = |part: &str| faults.iter().any(|fault| fault.contains(part));
-        self.drawn.retention.is_some() || (any("forget") && (any("snapshot-") || any("read-error")))
+        self.drawn.settings.iter().any(|(key, _)| *key == RETENTION)
+            || (any("forget") && (any("snapshot-") || any("read-error")))
     }
 
     /// What is wrong when a second run has another trace. Of some seeds its operators go on from their snapshots behind

@@ -204,7 +204,7 @@ impl Script<'_> {
                 last.map_or(range.start, |at| at + 1)
             };
             if comma(at) {
-                // Half of the items at once is worth a try, and so is each.
+                // Each item, and all behind it at once.
                 cuts.extend([
                     before(&item)..at + 1,
                     at..next(at + 1, &item),
