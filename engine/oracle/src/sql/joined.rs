@@ -28,11 +28,12 @@ fn on(on: &On, both: &[Node; 2], more: &[&str]) -> String {
     conditions.extend(more.iter().map(|&c| c.to_owned()));
     if let Some(Residual { left, compare, right, plus }) = on.residual {
         let ([l, r], types) = pair(left, right);
+        // An equality is a key, and keys are of one type: also where a sum has more digits.
         let [l, r] = match types[0] == types[1] && types[0].adds() {
-            true => [l, r],
-            false => [types[0].number(&l), types[1].number(&r)],
+            true => [l, types[1].kept(format!("{r} + {plus}"))],
+            false => [types[0].number(&l), format!("{} + {plus}", types[1].number(&r))],
         };
-        conditions.push(format!("{l} {} {r} + {plus}", compare.sql()));
+        conditions.push(format!("{l} {} {r}", compare.sql()));
     }
     conditions.join(" AND ")
 }

@@ -7,7 +7,7 @@ use highwater_engine::sim::fault::Fault;
 use highwater_oracle::simpler::simplified;
 
 use super::draw::{Drawn, Sink};
-use super::{Found, Subject, Violation, caught, guest};
+use super::{Found, Subject, Violation, caught, guest, refusal};
 
 pub use file::shrink_file;
 
@@ -42,7 +42,10 @@ impl Hunt<'_> {
             let subject = match Subject::of(drawn.clone()) {
                 Ok(subject) => subject,
                 // A job that fails by itself is another matter, unless that is what was found.
-                Err(what) => return self.violation.faults.is_empty().then_some(what),
+                Err(what) => {
+                    let alike = refusal(&what) == refusal(&self.violation.what);
+                    return (self.violation.faults.is_empty() && alike).then_some(what);
+                }
             };
             if self.violation.faults.is_empty() {
                 return subject.compare_with_loops().and_then(|()| subject.moves()).err();
