@@ -12,6 +12,7 @@ use crate::batch::{RowKind, Seq};
 use crate::key::encode;
 use crate::plan::SinkKind;
 use crate::sim::Sim;
+use crate::trace::{Event, Header, What};
 
 /// How the rows of a sink differ from those expected.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,9 +27,6 @@ pub struct Delivery {
     pub lost: u64,
     /// Rows that are there once more than they should.
     pub duplicated: u64,
-    /// Of those, rows that one place of the stream has made more often than it should. Where nothing is ever taken
-    /// back a record that counts once cannot do that, whatever has become of others.
-    pub again: u64,
     /// Rows that stand behind one that should come after them.
     pub reordered: u64,
     /// Rows that nobody expects: results of other records than all.
@@ -38,9 +36,7 @@ pub struct Delivery {
     pub invented: u64,
     /// Rows that an idempotent table was given once more and that took their own place.
     pub overwritten: u64,
-    /// Whether the rows are a changelog.
-    pub updating: bool,
-    /// Whether the table is idempotent: all but `again` and `overwritten` is of the last row of each key.
+    /// Whether the table is idempotent: all but `overwritten` is of the last row of each key.
     pub by_key: bool,
     /// What the table is to promise, where the script says so.
     pub own: Option<Guarantee>,
@@ -62,7 +58,6 @@ impl Delivery {
             table: expected.spec.table.clone(),
             expected: should.len() as u64,
             delivered: is.len() as u64,
-            updating: expected.updating,
             by_key,
             own: expected.spec.delivery,
             ..Delivery::default()
@@ -79,23 +74,10 @@ impl Delivery {
             }
         }
         found.lost = places.values().map(|left| left.len() as u64).sum();
-        let by_place = |rows: &Rows| {
-            let mut counts: BTreeMap<(Seq, RowKind, Vec<u8>), u64> = BTreeMap::new();
-            for (kind, seq, values) in &rows.rows {
-                *counts.entry((*seq, *kind, encode(values))).or_default() += 1;
-            }
-            counts
-        };
-        let shown = delivered;
-        let delivered = by_place(delivered);
-        let more = by_place(expected).into_iter().map(|(row, count)| {
-            delivered.get(&row).map_or(0, |delivered| delivered.saturating_sub(count))
-        });
-        found.again = more.sum();
-        found.overwritten = if by_key { found.again } else { 0 };
+        found.overwritten = if by_key { more_often(expected, delivered) } else { 0 };
         let known: BTreeSet<Vec<u8>> =
             expected.rows.iter().map(|(_, _, values)| encode(values)).collect();
-        let shown = shown.rows.iter();
+        let shown = delivered.rows.iter();
         found.invented = shown.filter(|(_, _, row)| !known.contains(&encode(row))).count() as u64;
         found
     }
@@ -106,12 +88,11 @@ impl Delivery {
     }
 
     /// Whether what the table promises in a job of this guarantee allows for this. Of an idempotent table the last row of
-    /// each key must be what it should be. Under at-most-once what has been lost may make others say what they
-    /// would not have said, which may look like a row that is there already; but not from the same place, unless
-    /// something is taken back. `invariants` judges that by records.
+    /// each key must be what it should be. Of at-most-once rows cannot tell: what has been lost makes others say what they
+    /// would not have said, which may look like a row that is there already. `invariants` judges that by records.
     pub fn keeps(&self, job: Guarantee) -> bool {
         match self.promise(job) {
-            Guarantee::AtMostOnce => self.again == 0 || self.updating,
+            Guarantee::AtMostOnce => true,
             Guarantee::AtLeastOnce if self.by_key => {
                 self.lost + self.duplicated + self.wrong + self.invented == 0
             }
@@ -128,7 +109,6 @@ impl Delivery {
         self.delivered += other.delivered;
         self.lost += other.lost;
         self.duplicated += other.duplicated;
-        self.again += other.again;
         self.reordered += other.reordered;
         self.wrong += other.wrong;
         self.invented += other.invented;
@@ -159,6 +139,42 @@ impl Delivery {
         let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
         text_table(&names, &rows)
     }
+}
+
+/// Rows that one place of the stream has made more often than it should.
+fn more_often(expected: &Rows, delivered: &Rows) -> u64 {
+    let by_place = |rows: &Rows| {
+        let mut counts: BTreeMap<(Seq, RowKind, Vec<u8>), u64> = BTreeMap::new();
+        for (kind, seq, values) in &rows.rows {
+            *counts.entry((*seq, *kind, encode(values))).or_default() += 1;
+        }
+        counts
+    };
+    let delivered = by_place(delivered);
+    let more = by_place(expected).into_iter().map(|(row, count)| {
+        delivered.get(&row).map_or(0, |delivered| delivered.saturating_sub(count))
+    });
+    more.sum()
+}
+
+/// Rows that tables show more often than they came to their sinks, each by its table, its place in the stream and its
+/// kind: what at-most-once forbids.
+pub fn shown_again(tables: &[Rows], events: &[Event], header: &Header) -> u64 {
+    let mut shown: BTreeMap<(&str, Seq, u8), i64> = BTreeMap::new();
+    for table in tables {
+        for (kind, seq, _) in &table.rows {
+            *shown.entry((&table.spec.table, *seq, *kind as u8)).or_default() += 1;
+        }
+    }
+    for event in events {
+        let What::Stage { kind, seq, .. } = event.what else { continue };
+        let name = &header.tasks[usize::from(event.task)].name;
+        let table = name.rsplit_once('/').map_or(&**name, |(table, _)| table);
+        if let Some(count) = shown.get_mut(&(table, seq, kind)) {
+            *count -= 1;
+        }
+    }
+    shown.into_values().map(|count| count.max(0) as u64).sum()
 }
 
 impl Session {

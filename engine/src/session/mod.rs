@@ -1,5 +1,6 @@
 //! A session: one job opened from a file's text, stepped, sought, forked, crashed, looked at.
 
+mod audit;
 mod check;
 mod compare;
 mod delivery;
@@ -36,7 +37,7 @@ pub use crate::source::Files;
 pub use crate::sql::{Need, NeedKind};
 pub use check::{Block, CheckReport, check};
 pub use compare::{Comparison, Differing, Dropped, Figures, Latency, Parted, TableDiff};
-pub use delivery::Delivery;
+pub use delivery::{Delivery, shown_again};
 pub use invariants::broken;
 pub use ledger::{Account, Ledger};
 pub use live::{Live, Port};
@@ -306,6 +307,7 @@ impl Session {
             checkpoints: self.sim.checkpoints().len() as u64,
             fuel: self.sim.fuel(),
             horizon: self.horizon,
+            faults_to_come: self.sim.faults_to_come(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Torture: a job is crashed at every step, and again at every step of the recovery.
 
 use super::delivery::Delivery;
-use super::{Guarantee, Rows, Session, broken};
+use super::{Guarantee, Rows, Session, broken, shown_again};
 use crate::error::Result;
 use crate::sim::{Sim, State};
 use crate::trace::Event;
@@ -19,8 +19,8 @@ pub struct Torture {
     pub double: u64,
     /// Of all these, runs that the restart policy ended: they may lack rows.
     pub stopped: u64,
-    /// How the rows of all these runs differ from those expected, added up; its table has no name.
-    pub total: Delivery,
+    /// For each table how its rows differ from those expected, added up over all these runs.
+    pub tables: Vec<Delivery>,
     /// Runs in which the guarantee does not hold, or which failed: the first few.
     pub violations: Vec<Violation>,
     /// How many there are.
@@ -106,7 +106,7 @@ impl Session {
             single: 0,
             double: 0,
             stopped: 0,
-            total: Delivery::default(),
+            tables: Vec::new(),
             violations: Vec::new(),
             violated: 0,
         };
@@ -188,11 +188,20 @@ impl Torture {
             State::Failed(error) => what = Some(format!("it fails: {error}")),
             State::Running | State::Down => what = Some("it comes to no end".to_owned()),
         }
-        for (expected, delivered) in expected.iter().zip(Rows::of(&run)) {
-            let delivery = Delivery::of(expected, &delivered);
-            self.total.add(&delivery);
+        let tables = Rows::of(&run);
+        if self.guarantee == Guarantee::AtMostOnce {
+            let again = shown_again(&tables, &events, header);
+            let said = format!("{again} rows are shown that never came to a sink, or twice");
+            what = what.or((again > 0).then_some(said));
+        }
+        for (expected, delivered) in expected.iter().zip(&tables) {
+            let delivery = Delivery::of(expected, delivered);
             if !delivery.keeps(self.guarantee) {
                 what.get_or_insert_with(|| delivery.line());
+            }
+            match self.tables.iter_mut().find(|sum| sum.table == delivery.table) {
+                Some(sum) => sum.add(&delivery),
+                None => self.tables.push(delivery),
             }
         }
         if let Some(what) = what {

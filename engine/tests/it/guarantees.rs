@@ -96,7 +96,7 @@ fn torture_finds_what_each_guarantee_allows_and_no_more() {
                 .expect("the job runs");
             assert_eq!(torture.violations, [], "{script}");
             assert_eq!((torture.single, torture.double), (3 * torture.steps, 0), "{script}");
-            let total = &torture.total;
+            let [total] = torture.tables.as_slice() else { panic!("one table") };
             match guarantee {
                 // A changelog that begins anew says the same again.
                 Guarantee::AtMostOnce => {

@@ -107,10 +107,13 @@ fn torture_judges_each_table_by_its_own_promise() {
         let every = Every { victims: &[Victim::Task], step: 1, again: Some(1) };
         let found = run.torture(every, &mut |_, _| {}).expect("the job runs");
         assert_eq!(found.violations, [], "{}", guarantee.name());
-        let (lost, overwritten) = (found.total.lost > 0, found.total.overwritten > 0);
-        assert_eq!(lost, guarantee == Guarantee::AtMostOnce);
-        assert_eq!(overwritten, guarantee != Guarantee::AtMostOnce);
-        assert_eq!(found.total.duplicated > 0, guarantee != Guarantee::AtMostOnce);
+        for table in &found.tables {
+            let promise = table.promise(guarantee);
+            assert_eq!(table.lost > 0, promise == Guarantee::AtMostOnce, "{table:?}");
+            let twice = promise == Guarantee::AtLeastOnce;
+            assert_eq!(table.overwritten > 0, twice && table.by_key, "{table:?}");
+            assert_eq!(table.duplicated > 0, twice && !table.by_key, "{table:?}");
+        }
     }
 }
 

@@ -86,13 +86,12 @@ pub(super) fn torture(args: &TortureArgs, console: &mut Console) -> Done {
 
 fn report(found: &Torture) -> String {
     let name = found.guarantee.name();
-    let total = Delivery { table: "all runs".to_owned(), ..found.total.clone() };
     let mut text = format!(
         "{name}: {} steps, {} runs with a crash, {} with a second one in the recovery\n{}",
         found.steps,
         found.single,
         found.double,
-        Delivery::text(&[total])
+        Delivery::text(&found.tables)
     );
     if found.stopped > 0 {
         text += &format!("the restart policy has ended {} of them\n", found.stopped);
@@ -110,7 +109,19 @@ fn report(found: &Torture) -> String {
 }
 
 fn line(found: &Torture) -> String {
-    let total = &found.total;
+    let table = |d: &Delivery| {
+        json!({
+            "table": d.table,
+            "guarantee": d.promise(found.guarantee).name(),
+            "expected": d.expected,
+            "delivered": d.delivered,
+            "lost": d.lost,
+            "duplicated": d.duplicated,
+            "reordered": d.reordered,
+            "wrong": d.wrong,
+            "overwritten": d.overwritten,
+        })
+    };
     let violations = found.violations.iter().map(|v| json!({"crashes": v.crashes, "what": v.what}));
     let object = json!({
         "guarantee": found.guarantee.name(),
@@ -118,12 +129,7 @@ fn line(found: &Torture) -> String {
         "single": found.single,
         "double": found.double,
         "stopped": found.stopped,
-        "expected": total.expected,
-        "delivered": total.delivered,
-        "lost": total.lost,
-        "duplicated": total.duplicated,
-        "reordered": total.reordered,
-        "wrong": total.wrong,
+        "tables": found.tables.iter().map(table).collect::<Vec<_>>(),
         "violated": found.violated,
         "violations": violations.collect::<Vec<_>>(),
     });
