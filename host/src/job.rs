@@ -59,6 +59,13 @@ pub struct Ran {
     pub bad: u64,
     /// The first of those, described.
     pub described: Vec<String>,
+    /// Faults that never struck, as they are written.
+    pub never_struck: Vec<String>,
+}
+
+/// What is said of a fault that never struck: its moment was never reached, and the run says nothing of it.
+pub fn never_struck(fault: &str) -> String {
+    format!("note: the run ended before this fault could strike: {fault}")
 }
 
 impl Ran {
@@ -73,6 +80,7 @@ impl Ran {
         if self.late > 0 {
             lines.push(format!("note: {} late record{} dropped", self.late, s(self.late)));
         }
+        lines.extend(self.never_struck.iter().map(|fault| never_struck(fault)));
         lines
     }
 
@@ -319,6 +327,7 @@ impl Job {
             failed: status.failed.clone(),
             warnings: self.warnings(),
             hash: Some(status.hash.clone()),
+            never_struck: status.faults_to_come.clone(),
             ..Ran::default()
         };
         if let Inner::Native(session) = &self.0

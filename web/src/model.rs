@@ -91,6 +91,8 @@ pub struct Status {
     pub horizon: u64,
     /// Guest fuel used.
     pub fuel: u64,
+    /// Faults that have yet to strike; of a run that has ended, those that never have.
+    pub faults_to_come: Vec<String>,
 }
 
 impl Status {
@@ -107,6 +109,12 @@ impl Status {
             hash: v["hash"].as_str().unwrap_or_default().to_owned(),
             horizon: n("horizon").max(n("step")),
             fuel: n("fuel"),
+            faults_to_come: v["faults_to_come"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|fault| fault.as_str().map(str::to_owned))
+                .collect(),
         })
     }
 }

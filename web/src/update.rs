@@ -273,7 +273,11 @@ fn moved(m: &mut Model, status: Status, chunk: Option<Chunk>) {
         m.play = Play::Paused;
         m.announcement = match &m.status.failed {
             Some(p) => format!("The job stopped: {}", p.message),
-            None => "The input has ended and everything is committed.".to_owned(),
+            None => {
+                let never = m.status.faults_to_come.iter();
+                let never: String = never.map(|fault| format!(" Never struck: {fault}.")).collect();
+                format!("The input has ended and everything is committed.{never}")
+            }
         };
     }
 }

@@ -40,6 +40,8 @@ pub struct CheckReport {
     pub updated: String,
     /// The trace's hash.
     pub hash: String,
+    /// Faults of the file that never struck.
+    pub never_struck: Vec<String>,
 }
 
 /// Runs a scenario and compares its `expect` blocks.
@@ -74,7 +76,7 @@ pub fn check(
         });
     }
     let updated = scenario::rewrite(text, &replacements);
-    Ok(CheckReport { blocks, updated, hash: status.hash })
+    Ok(CheckReport { blocks, updated, hash: status.hash, never_struck: status.faults_to_come })
 }
 
 /// The block's info string.

@@ -25,6 +25,8 @@ pub struct Status {
     pub fuel: u64,
     /// The furthest step reached so far.
     pub horizon: u64,
+    /// Faults that have yet to strike, as they are written; of a run that has ended, those that never have.
+    pub faults_to_come: Vec<String>,
 }
 
 impl Status {
@@ -41,6 +43,7 @@ impl Status {
             "checkpoints": self.checkpoints,
             "fuel": self.fuel,
             "horizon": self.horizon,
+            "faults_to_come": self.faults_to_come,
         })
     }
 }

@@ -286,7 +286,7 @@ impl Sim {
                 COORDINATOR,
                 What::Fail { code: error.code.to_owned(), message: error.message.clone() },
             );
-            self.upcoming.clear();
+            self.nothing_follows();
             self.state = State::Failed(*error);
         }
         self.strike_behind(&trace[before..]);

@@ -286,7 +286,7 @@ impl Sim {
     pub(super) fn finish_when_done(&mut self, trace: &mut Vec<Event>) {
         if self.state == State::Running && self.last_committed && !self.writes() {
             self.note(trace, COORDINATOR, What::Finish);
-            self.upcoming.clear();
+            self.nothing_follows();
             self.state = State::Finished;
         }
     }

@@ -62,6 +62,23 @@ impl Sim {
         self.disks.calm();
     }
 
+    /// The run is over; faults that have not struck can be asked for.
+    pub(super) fn nothing_follows(&mut self) {
+        self.upcoming.retain(|_, upcoming| matches!(upcoming, Upcoming::Fault(_)));
+    }
+
+    /// The faults that have yet to strike; of a run that has ended, those that never have.
+    pub fn faults_to_come(&self) -> Vec<String> {
+        let planned = self.upcoming.values().filter_map(|upcoming| match upcoming {
+            Upcoming::Fault(fault) => Some(fault),
+            _ => None,
+        });
+        planned
+            .chain(self.waiting.iter().map(|waiting| &waiting.fault))
+            .map(Fault::to_string)
+            .collect()
+    }
+
     /// Whether a fault waits for what tasks do, so that they have to tell.
     pub(super) fn listens(&self) -> bool {
         !self.waiting.is_empty()

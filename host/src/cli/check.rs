@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use highwater::escape::visible;
 use highwater::files::write_atomically;
+use highwater::job::never_struck;
 use highwater::sandbox::WasmtimeSandbox;
 use highwater_engine::session;
 use similar::{ChangeTag, TextDiff};
@@ -55,6 +56,9 @@ fn check_file(path: &Path, update: bool, console: &mut Console) -> Done {
         .map_err(|e| console.errors(&e, &input.sources))?;
     let name = path.display().to_string();
     let name = visible(&name);
+    for fault in &report.never_struck {
+        console.say(&format!("{name}: {}", never_struck(fault)));
+    }
     let failures = report.blocks.iter().filter(|b| !b.passed()).count();
     if update {
         if report.updated != script.text {

@@ -73,6 +73,9 @@ pub(super) fn status(json: &Json) -> Result<Status> {
         checkpoints: number("checkpoints"),
         fuel: number("fuel"),
         horizon: number("horizon"),
+        faults_to_come: (json["faults_to_come"].as_array().into_iter().flatten())
+            .filter_map(|fault| fault.as_str().map(str::to_owned))
+            .collect(),
     })
 }
 

@@ -71,6 +71,26 @@ fn both_drivers_print_the_rows_and_tell_of_late_records() {
     }
 }
 
+/// A fault whose moment never comes shows nothing, which nobody should take for a job that withstood it.
+#[test]
+fn a_fault_that_never_strikes_is_told_of() {
+    let folder = folder(&format!("{TABLE}{QUERY}"));
+    let never = ["on snapshot 99 crash t/0", "at 90000s crash t/0"];
+    let faults = format!("on arrive 1 crash t/0\n{}\n", never.join("\n"));
+    let text = format!("```sql\n{TABLE}{QUERY}```\n\n```faults\n{faults}```\n");
+    std::fs::write(folder.path().join("job.md"), text).expect("written");
+    for args in [&["run", "job.md", "--driver", "sim"][..], &["check", "job.md"]] {
+        let said = err(&highwater(folder.path(), args));
+        let told: Vec<&str> = said
+            .lines()
+            .filter_map(|line| line.split_once("could strike: "))
+            .map(|l| l.1)
+            .collect();
+        assert_eq!(told.len(), 2, "{said}");
+        assert!(never.iter().all(|fault| told.contains(fault)), "{said}");
+    }
+}
+
 #[test]
 fn paths_start_from_the_scripts_folder() {
     let folder = folder(&format!("{TABLE}{QUERY}"));
