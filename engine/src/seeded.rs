@@ -147,6 +147,8 @@ pub const BUGS: &[(&str, &str)] = &[
         "a window fires a millisecond before the watermark is at its end",
     ),
     ("windows-forget-how-far-they-are", "windows that have fired are open again after a recovery"),
+    ("panes-stay-when-they-are-over", "the panes of windows that have fired are kept for ever"),
+    ("the-right-is-never-freed", "an outer interval join keeps the rows of its right for ever"),
     ("panes-forgotten", "the panes of open windows are not taken back"),
     ("timers-forgotten", "the timers of open sessions are not set again"),
     ("a-gap-a-moment-too-short", "sessions that are the gap apart stay two"),

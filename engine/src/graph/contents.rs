@@ -1,11 +1,13 @@
 //! What the operators of a job hold, over all subtasks.
 
 use super::Graph;
+use super::stages::Share;
 use crate::batch::Batch;
 use crate::error::{Diagnostic, Result};
 use crate::operator::Contents;
 use crate::plan::{NodeId, Op};
-use crate::task::{Route, Task};
+use crate::schema::SchemaRef;
+use crate::task::{LetGo, Route, Task};
 
 impl Graph {
     /// The operators that hold rows, by the names `EXPLAIN` gives them.
@@ -52,14 +54,8 @@ impl Graph {
             if same && subtask > 0 {
                 continue;
             }
-            let nodes = &self.stages[stage].nodes;
-            let Some(at) = nodes.iter().position(|&n| n == node) else { continue };
-            // Sources and sinks are no operators of a chain.
-            let is_operator =
-                |n: &&NodeId| !matches!(self.plan.nodes[**n].op, Op::Source(_) | Op::Sink(_));
-            let place = nodes[..at].iter().filter(is_operator).count();
-            let input = &self.plan.nodes[self.plan.nodes[node].inputs[0]].schema;
-            for own in task.contents(place, input)? {
+            let Some(place) = self.chain(stage).position(|n| n == node) else { continue };
+            for own in task.contents(place, self.input_of(node))? {
                 match all.iter_mut().find(|c| c.part == own.part) {
                     Some(known) => known.rows = Batch::concat(&[known.rows.clone(), own.rows]),
                     None => all.push(own),
@@ -67,5 +63,54 @@ impl Graph {
             }
         }
         Ok(all)
+    }
+
+    /// The nodes whose operators are the chain of a stage's tasks: sources and sinks are none.
+    fn chain(&self, stage: usize) -> impl Iterator<Item = NodeId> {
+        let nodes = self.stages[stage].nodes.iter().copied();
+        nodes.filter(|&n| !matches!(self.plan.nodes[n].op, Op::Source(_) | Op::Sink(_)))
+    }
+
+    fn input_of(&self, node: NodeId) -> &SchemaRef {
+        &self.plan.nodes[self.plan.nodes[node].inputs[0]].schema
+    }
+
+    /// What the operators of a task, by its number, would let go of if all input ended now, each by itself. `None` when
+    /// one of them holds what no watermark frees, what only a guest can say, or what the trace does not tell of.
+    ///
+    /// # Errors
+    /// What stops an operator.
+    pub fn would_let_go(&self, number: usize, task: &Task) -> Result<Option<Vec<LetGo>>> {
+        let stage = self.tasks[number].0;
+        if self.stages[stage].share != Share::Whole
+            || !self.chain(stage).all(|n| accounted(&self.plan.nodes[n].op))
+        {
+            return Ok(None);
+        }
+        let each = self.chain(stage).enumerate();
+        each.map(|(place, n)| task.would_let_go(place, self.input_of(n)))
+            .collect::<Result<_>>()
+            .map(Some)
+    }
+}
+
+/// Whether the trace tells all that an operator holds, and the watermark frees it.
+fn accounted(op: &Op) -> bool {
+    match op {
+        Op::Filter { .. }
+        | Op::Project { .. }
+        | Op::Expand { .. }
+        | Op::AssignWindow { .. }
+        | Op::SessionWindow { .. }
+        | Op::WindowAggregate { .. }
+        | Op::IntervalJoin { .. }
+        | Op::OuterIntervalJoin { .. }
+        | Op::WindowJoin { .. }
+        | Op::Union => true,
+        // The newest version of each key stays.
+        Op::TemporalJoin { .. } | Op::LookupJoin { .. } | Op::RegularJoin { .. } => false,
+        Op::GroupAggregate { .. } | Op::Rank(_) | Op::Over(_) | Op::Suppress(_) => false,
+        Op::GuestWindow { .. } | Op::GuestJoin { .. } => false,
+        Op::LateRows { .. } | Op::Source(_) | Op::Sink(_) => false,
     }
 }

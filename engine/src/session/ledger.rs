@@ -39,7 +39,12 @@ pub struct Account {
 impl Account {
     /// What it holds.
     pub fn held(&self) -> u64 {
-        self.in_windows() + self.rows.values().sum::<u64>() + self.staged
+        self.by_operators() + self.staged
+    }
+
+    /// Of that, what operators hold: all but what sinks have yet to commit.
+    pub fn by_operators(&self) -> u64 {
+        self.in_windows() + self.rows.values().sum::<u64>()
     }
 
     /// Places of records in windows that are open.
@@ -52,7 +57,8 @@ impl Account {
         self.missing == 0 && self.taken == self.gone + self.dropped + self.held()
     }
 
-    fn apply(&mut self, what: &What) {
+    /// Takes an event of the task in.
+    pub fn apply(&mut self, what: &What) {
         match what {
             What::Arrive { .. } => {
                 self.taken += 1;

@@ -1,10 +1,11 @@
 //! Trials: a job run from its beginning to its end under some guarantee and some faults, as fast as that goes.
 
+use super::audit::Audit;
 use super::delivery::Delivery;
 use super::{Guarantee, Rows, Session};
 use crate::error::Result;
+use crate::sim::State;
 use crate::sim::fault::Fault;
-use crate::sim::{Sim, State};
 use crate::trace::Event;
 
 /// Steps after which a run counts as one that does not end, as a multiple of those of a run without faults.
@@ -25,7 +26,8 @@ pub struct Trial {
     pub tables: Vec<Rows>,
     /// When it ended, virtual time in microseconds since 1970.
     pub at: u64,
-    /// What the simulation's own checkers have found: a checkpoint that is no cut.
+    /// What the simulation's own checkers have found: a checkpoint that is no cut, a task that does not hold
+    /// what its account says.
     pub wrong: Option<String>,
     /// How often an operator has gone on from its own state: [`Session::trial_from_states`].
     pub taken_back: u64,
@@ -58,11 +60,11 @@ impl Session {
     /// # Errors
     /// When a line is no fault.
     pub fn trial(&self, guarantee: Guarantee, faults: &[String], calm: u64) -> Result<Trial> {
-        self.try_out(guarantee, faults, calm, |sim| sim)
+        self.try_out(guarantee, faults, calm, false)
     }
 
     /// The same; but behind each element every operator of the task that has taken it writes its state and goes on from
-    /// that alone. It must have the same trace.
+    /// that alone. It must have the same trace. Now and then what tasks hold is compared with the ledger, too.
     ///
     /// # Errors
     /// When a line is no fault.
@@ -72,7 +74,7 @@ impl Session {
         faults: &[String],
         calm: u64,
     ) -> Result<Trial> {
-        self.try_out(guarantee, faults, calm, Sim::taking_back)
+        self.try_out(guarantee, faults, calm, true)
     }
 
     fn try_out(
@@ -80,20 +82,29 @@ impl Session {
         guarantee: Guarantee,
         faults: &[String],
         calm: u64,
-        how: fn(Sim) -> Sim,
+        from_states: bool,
     ) -> Result<Trial> {
         let header = &self.sim.job().graph.header;
         let faults: Vec<Fault> =
             faults.iter().map(|line| Fault::parse(line, header)).collect::<Result<_>>()?;
         let beginning = self.keyframes.first().expect("the beginning is always kept");
-        let mut sim = how(beginning.sim.clone().promising(guarantee));
+        let mut sim = beginning.sim.clone().promising(guarantee);
+        let mut audit = None;
+        if from_states {
+            audit = Some(Audit::new(sim.job().tasks()?.into()));
+            sim = sim.taking_back();
+        }
         sim.spare();
         for fault in faults {
             sim.place(fault);
         }
         let mut events = Vec::new();
         let most = calm.saturating_mul(PATIENCE).saturating_add(100_000);
-        while sim.step_count() < most && sim.step(&mut events) {}
+        while sim.step_count() < most && sim.step(&mut events) {
+            if let Some(audit) = &mut audit {
+                audit.look(&sim, &events)?;
+            }
+        }
         let stopped = match sim.state() {
             State::Finished => None,
             State::Failed(error) => Some((error.code.to_owned(), error.message.clone())),
@@ -103,7 +114,7 @@ impl Session {
         };
         let (steps, at) = (sim.step_count(), sim.now().0);
         let (tables, taken_back) = (Rows::of(&sim), sim.taken_back());
-        let wrong = sim.wrong().map(str::to_owned);
+        let wrong = sim.wrong().map(str::to_owned).or(audit.and_then(|audit| audit.wrong));
         Ok(Trial { guarantee, steps, stopped, events, tables, at, wrong, taken_back })
     }
 }

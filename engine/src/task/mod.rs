@@ -1,15 +1,15 @@
 //! A task: one subtask of a chain of operators, a state machine from elements to effects.
 
 mod back;
+mod contents;
 mod gate;
 mod loose;
 mod route;
 
-use crate::batch::{Batch, NO_CLOCK, RowKind, Seq, Stair};
+use crate::batch::{Batch, Seq, Stair};
 use crate::error::Result;
 use crate::key::KeyGroups;
-use crate::operator::{Contents, Merged, Operator, Output, wrong_state};
-use crate::schema::SchemaRef;
+use crate::operator::{Merged, Operator, Output, wrong_state};
 use crate::sink::Sink;
 use crate::snapshot::bytes::{Pieces, Reader, put, put_bytes};
 use crate::source::arrivals::Arrivals;
@@ -20,6 +20,7 @@ use crate::{archive, unarchive};
 
 use crate::window::{HandOver, MergeAggregate, Merging, PartAggregate};
 
+pub use contents::LetGo;
 pub use gate::{Gate, GateState, Held, Passed, put_held};
 pub use loose::LooseGate;
 pub use route::{Blocks, Edge, Route};
@@ -181,32 +182,6 @@ impl Task {
     /// The sink at the end, if there is one.
     pub fn sink(&mut self) -> Option<&mut Sink> {
         if let Tail::Sink(sink) = &mut self.tail { Some(sink) } else { None }
-    }
-
-    /// What an operator of the chain holds, given what its rows look like: see [`Operator::contents`].
-    ///
-    /// # Errors
-    /// What stops an operator that is asked what it would say.
-    pub fn contents(&mut self, operator: usize, input: &SchemaRef) -> Result<Vec<Contents>> {
-        let operator = &mut self.operators[operator];
-        if let Some(contents) = operator.contents() {
-            return Ok(contents);
-        }
-        let seq = Seq::MAX / 2;
-        let end = Stair { row: 0, watermark: EventTime::MAX, seq, idle: false, clock: NO_CLOCK };
-        let mut out = Output::default();
-        operator.fork().process(0, Batch::progress(input.clone(), vec![end], seq), &mut out)?;
-        let stays = |said: &Batch| {
-            let kind = |row: u32| said.kind(row as usize);
-            let rows = (0..said.rows as u32)
-                .filter(|&row| matches!(kind(row), RowKind::Insert | RowKind::UpdateAfter));
-            let rows = said.gather(&rows.collect::<Vec<_>>());
-            Batch { kinds: None, stairs: Vec::new(), ..rows }
-        };
-        let said: Vec<Batch> = out.batches.iter().map(stays).collect();
-        let open =
-            (!said.is_empty()).then(|| Contents { part: "open", rows: Batch::concat(&said) });
-        Ok(open.into_iter().collect())
     }
 
     /// Elements that wait for their turn.

@@ -117,7 +117,9 @@ impl AlignedAggregate {
             next = window + 1;
         }
         self.open = open;
-        self.panes.drop_below(open);
+        if !seeded("panes-stay-when-they-are-over") {
+            self.panes.drop_below(open);
+        }
         self.numbers = self.numbers.split_off(&(open, Vec::new()));
         let mut stairs = std::mem::take(pending);
         if fired.is_empty() {

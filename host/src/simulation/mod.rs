@@ -14,11 +14,11 @@ mod states;
 mod tests;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use highwater_engine::session::{Delivery, Guarantee, Session, Trial, broken};
+use highwater_engine::session::{Delivery, Guarantee, Session, Trial, broken, shown_again};
 use highwater_engine::trace::{Event, Header, What};
 use highwater_oracle::input::Input;
 use highwater_oracle::pipeline::Node;
@@ -249,7 +249,7 @@ impl Subject {
         faults: &[String],
         calm: &Trial,
         found: &mut Found,
-    ) -> Option<&'static str> {
+    ) -> Option<String> {
         let (session, steps) = (&self.session, calm.steps);
         let (second, difference) = match self.drawn.seed % FROM_STATES {
             0 => (
@@ -258,9 +258,14 @@ impl Subject {
             ),
             _ => (session.trial(one.guarantee, faults, steps), "two runs have two traces"),
         };
-        let Ok(second) = second else { return Some(difference) };
+        let Ok(second) = second else { return Some(difference.to_owned()) };
         found.restore_points += second.taken_back;
-        (second.events != one.events || second.stopped != one.stopped).then_some(difference)
+        if let Some(wrong) = second.wrong.filter(|_| one.wrong.is_none()) {
+            return Some(wrong);
+        }
+        let differs = second.events != one.events || second.stopped != one.stopped;
+        found.trace_mismatches += u64::from(differs);
+        differs.then(|| difference.to_owned())
     }
 
     /// Runs one list of faults under a guarantee, and once more if traces are to be compared.
@@ -281,8 +286,7 @@ impl Subject {
         let header = self.session.header();
         count(&mut found.counts, &one, header, &delivered);
         if let Some(difference) = twice.then(|| self.differs(&one, faults, calm, found)).flatten() {
-            found.trace_mismatches += 1;
-            return Some(difference.to_owned());
+            return Some(difference);
         }
         let broken = broken(&one.events, self.session.header(), guarantee).into_iter().next();
         if let Some(line) = broken.or_else(|| one.wrong.clone()) {
@@ -301,7 +305,7 @@ impl Subject {
             Some((code, message)) => Some(format!("the job stops: {code}: {message}")),
             // By values it cannot be told: what knows nothing any more says the same again, of other records.
             None if guarantee == Guarantee::AtMostOnce => {
-                let again = shown_again(&one, header);
+                let again = shown_again(&one.tables, &one.events, header);
                 (again > 0)
                     .then(|| format!("{again} rows are shown that never came to a sink, or twice"))
             }
@@ -310,30 +314,21 @@ impl Subject {
     }
 }
 
+/// What is wrong with a job that the engine does not take, in front of the error's code.
+const REFUSED: &str = "the pipeline is refused: ";
+
+/// The code of the error with which a job is refused.
+fn refusal(what: &str) -> Option<&str> {
+    what.strip_prefix(REFUSED)?.split(':').next()
+}
+
 fn opened(drawn: &Drawn) -> Result<Session, String> {
     let sandbox = Arc::new(WasmtimeSandbox::default());
     Session::open("sim.md", &drawn.scenario(&[]), &guest::files(), sandbox, &drawn.options())
-        .map_err(|errors| format!("the pipeline is refused: {errors:?}"))
-}
-
-/// Rows that tables show more often than they came to their sinks, each by its table, its place in the stream and its
-/// kind.
-fn shown_again(trial: &Trial, header: &Header) -> u64 {
-    let mut shown: BTreeMap<(&str, u64, u8), i64> = BTreeMap::new();
-    for table in &trial.tables {
-        for (kind, seq, _) in &table.rows {
-            *shown.entry((&table.spec.table, *seq, *kind as u8)).or_default() += 1;
-        }
-    }
-    for event in &trial.events {
-        let What::Stage { kind, seq, .. } = event.what else { continue };
-        let name = &header.tasks[usize::from(event.task)].name;
-        let table = name.rsplit_once('/').map_or(&**name, |(table, _)| table);
-        if let Some(count) = shown.get_mut(&(table, seq, kind)) {
-            *count -= 1;
-        }
-    }
-    shown.into_values().map(|count| count.max(0) as u64).sum()
+        .map_err(|errors| {
+            let first = errors.first().map(|e| format!("{}: {}", e.code, e.message));
+            format!("{REFUSED}{}", first.unwrap_or_default())
+        })
 }
 
 /// Counts what each table's guarantee allows apart from what it forbids.
@@ -347,7 +342,7 @@ fn count(counts: &mut [Counts; 3], trial: &Trial, header: &Header, delivered: &[
     job.schedules += 1;
     job.stopped += u64::from(stopped);
     if trial.guarantee == Guarantee::AtMostOnce {
-        job.duplicated += shown_again(trial, header);
+        job.duplicated += shown_again(&trial.tables, &trial.events, header);
     }
     for d in delivered {
         let promise = d.promise(trial.guarantee);
