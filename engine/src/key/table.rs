@@ -60,7 +60,7 @@ impl KeyTable {
     pub fn new(types: &[DataType], order: KeyOrder) -> KeyTable {
         let store = match types {
             [DataType::Int | DataType::BigInt | DataType::Timestamp | DataType::TimestampLtz] => {
-                Store::Ints(IntIndex::with_room(0), Vec::new())
+                Store::Ints(IntIndex::new(), Vec::new())
             }
             _ => Store::Bytes(Bytes::default()),
         };
@@ -242,7 +242,7 @@ impl KeyTable {
             self.sorted.iter().partition(|&&id| live[id as usize]);
         match &mut self.store {
             Store::Ints(index, keys) => {
-                *index = IntIndex::with_room(kept.len());
+                *index = IntIndex::new();
                 kept.iter().for_each(|&id| index.insert(keys[id as usize], id));
             }
             Store::Bytes(bytes) => bytes.keep(&kept),

@@ -31,6 +31,8 @@ const LATE: usize = 0;
 const ABSENT: usize = 1;
 /// Records taken in at a time: their slots stay in the first cache from one aggregate to the next.
 const RUN: usize = 512;
+/// Rows looked at together, whether one lacks a block.
+const LOOKED_AT: usize = 16;
 /// The most slices a run of records may spread over to be told apart by comparing.
 const NEAR: i64 = 8;
 
@@ -143,7 +145,7 @@ impl Panes {
                 Spread::Near(slice, starts) => {
                     let last = slice.saturating_add(starts.len() as i64);
                     self.panes.range_mut(slice..=last).for_each(|(_, pane)| pane.saved = None);
-                    self.slots_near(run, slice, &starts, alignment.start(open))
+                    self.slots_near(run, (slice, &starts), (alignment, open))
                 }
                 Spread::Far => self.slots_far(run, alignment, open),
             };
@@ -184,7 +186,13 @@ impl Panes {
     }
 
     /// Finds the slots of rows that lie in few slices; answers how many rows are late.
-    fn slots_near(&mut self, times: &[i64], first: i64, starts: &[i64], open: i64) -> u64 {
+    fn slots_near(
+        &mut self,
+        times: &[i64],
+        (first, starts): (i64, &[i64]),
+        (alignment, open): (&Alignment, i64),
+    ) -> u64 {
+        let (start, open) = (alignment.start(first), alignment.start(open));
         // Where each slice's row of the tables begins; before them all, that of late records.
         let mut bases = [LATE * self.stride; 16];
         for (i, base) in bases[1..=NEAR as usize].iter_mut().enumerate() {
@@ -193,11 +201,23 @@ impl Panes {
         let mut slots = std::mem::take(&mut self.slots);
         slots.resize(times.len(), 0);
         let (ids, tables) = (&self.ids[..], &self.tables[..]);
-        let spread = kernels::Spread { times, ids, tables, bases: &bases, open, starts };
+        // Far from the ends of time, where slices are cut off.
+        let whole = start > i64::MIN / 2 && starts.iter().all(|&s| s < i64::MAX / 2);
+        let step = whole.then_some((start, alignment.step()));
+        let spread = kernels::Spread { times, ids, tables, bases: &bases, open, starts, step };
         let (late, missing) = spread.find(&mut slots);
         // Blocks that were not there are made, and their rows looked at again.
-        for i in if missing { 0..slots.len() } else { 0..0 } {
-            if slots[i] / BLOCK as u32 == MISSING / BLOCK as u32 {
+        let lacks = |slot: u32| slot / BLOCK as u32 == MISSING / BLOCK as u32;
+        for from in (0..if missing { slots.len() } else { 0 }).step_by(LOOKED_AT) {
+            let to = slots.len().min(from + LOOKED_AT);
+            // Without a branch a row: most rows have theirs.
+            if !slots[from..to].iter().fold(false, |any, &slot| any | lacks(slot)) {
+                continue;
+            }
+            for i in from..to {
+                if !lacks(slots[i]) {
+                    continue;
+                }
                 let slice = first + starts.iter().filter(|&&s| times[i] >= s).count() as i64;
                 let place = self.ids[i] as usize / BLOCK;
                 let block = match self.tables[self.base(slice) + place] {
@@ -409,11 +429,8 @@ fn spread(times: &[i64], alignment: &Alignment, open: i64) -> Spread {
         return Spread::Far;
     }
     let start = alignment.start(open);
-    let (mut low, mut high) = (i64::MAX, i64::MIN);
-    for &time in times {
-        (low, high) = (low.min(time.max(start)), high.max(time));
-    }
-    let (first, last) = (alignment.slice(low).max(open), alignment.slice(high));
+    let (low, high) = kernels::span(times);
+    let (first, last) = (alignment.slice(low.max(start)).max(open), alignment.slice(high));
     if last.saturating_sub(first) >= NEAR {
         return Spread::Far;
     }

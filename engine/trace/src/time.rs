@@ -189,6 +189,12 @@ impl Alignment {
         Alignment { size, step, offset: offset.rem_euclid(step) }
     }
 
+    /// How long a slice is, milliseconds.
+    #[inline]
+    pub fn step(&self) -> i64 {
+        self.step
+    }
+
     /// How many windows contain a moment.
     #[inline]
     pub fn overlap(&self) -> i64 {

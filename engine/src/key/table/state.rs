@@ -74,7 +74,7 @@ impl KeyTable {
         let mut ids = Vec::with_capacity(count);
         if let Store::Ints(index, known) = &mut self.store {
             if known.is_empty() {
-                *index = IntIndex::with_room(count);
+                *index = IntIndex::new();
             }
             index.find_wide(&keys, &mut ids);
             for (id, &key) in ids.iter_mut().zip(&keys).filter(|(id, _)| **id == NONE) {
