@@ -210,6 +210,19 @@ class Engine {
     return this.#answer(this.exports.hw_take(job, output)) ? readFrame(this.resultBytes()) : null;
   }
 
+  /**
+   * Shows the next rows of an output to `use`, where they stand in the engine's memory: they are there until it returns,
+   * and it must not call the engine. False when there are none now.
+   */
+  show(job, output, use) {
+    if (!this.#answer(this.exports.hw_take(job, output))) return false;
+    const at = this.exports.hw_result_ptr() >>> 0;
+    const own = this.#memory().subarray(at, at + (this.exports.hw_result_len() >>> 0));
+    // Numbers can be seen only where they are aligned.
+    use(readFrame(at % 8 ? own.slice() : own));
+    return true;
+  }
+
   /** What a fed job has done so far. */
   report(job) {
     this.#answer(this.exports.hw_report(job));
@@ -290,16 +303,20 @@ function writeFrame(room, rows, { parts, descriptors, length }) {
   for (const [at, bytes] of parts) room.set(bytes, at);
 }
 
-/** A frame's columns, in memory of their own. */
+/** The code of each type's columns, and what they are. */
+const CODES = new Map(Object.entries(TYPES).map(([name, [code, Type]]) => [code, { name, Type }]));
+
+/** A frame's columns, in its memory. */
 function readFrame(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const [rows, count, kindsAt] = [4, 8, 12].map((at) => view.getUint32(at, true));
-  const part = (Type, at, length) => new Type(bytes.slice(at, at + length).buffer);
+  const part = (Type, at, length) =>
+    new Type(bytes.buffer, bytes.byteOffset + at, length / Type.BYTES_PER_ELEMENT);
   const columns = Array.from({ length: count }, (_, i) => {
     const at = HEAD + DESCRIPTOR * i;
     const numbers = [4, 8, 12, 16].map((k) => view.getUint32(at + k, true));
     const [validAt, valuesAt, length, offsetsAt] = numbers;
-    const [name, [, Type]] = Object.entries(TYPES).find(([, [code]]) => code === bytes[at]);
+    const { name, Type } = CODES.get(bytes[at]);
     const type = name === "DECIMAL" ? `DECIMAL(${bytes[at + 2]}, ${bytes[at + 3]})` : name;
     return {
       type,

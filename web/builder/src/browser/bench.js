@@ -1,5 +1,5 @@
 // A module worker that feeds the benchmark's stream to `engine.wasm` and measures it: columns made
-// first, then handed in and taken out by the batch, copies included.
+// first, then handed in, copies included, and looked at batch by batch as they come out.
 
 import { load } from "../engine.js";
 
@@ -59,7 +59,7 @@ function opening(j) {
 }
 
 /** An empty column of a type, and how a value is put at a row. */
-function column({ name, type }, rows) {
+function column({ name, type }, rows, batchRows) {
   if (type === "INT") {
     const values = new Int32Array(rows);
     return { type, values, put: (row, event) => (values[row] = event[name]) };
@@ -70,7 +70,8 @@ function column({ name, type }, rows) {
       const text = `auction-${String(event[name]).padStart(4, "0")}`;
       for (let i = 0; i < 12; i++) values[12 * row + i] = text.charCodeAt(i);
     };
-    return { type, values, width: 12, put };
+    const offsets = Uint32Array.from({ length: batchRows + 1 }, (_, i) => i * 12);
+    return { type, values, width: 12, offsets, put };
   }
   const values = new BigInt64Array(rows);
   const halves = new Uint32Array(values.buffer);
@@ -82,10 +83,10 @@ function column({ name, type }, rows) {
 }
 
 /** The stream's columns for a table. */
-function input(fields, records) {
+function input(fields, records, batchRows) {
   const merged = fields.some((field) => field.name === "kind");
   const rows = records + (merged ? Math.ceil(records / BIDS_PER_OPENING) : 0);
-  const columns = fields.map((field) => column(field, rows));
+  const columns = fields.map((field) => column(field, rows, batchRows));
   let row = 0;
   const put = (event) => {
     for (const c of columns) c.put(row, event);
@@ -98,31 +99,45 @@ function input(fields, records) {
   return { rows, columns };
 }
 
-/** Rows `from..to` of a column, without copying its values. */
-function piece({ type, values, width }, from, to) {
+/** Rows `from..to` of a column, without copying its values: texts of one width have one list of offsets. */
+function piece({ type, values, width, offsets }, from, to) {
   if (!width) return { type, values: values.subarray(from, to) };
-  const offsets = Uint32Array.from({ length: to - from + 1 }, (_, i) => i * width);
-  return { type, values: values.subarray(from * width, to * width), offsets };
+  const texts = values.subarray(from * width, to * width);
+  return { type, values: texts, offsets: offsets.subarray(0, to - from + 1) };
+}
+
+/** How many rows are now true: of a changelog +I and +U, whose numbers are even. */
+function current(kinds, rows) {
+  if (!kinds) return rows;
+  let count = 0;
+  for (let i = 0; i < rows; i++) count += 1 - (kinds[i] & 1);
+  return count;
 }
 
 /** The sum of a batch's numbers, of the rows that are now true. */
-function sum(values, current) {
-  const lows = new Uint32Array(values.buffer, values.byteOffset, 2 * values.length);
-  const highs = new Int32Array(lows.buffer, lows.byteOffset, lows.length);
-  let [a, b] = [0, 0];
-  for (let i = 0; i < values.length; i++) {
-    if (current && !current(i)) continue;
-    a += lows[2 * i];
-    b += highs[2 * i + 1];
+function sum(values, kinds) {
+  const halves = new Int32Array(values.buffer, values.byteOffset, 2 * values.length);
+  let low = 0;
+  let high = 0;
+  if (kinds) {
+    for (let i = 0; i < kinds.length; i++) {
+      const mask = (kinds[i] & 1) - 1;
+      low += (halves[2 * i] & mask) >>> 0;
+      high += halves[2 * i + 1] & mask;
+    }
+  } else {
+    for (let i = 0; i < halves.length; i += 2) {
+      low += halves[i] >>> 0;
+      high += halves[i + 1];
+    }
   }
-  return BigInt(a) + BigInt(b) * BigInt(TWO_32);
+  return BigInt(low) + BigInt(high) * BigInt(TWO_32);
 }
 
-/** Adds a batch of result rows up. Of a changelog, only +I and +U count. */
+/** Adds a batch of result rows up. */
 function add({ rows, kinds, columns }, names, totals) {
-  const current = kinds && ((row) => kinds[row] === 0 || kinds[row] === 2);
-  const counted = kinds ? kinds.reduce((n, kind) => n + (kind === 0 || kind === 2), 0) : rows;
-  const of = (name) => (names.includes(name) ? sum(columns[names.indexOf(name)].values, current) : null);
+  const counted = current(kinds, rows);
+  const of = (name) => (names.includes(name) ? sum(columns[names.indexOf(name)].values, kinds) : null);
   totals.rows += counted;
   totals.counts += of("n") ?? BigInt(counted);
   totals.sums += of("total") ?? of("price") ?? 0n;
@@ -136,7 +151,7 @@ function run(engine, order, data) {
   const { job, outputs } = engine.start("bench.sql", order.sql, { batch_rows: order.batch_rows });
   const names = outputs[0].columns.map(({ name }) => name);
   const drain = () => {
-    for (let rows; (rows = engine.take(job, 0)); ) add(rows, names, totals);
+    while (engine.show(job, 0, (rows) => add(rows, names, totals)));
   };
   for (let from = 0; from < data.rows; from += order.batch_rows) {
     const to = Math.min(from + order.batch_rows, data.rows);
@@ -144,7 +159,8 @@ function run(engine, order, data) {
     drain();
   }
   engine.end(job, 0);
-  drain();
+  // What is left comes as a copy, the other way to have rows.
+  for (let rows; (rows = engine.take(job, 0)); ) add(rows, names, totals);
   const { late } = engine.report(job);
   engine.exports.hw_close(job);
   const seconds = (performance.now() - began) / 1000;
@@ -156,7 +172,7 @@ async function measure(order) {
   const engine = await load(`${order.base}engine.wasm`);
   const { job, inputs } = engine.start("bench.sql", order.sql);
   engine.exports.hw_close(job);
-  const data = input(inputs[0].columns, order.records);
+  const data = input(inputs[0].columns, order.records, order.batch_rows);
   // The first run warms the module up: it begins in the browser's quick compiler.
   const warmups = order.repeats > 1 ? 1 : 0;
   const runs = Array.from({ length: order.repeats + warmups }, () => run(engine, order, data));
