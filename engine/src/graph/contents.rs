@@ -65,6 +65,22 @@ impl Graph {
         Ok(all)
     }
 
+    /// Whether all operators make each of their rows of one row.
+    pub fn row_by_row(&self) -> bool {
+        self.plan.nodes.iter().all(|node| {
+            matches!(
+                node.op,
+                Op::Source(_)
+                    | Op::Filter { .. }
+                    | Op::Project { .. }
+                    | Op::Expand { .. }
+                    | Op::AssignWindow { .. }
+                    | Op::Union
+                    | Op::Sink(_)
+            )
+        })
+    }
+
     /// The nodes whose operators are the chain of a stage's tasks: sources and sinks are none.
     fn chain(&self, stage: usize) -> impl Iterator<Item = NodeId> {
         let nodes = self.stages[stage].nodes.iter().copied();

@@ -27,6 +27,8 @@ pub struct Delivery {
     pub lost: u64,
     /// Rows that are there once more than they should.
     pub duplicated: u64,
+    /// Rows that one place of the stream has made more often than it should.
+    pub more: u64,
     /// Rows that stand behind one that should come after them.
     pub reordered: u64,
     /// Rows that nobody expects: results of other records than all.
@@ -36,7 +38,7 @@ pub struct Delivery {
     pub invented: u64,
     /// Rows that an idempotent table was given once more and that took their own place.
     pub overwritten: u64,
-    /// Whether the table is idempotent: all but `overwritten` is of the last row of each key.
+    /// Whether the table is idempotent: all but `more` and `overwritten` is of the last row of each key.
     pub by_key: bool,
     /// What the table is to promise, where the script says so.
     pub own: Option<Guarantee>,
@@ -74,7 +76,8 @@ impl Delivery {
             }
         }
         found.lost = places.values().map(|left| left.len() as u64).sum();
-        found.overwritten = if by_key { more_often(expected, delivered) } else { 0 };
+        found.more = more_often(expected, delivered);
+        found.overwritten = if by_key { found.more } else { 0 };
         let known: BTreeSet<Vec<u8>> =
             expected.rows.iter().map(|(_, _, values)| encode(values)).collect();
         let shown = delivered.rows.iter();
@@ -109,6 +112,7 @@ impl Delivery {
         self.delivered += other.delivered;
         self.lost += other.lost;
         self.duplicated += other.duplicated;
+        self.more += other.more;
         self.reordered += other.reordered;
         self.wrong += other.wrong;
         self.invented += other.invented;
@@ -157,9 +161,16 @@ fn more_often(expected: &Rows, delivered: &Rows) -> u64 {
     more.sum()
 }
 
-/// Rows that tables show more often than they came to their sinks, each by its table, its place in the stream and its
-/// kind: what at-most-once forbids.
-pub fn shown_again(tables: &[Rows], events: &[Event], header: &Header) -> u64 {
+/// What at-most-once forbids: rows that tables show more often than they came to their sinks, each by its table, its
+/// place in the stream and its kind. In a job that does its work row by row (`judged` by a run without faults, see
+/// [`Session::row_by_row`]) also those that one record has made more often than it should: what is lost makes no others
+/// there.
+pub fn shown_again(
+    tables: &[Rows],
+    events: &[Event],
+    header: &Header,
+    judged: Option<&[Delivery]>,
+) -> u64 {
     let mut shown: BTreeMap<(&str, Seq, u8), i64> = BTreeMap::new();
     for table in tables {
         for (kind, seq, _) in &table.rows {
@@ -174,7 +185,8 @@ pub fn shown_again(tables: &[Rows], events: &[Event], header: &Header) -> u64 {
             *count -= 1;
         }
     }
-    shown.into_values().map(|count| count.max(0) as u64).sum()
+    let again: u64 = shown.into_values().map(|count| count.max(0) as u64).sum();
+    again.max(judged.map_or(0, |all| all.iter().map(|delivery| delivery.more).sum()))
 }
 
 impl Session {
@@ -187,6 +199,11 @@ impl Session {
             sim.delay_as(&self.sim);
             sim
         })
+    }
+
+    /// Whether each row is made of one record alone, so that it does not hang on others.
+    pub fn row_by_row(&self) -> bool {
+        self.sim.job().graph.row_by_row()
     }
 
     /// What the job promises.

@@ -189,13 +189,15 @@ impl Torture {
             State::Running | State::Down => what = Some("it comes to no end".to_owned()),
         }
         let tables = Rows::of(&run);
+        let judged = expected.iter().zip(&tables);
+        let judged: Vec<Delivery> = judged.map(|(e, d)| Delivery::of(e, d)).collect();
         if self.guarantee == Guarantee::AtMostOnce {
-            let again = shown_again(&tables, &events, header);
+            let by_row = run.job().graph.row_by_row().then_some(&judged[..]);
+            let again = shown_again(&tables, &events, header, by_row);
             let said = format!("{again} rows are shown that never came to a sink, or twice");
             what = what.or((again > 0).then_some(said));
         }
-        for (expected, delivered) in expected.iter().zip(&tables) {
-            let delivery = Delivery::of(expected, delivered);
+        for delivery in judged {
             if !delivery.keeps(self.guarantee) {
                 what.get_or_insert_with(|| delivery.line());
             }

@@ -11,17 +11,18 @@ mod power;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
+use crate::key::hash_u64;
 use crate::seeded::seeded;
 use crate::snapshot::Opened;
 
 /// What may happen to the next snapshot that is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mishap {
-    /// Half of it comes to the disk.
+    /// A part of it comes to the disk: how much hangs on its number.
     Torn,
     /// Nothing of it does.
     Lost,
-    /// All but one bit.
+    /// All but one bit; which one hangs on its number.
     Flipped,
     /// It is written over the one before it.
     Misdirected,
@@ -135,9 +136,9 @@ impl Disk {
             _ => {}
         }
         let content = match mishap {
-            Some(Mishap::Torn) => bytes[..bytes.len() / 2].into(),
+            Some(Mishap::Torn) => bytes[..place(checkpoint, bytes.len())].into(),
             Some(Mishap::Lost) => Rc::from([]),
-            Some(Mishap::Flipped) => flipped(&bytes),
+            Some(Mishap::Flipped) => flipped(&bytes, place(checkpoint, bytes.len() * 8)),
             Some(Mishap::Stale) => old.unwrap_or_else(|| Rc::from([])),
             _ => bytes.clone(),
         };
@@ -202,10 +203,61 @@ impl Disk {
     }
 }
 
-/// The bytes with one bit turned, in the middle of them.
-fn flipped(bytes: &[u8]) -> Rc<[u8]> {
+/// One of so many places, drawn from a checkpoint's number.
+fn place(checkpoint: u64, places: usize) -> usize {
+    (hash_u64(checkpoint) % places.max(1) as u64) as usize
+}
+
+/// The bytes with one bit turned.
+fn flipped(bytes: &[u8], bit: usize) -> Rc<[u8]> {
     let mut bytes = bytes.to_vec();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 0x10;
+    bytes[bit / 8] ^= 1 << (bit % 8);
     bytes.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::Snapshot;
+    use crate::snapshot::bytes::Pieces;
+
+    /// A snapshot of somewhat more than 8 KiB, whose bytes have no pattern.
+    fn snapshot(checkpoint: u64) -> Rc<[u8]> {
+        let noise = |i: u64| (hash_u64(i ^ checkpoint << 32) >> 7) as u8;
+        let section =
+            |from: u64| Pieces::from((from..from + 2_048).map(noise).collect::<Vec<u8>>());
+        let sections = (0..4).map(|i| (format!("window/{i}"), section(i * 2_048))).collect();
+        Snapshot { checkpoint, sections }.encode().into()
+    }
+
+    /// Whichever bit of the newest is turned, and wherever it ends: the one before it is taken, and what is wrong is told.
+    #[test]
+    fn whatever_is_damaged_is_found_and_the_one_before_it_taken() {
+        let (older, newer) = (snapshot(6), snapshot(7));
+        assert!(newer.len() >= 8_192);
+        let mut disk = Disk::default();
+        disk.put(6, older.clone());
+        let mut falls_back = |damaged: Rc<[u8]>| {
+            disk.put(7, damaged);
+            let (found, told) = disk.newest();
+            found == Some((6, older.clone())) && told.len() == 1 && told[0].0 == 7
+        };
+        for bit in 0..newer.len() * 8 {
+            assert!(falls_back(flipped(&newer, bit)), "bit {bit}");
+        }
+        for end in 0..newer.len() {
+            assert!(falls_back(newer[..end].into()), "cut at {end}");
+        }
+        disk.put(7, newer.clone());
+        assert_eq!(disk.newest(), (Some((7, newer)), Vec::new()));
+    }
+
+    /// What tears and what turns a bit does so in many places.
+    #[test]
+    fn damage_is_in_many_places() {
+        let places: std::collections::BTreeSet<usize> =
+            (0..100).map(|id| place(id, 8_192)).collect();
+        assert!(places.len() > 90 && places.iter().all(|place| *place < 8_192));
+        assert_eq!(place(3, 0), 0);
+    }
 }

@@ -7,25 +7,37 @@ use crate::operator::wrong_state;
 use crate::{archive, unarchive};
 
 impl Task {
-    /// Has every operator write its state and a fresh one take it, as a recovery does, where all that the task's gate has
-    /// let through is of complete places, since only there is state written; the gate, too, when nothing waits there.
-    /// `fresh`: the task as it was built. How many operators have state.
+    /// Has a source, or every operator and the gate in front of them, write its state and a fresh one take it, as a
+    /// recovery does: operators where all that the gate has let through is of complete places, since only there is state
+    /// written, the gate when nothing waits there. `fresh`: the task as it was built. How many of them have state.
     ///
     /// # Errors
     /// When one does not take the state of its like, or writes another afterwards.
     pub fn take_back(&mut self, fresh: &Task) -> Result<u64> {
-        let mut with_state = 0;
-        let (Head::Gate(gate), Head::Gate(new)) = (&self.head, &fresh.head) else { return Ok(0) };
-        if !gate.complete() {
-            return Ok(0);
-        }
-        if gate.queued().iter().all(|queued| *queued == 0) {
-            let mut new = new.clone();
-            if !new.restore(unarchive!(GateState, &archive!(&gate.state()))?) {
-                return Err(wrong_state(&self.name));
+        let mut with_state = match (&mut self.head, &fresh.head) {
+            (Head::Source(source), Head::Source(new)) => {
+                let (bytes, mut new) = (source.snapshot(), new.clone());
+                new.restore(&bytes)?;
+                if new.snapshot() != bytes {
+                    return Err(wrong_state(&self.name));
+                }
+                *source = new;
+                1
             }
-            self.head = Head::Gate(new);
-        }
+            (Head::Gate(gate), Head::Gate(_)) if !gate.complete() => return Ok(0),
+            (Head::Gate(gate), Head::Gate(new)) => {
+                if gate.queued().iter().all(|queued| *queued == 0) {
+                    let (state, mut new) = (archive!(&gate.state()), new.clone());
+                    let taken = new.restore(unarchive!(GateState, &state)?);
+                    if !taken || archive!(&new.state()) != state {
+                        return Err(wrong_state(&self.name));
+                    }
+                    *gate = new;
+                }
+                0
+            }
+            _ => return Ok(0),
+        };
         for (operator, fresh) in self.operators.iter_mut().zip(&fresh.operators) {
             let (bytes, mut new) = (operator.snapshot(), fresh.fork());
             new.restore(&bytes)?;

@@ -24,14 +24,38 @@ pub const SCRIPT: &str = "\
       ON a.k = b.k AND a.g < b.g AND a.ts BETWEEN b.ts - INTERVAL '20' SECOND AND b.ts;\n\
     INSERT INTO best SELECT k, v FROM t QUALIFY ROW_NUMBER() OVER (PARTITION BY k ORDER BY v DESC) <= 60;";
 
+/// Operators that the first does not have: joins of the other kinds, OVER, windows that grow, sets of values.
+const MORE: &str = "\
+    CREATE TABLE alone (k STRING, ts TIMESTAMP(3), other TIMESTAMP(3)) WITH ('connector' = 'print');\n\
+    CREATE TABLE ends (k STRING, most INT, least INT) WITH ('connector' = 'print');\n\
+    CREATE TABLE lately (k STRING, s BIGINT) WITH ('connector' = 'print');\n\
+    CREATE TABLE met (k STRING, v INT, w INT) WITH ('connector' = 'print');\n\
+    CREATE TABLE growing (k STRING, n BIGINT) WITH ('connector' = 'print');\n\
+    CREATE TABLE kinds (k STRING, n BIGINT) WITH ('connector' = 'print');\n\
+    CREATE VIEW tens AS SELECT * FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECONDS));\n\
+    INSERT INTO alone SELECT a.k, a.ts, b.ts AS other FROM t AS a LEFT JOIN t AS b \
+      ON a.k = b.k AND a.g < b.g AND a.ts BETWEEN b.ts - INTERVAL '9' SECOND AND b.ts;\n\
+    INSERT INTO ends SELECT a.k, a.v AS most, b.v AS least FROM (SELECT k, MAX(v) AS v FROM t GROUP BY k) AS a \
+      JOIN (SELECT k, MIN(v) AS v FROM t GROUP BY k) AS b ON a.k = b.k;\n\
+    INSERT INTO lately SELECT k, SUM(v) OVER (PARTITION BY k ORDER BY ts \
+      ROWS BETWEEN 3 PRECEDING AND CURRENT ROW) AS s FROM t;\n\
+    INSERT INTO met SELECT a.k, a.v, b.v AS w FROM tens AS a JOIN tens AS b ON a.k = b.k AND a.g < b.g \
+      AND a.window_start = b.window_start AND a.window_end = b.window_end;\n\
+    INSERT INTO growing SELECT k, COUNT(*) AS n FROM TABLE(CUMULATE(TABLE t, DESCRIPTOR(ts), \
+      INTERVAL '5' SECONDS, INTERVAL '20' SECONDS)) GROUP BY k, window_start, window_end;\n\
+    INSERT INTO kinds SELECT k, COUNT(DISTINCT v) AS n FROM t GROUP BY k;";
+
 fn job() -> Session {
-    let text = scenario(&records(160, 2), SCRIPT);
+    job_of(SCRIPT)
+}
+
+fn job_of(script: &str) -> Session {
+    let text = scenario(&records(160, 2), script);
     open(&format!("{text}\n```toml settings\nseed = 5\n```\n"), &options(2, 3))
 }
 
 /// The newest snapshot in the middle of a run.
-fn middle() -> Vec<u8> {
-    let mut job = job();
+fn middle(mut job: Session) -> Vec<u8> {
     let steps = job.fork().finish().step;
     job.step(steps / 2);
     job.snapshot().expect("there is a checkpoint by then")
@@ -39,7 +63,7 @@ fn middle() -> Vec<u8> {
 
 #[test]
 fn every_flipped_bit_and_every_cut_of_a_real_snapshot_is_found() {
-    let mut bytes = middle();
+    let mut bytes = middle(job());
     assert!(bytes.len() >= 8_192, "{}", bytes.len());
     assert!(Opened::read(&bytes).is_ok());
     for bit in 0..bytes.len() * 8 {
@@ -58,25 +82,27 @@ fn every_flipped_bit_and_every_cut_of_a_real_snapshot_is_found() {
 #[allow(clippy::disallowed_methods, reason = "whether to write is asked of whoever runs it")]
 fn a_snapshot_of_this_format_is_restored_from_now_on() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden");
-    let path = folder.join(format!("format-{FORMAT}.hwsn"));
-    if std::env::var_os("UPDATE_EXPECT").is_some() && !path.exists() {
-        std::fs::create_dir_all(&folder).expect("a folder");
-        std::fs::write(&path, middle()).expect("a file");
+    for (name, script) in [("", SCRIPT), ("-more", MORE)] {
+        let path = folder.join(format!("format-{FORMAT}{name}.hwsn"));
+        if std::env::var_os("UPDATE_EXPECT").is_some() && !path.exists() {
+            std::fs::create_dir_all(&folder).expect("a folder");
+            std::fs::write(&path, middle(job_of(script))).expect("a file");
+        }
+        let bytes = std::fs::read(&path).expect("the golden snapshot");
+        let mut whole = job_of(script);
+        whole.finish();
+        let mut resumed = job_of(script);
+        resumed.restore(&bytes).expect("it is restored");
+        assert!(resumed.finish().finished);
+        for (whole, resumed) in whole.tables().iter().zip(resumed.tables()) {
+            let (whole, rest) = (whole.jsonl(), resumed.jsonl());
+            assert!(!rest.is_empty() && whole.ends_with(&rest), "{}", resumed.spec.table);
+        }
+        // The format stands behind the mark of four bytes.
+        let mut other = bytes;
+        other[4..8].copy_from_slice(&(FORMAT - 1).to_le_bytes());
+        let refused = job_of(script).restore(&other).expect_err("of another format");
+        assert_eq!(refused.code, "snapshot.version");
+        assert!(refused.message.contains(&format!("format {}", FORMAT - 1)), "{refused}");
     }
-    let bytes = std::fs::read(&path).expect("the golden snapshot");
-    let mut whole = job();
-    whole.finish();
-    let mut resumed = job();
-    resumed.restore(&bytes).expect("it is restored");
-    assert!(resumed.finish().finished);
-    for (whole, resumed) in whole.tables().iter().zip(resumed.tables()) {
-        let (whole, rest) = (whole.jsonl(), resumed.jsonl());
-        assert!(!rest.is_empty() && whole.ends_with(&rest), "{}", resumed.spec.table);
-    }
-    // The format stands behind the mark of four bytes.
-    let mut other = bytes;
-    other[4..8].copy_from_slice(&(FORMAT - 1).to_le_bytes());
-    let refused = job().restore(&other).expect_err("of another format");
-    assert_eq!(refused.code, "snapshot.version");
-    assert!(refused.message.contains(&format!("format {}", FORMAT - 1)), "{refused}");
 }

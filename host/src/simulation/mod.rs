@@ -19,7 +19,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use highwater_engine::session::{Delivery, Guarantee, Session, Trial, broken, shown_again};
-use highwater_engine::trace::{Event, Header, What};
+use highwater_engine::trace::{Event, What};
 use highwater_oracle::input::Input;
 use highwater_oracle::pipeline::Node;
 use highwater_oracle::{batch, left};
@@ -284,7 +284,12 @@ impl Subject {
         states::reached(&one, self.session.header(), &mut found.states);
         let delivered = one.against(calm);
         let header = self.session.header();
-        count(&mut found.counts, &one, header, &delivered);
+        let by_row = self.session.row_by_row().then_some(&delivered[..]);
+        let again = match guarantee {
+            Guarantee::AtMostOnce => shown_again(&one.tables, &one.events, header, by_row),
+            _ => 0,
+        };
+        count(&mut found.counts, &one, again, &delivered);
         if let Some(difference) = twice.then(|| self.differs(&one, faults, calm, found)).flatten() {
             return Some(difference);
         }
@@ -304,11 +309,8 @@ impl Subject {
             }
             Some((code, message)) => Some(format!("the job stops: {code}: {message}")),
             // By values it cannot be told: what knows nothing any more says the same again, of other records.
-            None if guarantee == Guarantee::AtMostOnce => {
-                let again = shown_again(&one.tables, &one.events, header);
-                (again > 0)
-                    .then(|| format!("{again} rows are shown that never came to a sink, or twice"))
-            }
+            None if guarantee == Guarantee::AtMostOnce => (again > 0)
+                .then(|| format!("{again} rows are shown that never came to a sink, or twice")),
             None => delivered.iter().find(|d| !d.keeps(guarantee)).map(Delivery::line),
         }
     }
@@ -332,7 +334,7 @@ fn opened(drawn: &Drawn) -> Result<Session, String> {
 }
 
 /// Counts what each table's guarantee allows apart from what it forbids.
-fn count(counts: &mut [Counts; 3], trial: &Trial, header: &Header, delivered: &[Delivery]) {
+fn count(counts: &mut [Counts; 3], trial: &Trial, again: u64, delivered: &[Delivery]) {
     let place = |guarantee: Guarantee| {
         Guarantee::ALL.iter().position(|g| *g == guarantee).expect("one of all")
     };
@@ -341,9 +343,7 @@ fn count(counts: &mut [Counts; 3], trial: &Trial, header: &Header, delivered: &[
     let job = &mut counts[place(trial.guarantee)];
     job.schedules += 1;
     job.stopped += u64::from(stopped);
-    if trial.guarantee == Guarantee::AtMostOnce {
-        job.duplicated += shown_again(&trial.tables, &trial.events, header);
-    }
+    job.duplicated += again;
     for d in delivered {
         let promise = d.promise(trial.guarantee);
         let counts = &mut counts[place(promise)];

@@ -14,12 +14,12 @@ const RECORDS: &str = r#"{"k":"a","v":1,"ts":"2024-01-01 12:00:01"}
 {"k":"a","v":4,"ts":"2024-01-01 12:00:05"}
 "#;
 
-const TABLE: &str = "CREATE TABLE t (k STRING, v DECIMAL(6, 2), ts TIMESTAMP(3),
+pub(crate) const TABLE: &str = "CREATE TABLE t (k STRING, v DECIMAL(6, 2), ts TIMESTAMP(3),
   WATERMARK FOR ts AS ts - INTERVAL '1' SECOND)
 WITH ('connector' = 'filesystem', 'path' = 'in.jsonl', 'format' = 'json');
 ";
 
-const QUERY: &str = "SELECT k, window_start, SUM(v) AS s
+pub(crate) const QUERY: &str = "SELECT k, window_start, SUM(v) AS s
 FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND))
 GROUP BY k, window_start, window_end;
 ";
@@ -31,7 +31,7 @@ const ROWS: &str = r#"{"k":"a","window_start":"2024-01-01 12:00:00.000","s":"1.0
 {"k":"a","window_start":"2024-01-01 12:00:30.000","s":"3.00"}
 "#;
 
-fn folder(script: &str) -> tempfile::TempDir {
+pub(crate) fn folder(script: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("in.jsonl"), RECORDS).expect("written");
     std::fs::write(folder.path().join("job.sql"), script).expect("written");
@@ -44,7 +44,7 @@ fn command(args: &[&str]) -> Command {
     command
 }
 
-fn highwater(folder: &Path, args: &[&str]) -> Output {
+pub(crate) fn highwater(folder: &Path, args: &[&str]) -> Output {
     command(args).current_dir(folder).output().expect("the command starts")
 }
 
@@ -52,7 +52,7 @@ fn out(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("UTF-8")
 }
 
-fn err(output: &Output) -> String {
+pub(crate) fn err(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("UTF-8")
 }
 
@@ -68,26 +68,6 @@ fn both_drivers_print_the_rows_and_tell_of_late_records() {
             assert_eq!(output.status.code(), Some(0));
             assert_eq!(err(&output), "note: 1 late record dropped\n");
         }
-    }
-}
-
-/// A fault whose moment never comes shows nothing, which nobody should take for a job that withstood it.
-#[test]
-fn a_fault_that_never_strikes_is_told_of() {
-    let folder = folder(&format!("{TABLE}{QUERY}"));
-    let never = ["on snapshot 99 crash t/0", "at 90000s crash t/0"];
-    let faults = format!("on arrive 1 crash t/0\n{}\n", never.join("\n"));
-    let text = format!("```sql\n{TABLE}{QUERY}```\n\n```faults\n{faults}```\n");
-    std::fs::write(folder.path().join("job.md"), text).expect("written");
-    for args in [&["run", "job.md", "--driver", "sim"][..], &["check", "job.md"]] {
-        let said = err(&highwater(folder.path(), args));
-        let told: Vec<&str> = said
-            .lines()
-            .filter_map(|line| line.split_once("could strike: "))
-            .map(|l| l.1)
-            .collect();
-        assert_eq!(told.len(), 2, "{said}");
-        assert!(never.iter().all(|fault| told.contains(fault)), "{said}");
     }
 }
 
@@ -363,7 +343,8 @@ fn torture_counts_what_each_guarantee_costs() {
         let count = |name: &str| one[name].as_u64().expect("a number");
         assert_eq!((one["guarantee"].as_str(), count("violated")), (Some(guarantee), 0), "{one}");
         assert!(count("single") > 10 && count("double") > 10, "{one}");
-        let (lost, twice) = (count("lost"), count("duplicated"));
+        let table = |name: &str| one["tables"][0][name].as_u64().expect("a number");
+        let (lost, twice) = (table("lost"), table("duplicated"));
         assert_eq!(
             (lost > 0, twice > 0),
             (guarantee == "at-most-once", guarantee == "at-least-once")

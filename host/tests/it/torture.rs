@@ -7,6 +7,7 @@ use highwater::sandbox::WasmtimeSandbox;
 use highwater_engine::session::{Delivery, Every, Guarantee, Options, Session, Victim, broken};
 use highwater_engine::trace::What;
 
+use crate::cli::{QUERY, TABLE, err, folder, highwater};
 use crate::example;
 
 /// The fewest places in a run behind which it is crashed, and the most; long runs have fewer.
@@ -19,6 +20,7 @@ const AGAIN: u64 = 12;
 #[test]
 fn no_crash_breaks_an_example() {
     let mut table = String::from("torture over every example:\n");
+    let mut costs = [(0, 0); 3];
     for example in example::all() {
         let sandbox = Arc::new(WasmtimeSandbox::default());
         let (name, text) = (&example.name, &example.text);
@@ -43,11 +45,19 @@ fn no_crash_breaks_an_example() {
                 sum(|d| d.expected),
                 sum(|d| d.duplicated)
             );
+            let at = Guarantee::ALL.iter().position(|one| *one == guarantee).expect("one of all");
+            for table in found.tables.iter().filter(|d| d.promise(guarantee) == guarantee) {
+                costs[at].0 += table.lost;
+                costs[at].1 += table.duplicated;
+            }
             assert!(found.single >= 3 * PLACES.0.min(steps), "{table}");
             assert!(found.double >= found.single, "{table}");
             assert_eq!(found.violated, 0, "{name}, {}: {:?}", guarantee.name(), found.violations);
         }
     }
+    // Crashes that cost nothing under any guarantee would be none.
+    let [(lost, _), (kept, doubled), (none, once)] = costs;
+    assert!(lost > 0 && doubled > 0 && (kept, none, once) == (0, 0, 0), "{costs:?}");
     // What it has cost is worth a look each time.
     std::io::stderr().write_all(table.as_bytes()).expect("writing to the terminal");
 }
@@ -112,4 +122,24 @@ fn again(session: &Session, fault: &str, step: u64) {
         assert!(run.events() == events, "{fault}");
     }
     assert!(first.fuel < 1 << 40, "{fault}: {}", first.fuel);
+}
+
+/// A fault whose moment never comes shows nothing, which nobody should take for a job that withstood it.
+#[test]
+fn a_fault_that_never_strikes_is_told_of() {
+    let folder = folder(&format!("{TABLE}{QUERY}"));
+    let never = ["on snapshot 99 crash t/0", "at 90000s crash t/0"];
+    let faults = format!("on arrive 1 crash t/0\n{}\n", never.join("\n"));
+    let text = format!("```sql\n{TABLE}{QUERY}```\n\n```faults\n{faults}```\n");
+    std::fs::write(folder.path().join("job.md"), text).expect("written");
+    for args in [&["run", "job.md", "--driver", "sim"][..], &["check", "job.md"]] {
+        let said = err(&highwater(folder.path(), args));
+        let told: Vec<&str> = said
+            .lines()
+            .filter_map(|line| line.split_once("could strike: "))
+            .map(|l| l.1)
+            .collect();
+        assert_eq!(told.len(), 2, "{said}");
+        assert!(never.iter().all(|fault| told.contains(fault)), "{said}");
+    }
 }
