@@ -96,6 +96,16 @@ pub struct Status {
 }
 
 impl Status {
+    /// What there is to say of a run at its end.
+    pub fn ending(&self) -> String {
+        if let Some(problem) = &self.failed {
+            return format!("The job stopped: {}", problem.message);
+        }
+        let never = self.faults_to_come.iter();
+        let never: String = never.map(|fault| format!(" Never struck: {fault}.")).collect();
+        format!("The input has ended and everything is committed.{never}")
+    }
+
     /// Reads the engine's JSON form.
     pub fn from_json(text: &str) -> Option<Status> {
         let v: Value = serde_json::from_str(text).ok()?;

@@ -271,14 +271,7 @@ fn moved(m: &mut Model, status: Status, chunk: Option<Chunk>) {
     show(m, step);
     if m.play != Play::Paused && m.at_end() {
         m.play = Play::Paused;
-        m.announcement = match &m.status.failed {
-            Some(p) => format!("The job stopped: {}", p.message),
-            None => {
-                let never = m.status.faults_to_come.iter();
-                let never: String = never.map(|fault| format!(" Never struck: {fault}.")).collect();
-                format!("The input has ended and everything is committed.{never}")
-            }
-        };
+        m.announcement = m.status.ending();
     }
 }
 
