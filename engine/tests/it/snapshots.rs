@@ -27,23 +27,23 @@ pub const SCRIPT: &str = "\
 /// Operators that the first does not have: joins of the other kinds, OVER, windows that grow, sets of values.
 const MORE: &str = "\
     CREATE TABLE alone (k STRING, ts TIMESTAMP(3), other TIMESTAMP(3)) WITH ('connector' = 'print');\n\
-    CREATE TABLE ends (k STRING, most INT, least INT) WITH ('connector' = 'print');\n\
+    CREATE TABLE totals (k STRING, total BIGINT, n BIGINT) WITH ('connector' = 'print');\n\
     CREATE TABLE lately (k STRING, s BIGINT) WITH ('connector' = 'print');\n\
     CREATE TABLE met (k STRING, v INT, w INT) WITH ('connector' = 'print');\n\
     CREATE TABLE growing (k STRING, n BIGINT) WITH ('connector' = 'print');\n\
-    CREATE TABLE kinds (k STRING, n BIGINT) WITH ('connector' = 'print');\n\
+    CREATE TABLE kinds (k STRING, n BIGINT, all_of_them BIGINT) WITH ('connector' = 'print');\n\
     CREATE VIEW tens AS SELECT * FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECONDS));\n\
     INSERT INTO alone SELECT a.k, a.ts, b.ts AS other FROM t AS a LEFT JOIN t AS b \
       ON a.k = b.k AND a.g < b.g AND a.ts BETWEEN b.ts - INTERVAL '9' SECOND AND b.ts;\n\
-    INSERT INTO ends SELECT a.k, a.v AS most, b.v AS least FROM (SELECT k, MAX(v) AS v FROM t GROUP BY k) AS a \
-      JOIN (SELECT k, MIN(v) AS v FROM t GROUP BY k) AS b ON a.k = b.k;\n\
+    INSERT INTO totals SELECT a.k, a.total, b.n FROM (SELECT k, SUM(v) AS total FROM t GROUP BY k) AS a \
+      JOIN (SELECT k, COUNT(*) AS n FROM t GROUP BY k) AS b ON a.k = b.k;\n\
     INSERT INTO lately SELECT k, SUM(v) OVER (PARTITION BY k ORDER BY ts \
       ROWS BETWEEN 3 PRECEDING AND CURRENT ROW) AS s FROM t;\n\
     INSERT INTO met SELECT a.k, a.v, b.v AS w FROM tens AS a JOIN tens AS b ON a.k = b.k AND a.g < b.g \
       AND a.window_start = b.window_start AND a.window_end = b.window_end;\n\
     INSERT INTO growing SELECT k, COUNT(*) AS n FROM TABLE(CUMULATE(TABLE t, DESCRIPTOR(ts), \
       INTERVAL '5' SECONDS, INTERVAL '20' SECONDS)) GROUP BY k, window_start, window_end;\n\
-    INSERT INTO kinds SELECT k, COUNT(DISTINCT v) AS n FROM t GROUP BY k;";
+    INSERT INTO kinds SELECT k, COUNT(DISTINCT v) AS n, COUNT(*) AS all_of_them FROM t GROUP BY k;";
 
 fn job() -> Session {
     job_of(SCRIPT)
