@@ -88,6 +88,8 @@ pub struct Expect {
     pub kind: ExpectKind,
     /// The words after the kind, one space apart; empty where there are none.
     pub argument: String,
+    /// The settings of the run that it is of, when that is not the script's own: those behind `with`.
+    pub settings: Vec<(String, String)>,
     /// What must come out, lines ended by `\n`.
     pub text: String,
     /// The line of the file where the text begins, from 1.
@@ -287,6 +289,19 @@ impl Scenario {
             .hint(format!("expect {}", names.join(", expect ")))
             .at(fence.span()));
         };
+        let with = argument.iter().position(|word| *word == "with").unwrap_or(argument.len());
+        let (argument, settings) = (&argument[..with], argument.get(with + 1..));
+        let setting = |word: &&str| match word.split_once('=') {
+            Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+            _ => Err(Diagnostic::new(
+                "scenario.unknown-word",
+                format!("`{word}` behind `with` is no setting"),
+            )
+            .hint("write KEY=VALUE, such as highwater.guarantee=at-least-once")
+            .at(fence.span())),
+        };
+        let settings = settings.unwrap_or_default().iter().map(setting);
+        let settings = settings.collect::<Result<_, _>>()?;
         let most = match kind {
             ExpectKind::Rows | ExpectKind::Table | ExpectKind::Delivery => 1,
             ExpectKind::Trace => usize::MAX,
@@ -302,6 +317,7 @@ impl Scenario {
         self.expects.push(Expect {
             kind: *kind,
             argument: argument.join(" "),
+            settings,
             text: fence.text.clone(),
             first_line: fence.first_line(),
             span: fence.span(),

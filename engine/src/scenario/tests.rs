@@ -109,6 +109,7 @@ fn mistakes_have_a_place() {
         ("```sql\n```\n\n```expect row\n```", "scenario.unknown-expect", 4, 1),
         ("```sql\n```\n\n```expect\n```", "scenario.unknown-expect", 4, 1),
         ("```sql\n```\n\n```expect hash x\n```", "scenario.unknown-word", 4, 1),
+        ("```sql\n```\n\n```expect hash with x\n```", "scenario.unknown-word", 4, 1),
         ("```sql\n```\n```jsonl t at=x\n```", "scenario.unknown-word", 3, 1),
         ("```sql\n```\n```toml settings\nseed = 1\nsede = 2\n```", "scenario.settings", 5, 1),
         ("```sql\n```\n```toml settings\nseed = 'a'\n```", "scenario.settings", 4, 8),

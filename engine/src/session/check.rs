@@ -55,7 +55,7 @@ pub fn check(
     sandbox: Arc<dyn Sandbox>,
 ) -> Many<CheckReport> {
     let scenario = read(name, text)?;
-    let mut session = Session::open(name, text, files, sandbox, &Options::default())?;
+    let mut session = Session::open(name, text, files, sandbox.clone(), &Options::default())?;
     super::ends(name, text)?;
     let status = session.finish();
     if let Some(failed) = status.failed {
@@ -65,8 +65,18 @@ pub fn check(
     let mut blocks = Vec::new();
     let mut replacements = Vec::new();
     for expect in &scenario.expects {
-        let actual = actual(expect, &session, &tables, &status.hash)
-            .map_err(|e| vec![*e.at(expect.span).in_source(name)])?;
+        let actual = match expect.settings.as_slice() {
+            [] => actual(expect, &session, &tables, &status.hash),
+            set => {
+                let mut other = Session::to_compare(name, text, files, sandbox.clone(), set)?;
+                let status = other.finish();
+                match status.failed {
+                    Some(failed) => Err(Box::new(failed)),
+                    None => actual(expect, &other, &other.tables(), &status.hash),
+                }
+            }
+        };
+        let actual = actual.map_err(|e| vec![*e.at(expect.span).in_source(name)])?;
         replacements.push((expect.range.clone(), actual.clone()));
         blocks.push(Block {
             line: expect.first_line,
@@ -82,7 +92,13 @@ pub fn check(
 /// The block's info string.
 fn title(expect: &Expect) -> String {
     let kind = ExpectKind::ALL.iter().find(|(_, k)| *k == expect.kind).map_or("", |(name, _)| name);
-    format!("expect {kind} {}", expect.argument).trim_end().to_owned()
+    let mut title = format!("expect {kind} {}", expect.argument).trim_end().to_owned();
+    let settings = expect.settings.iter().map(|(key, value)| format!(" {key}={value}"));
+    if !expect.settings.is_empty() {
+        title.push_str(" with");
+        title.extend(settings);
+    }
+    title
 }
 
 fn actual(
