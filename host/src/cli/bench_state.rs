@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use highwater::bench::checkpoint::{self, Plan};
+use highwater::bench::checkpoint::{self, Interval, Plan};
 use highwater::bench::ground::Workload;
 use highwater::bench::{seek, state};
 use highwater_engine::error::{Diagnostic, Result};
@@ -45,6 +45,9 @@ pub(super) struct CheckpointArgs {
     /// The time from one checkpoint to the next
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = run::interval)]
     interval: Duration,
+    /// By event time instead: so much of it from one checkpoint to the next, each written before the next begins
+    #[arg(long, value_name = "TIME", value_parser = run::interval, conflicts_with = "interval")]
+    event_interval: Option<Duration>,
     /// How long a run shall take, about
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
     seconds: f64,
@@ -91,7 +94,9 @@ pub(super) fn bench(what: &StateBench, console: &mut Console) -> Done {
     match what {
         StateBench::Checkpoint(args) => {
             for &workload in &args.workloads {
-                let (interval, seconds, repeats) = (args.interval, args.seconds, args.repeats);
+                let wall = Interval::Wall(args.interval);
+                let interval = args.event_interval.map_or(wall, Interval::Event);
+                let (seconds, repeats) = (args.seconds, args.repeats);
                 let plan = Plan { workload, interval, seconds, repeats };
                 let line = inside(args.folder.as_ref(), |f| checkpoint::measure(&plan, f));
                 let line = line.map_err(|e| failure(&e, console))?;

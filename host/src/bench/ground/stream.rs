@@ -3,7 +3,7 @@
 /// The first record's event time without its delay, milliseconds.
 pub const START: i64 = 1_700_000_000_000;
 /// Records a millisecond of event time.
-const PER_MILLISECOND: u64 = 10;
+pub const PER_MILLISECOND: u64 = 10;
 /// Prices go from 1 to this.
 const PRICES: u64 = 10_000;
 /// An auction opens just before every so many bids.
