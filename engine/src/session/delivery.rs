@@ -25,6 +25,8 @@ pub struct Delivery {
     pub delivered: u64,
     /// Rows that are missing.
     pub lost: u64,
+    /// Of those, rows in front of one that is there: not even a job that stops may leave them out.
+    pub holes: u64,
     /// Rows that are there once more than they should.
     pub duplicated: u64,
     /// Rows that one place of the stream has made more often than it should.
@@ -75,7 +77,10 @@ impl Delivery {
                 }
             }
         }
-        found.lost = places.values().map(|left| left.len() as u64).sum();
+        let lost = || places.values().flatten();
+        found.lost = lost().count() as u64;
+        // Which of a key's rows is the last says nothing of others.
+        found.holes = lost().filter(|&&place| !by_key && Some(place) < last).count() as u64;
         found.more = more_often(expected, delivered);
         found.overwritten = if by_key { found.more } else { 0 };
         let known: BTreeSet<Vec<u8>> =
@@ -111,6 +116,7 @@ impl Delivery {
         self.expected += other.expected;
         self.delivered += other.delivered;
         self.lost += other.lost;
+        self.holes += other.holes;
         self.duplicated += other.duplicated;
         self.more += other.more;
         self.reordered += other.reordered;

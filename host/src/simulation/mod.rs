@@ -300,12 +300,12 @@ impl Subject {
         match &one.stopped {
             Some((code, _)) if self.may_stop(code, faults, &one.events) => {
                 let too_much = |d: &Delivery| match d.promise(guarantee) {
-                    Guarantee::ExactlyOnce => d.duplicated + d.wrong,
+                    Guarantee::ExactlyOnce => d.duplicated + d.wrong + d.reordered + d.holes,
                     Guarantee::AtLeastOnce => d.invented,
                     Guarantee::AtMostOnce => 0,
                 };
                 let said = delivered.iter().map(too_much).sum::<u64>();
-                (said > 0).then(|| "a job that stopped has said too much".to_owned())
+                (said > 0).then(|| "a job that stopped has said what it should not".to_owned())
             }
             Some((code, message)) => Some(format!("the job stops: {code}: {message}")),
             // By values it cannot be told: what knows nothing any more says the same again, of other records.
