@@ -12,19 +12,7 @@ use crate::task::{LetGo, Route, Task};
 impl Graph {
     /// The operators that hold rows, by the names `EXPLAIN` gives them.
     pub fn holders(&self) -> Vec<&str> {
-        let holds = |op: &Op| {
-            !matches!(
-                op,
-                Op::Source(_)
-                    | Op::Sink(_)
-                    | Op::Filter { .. }
-                    | Op::Project { .. }
-                    | Op::AssignWindow { .. }
-                    | Op::Expand { .. }
-                    | Op::LateRows { .. }
-                    | Op::Union
-            )
-        };
+        let holds = |op: &Op| !row_by_row(op) && !matches!(op, Op::LateRows { .. });
         let nodes = self.plan.nodes.iter();
         nodes.filter(|node| holds(&node.op)).map(|node| node.name.as_str()).collect()
     }
@@ -67,18 +55,7 @@ impl Graph {
 
     /// Whether all operators make each of their rows of one row.
     pub fn row_by_row(&self) -> bool {
-        self.plan.nodes.iter().all(|node| {
-            matches!(
-                node.op,
-                Op::Source(_)
-                    | Op::Filter { .. }
-                    | Op::Project { .. }
-                    | Op::Expand { .. }
-                    | Op::AssignWindow { .. }
-                    | Op::Union
-                    | Op::Sink(_)
-            )
-        })
+        self.plan.nodes.iter().all(|node| row_by_row(&node.op))
     }
 
     /// The nodes whose operators are the chain of a stage's tasks: sources and sinks are none.
@@ -110,23 +87,30 @@ impl Graph {
     }
 }
 
-/// Whether the trace tells all that an operator holds, and the watermark frees it.
+/// Whether an operator makes each of its rows of one row, so that it holds none.
+fn row_by_row(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Source(_)
+            | Op::Filter { .. }
+            | Op::Project { .. }
+            | Op::Expand { .. }
+            | Op::AssignWindow { .. }
+            | Op::Union
+            | Op::Sink(_)
+    )
+}
+
+/// Whether the trace tells all that an operator holds, and the watermark frees it: not so where the newest version of a key
+/// stays, or where groups, ranks, both inputs whole, or what a guest says are held.
 fn accounted(op: &Op) -> bool {
-    match op {
-        Op::Filter { .. }
-        | Op::Project { .. }
-        | Op::Expand { .. }
-        | Op::AssignWindow { .. }
-        | Op::SessionWindow { .. }
-        | Op::WindowAggregate { .. }
-        | Op::IntervalJoin { .. }
-        | Op::OuterIntervalJoin { .. }
-        | Op::WindowJoin { .. }
-        | Op::Union => true,
-        // The newest version of each key stays.
-        Op::TemporalJoin { .. } | Op::LookupJoin { .. } | Op::RegularJoin { .. } => false,
-        Op::GroupAggregate { .. } | Op::Rank(_) | Op::Over(_) | Op::Suppress(_) => false,
-        Op::GuestWindow { .. } | Op::GuestJoin { .. } => false,
-        Op::LateRows { .. } | Op::Source(_) | Op::Sink(_) => false,
-    }
+    row_by_row(op)
+        || matches!(
+            op,
+            Op::SessionWindow { .. }
+                | Op::WindowAggregate { .. }
+                | Op::IntervalJoin { .. }
+                | Op::OuterIntervalJoin { .. }
+                | Op::WindowJoin { .. }
+        )
 }

@@ -1,11 +1,9 @@
 //! State accounting: whether what tasks hold is what the ledger says that they hold.
 
-use std::rc::Rc;
-
 use super::Ledger;
 use crate::error::Result;
-use crate::sim::{Sim, State};
-use crate::task::{LetGo, Task};
+use crate::sim::{Job, Sim, State};
+use crate::task::LetGo;
 use crate::trace::Event;
 
 /// Steps from one audit to the next.
@@ -22,15 +20,25 @@ const SLACK: usize = 64;
 pub struct Audit {
     ledger: Ledger,
     read: usize,
-    fresh: Rc<[Task]>,
+    /// What each task would hold behind the end of all input if there had been none, bytes; `None`: it is not audited.
+    least: Vec<Option<usize>>,
     /// The first thing that is wrong.
     pub wrong: Option<String>,
 }
 
 impl Audit {
-    /// For a run of these tasks, as they are when they know nothing.
-    pub fn new(fresh: Rc<[Task]>) -> Audit {
-        Audit { ledger: Ledger::default(), read: 0, fresh, wrong: None }
+    /// For a run of a job.
+    ///
+    /// # Errors
+    /// When a guest cannot be had.
+    pub fn new(job: &Job) -> Result<Audit> {
+        let tasks = job.tasks()?;
+        let fresh = tasks.iter().enumerate();
+        let least = fresh.map(|(number, task)| {
+            Ok(job.graph.would_let_go(number, task)?.map(|let_go| left(&let_go)))
+        });
+        let least = least.collect::<Result<_>>()?;
+        Ok(Audit { ledger: Ledger::default(), read: 0, least, wrong: None })
     }
 
     /// Looks at a run behind a step of it; `events` are all so far.
@@ -45,13 +53,12 @@ impl Audit {
         }
         for (number, account) in self.ledger.accounts().iter().enumerate() {
             let (graph, task) = (&sim.job().graph, sim.task(number as u16));
-            let Some(let_go) = graph.would_let_go(number, task)? else { continue };
-            let fresh = graph.would_let_go(number, &self.fresh[number])?.unwrap_or_default();
+            let Some(least) = self.least[number] else { continue };
+            let let_go = graph.would_let_go(number, task)?.unwrap_or_default();
             let mut account = account.clone();
             let all = || let_go.iter().flat_map(|operator| &operator.events);
             all().for_each(|what| account.apply(what));
-            let bytes = |all: &[LetGo]| all.iter().map(|operator| operator.left).sum::<usize>();
-            let (left, least) = (bytes(&let_go), bytes(&fresh));
+            let left = left(&let_go);
             // Windows with a trigger may never fire.
             let stay = graph.header.tasks[number].describe.contains("emit=");
             let what = if !account.balances() {
@@ -68,4 +75,9 @@ impl Audit {
         }
         Ok(())
     }
+}
+
+/// The bytes that operators still hold.
+fn left(let_go: &[LetGo]) -> usize {
+    let_go.iter().map(|operator| operator.left).sum()
 }

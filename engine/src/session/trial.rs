@@ -91,7 +91,7 @@ impl Session {
         let mut sim = beginning.sim.clone().promising(guarantee);
         let mut audit = None;
         if from_states {
-            audit = Some(Audit::new(sim.job().tasks()?.into()));
+            audit = Some(Audit::new(sim.job())?);
             sim = sim.taking_back();
         }
         sim.spare();
