@@ -11,6 +11,7 @@ use crate::snapshot::{INLET, Opened, Snapshot};
 use crate::source::ingest::Ingest;
 use crate::source::inlet::{Inlet, Position};
 use crate::task::{Effects, Element, Task};
+use crate::trace::Barriers;
 use crate::{archive, unarchive};
 
 /// The section that holds what has been counted so far.
@@ -184,7 +185,7 @@ impl Runner {
         self.parts.clear();
         for source in 0..self.sources.len() {
             let task = self.sources[source].0;
-            self.tasks[usize::from(task)].cut(checkpoint, &mut self.fx);
+            self.tasks[usize::from(task)].cut(checkpoint, Barriers::Aligned, &mut self.fx);
             self.keep(task);
             self.deliver()?;
         }

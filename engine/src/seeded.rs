@@ -128,6 +128,10 @@ pub const BUGS: &[(&str, &str)] = &[
         "a sink does not take back the rows that a checkpoint holds of it",
     ),
     (
+        "the-first-mark-is-enough",
+        "a task at whose barriers nobody waits writes its state behind the first of them",
+    ),
+    (
         "one-barrier-is-enough",
         "a task writes its state when the first of its channels has delivered the barrier",
     ),

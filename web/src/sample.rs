@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use highwater_trace::trace::{COORDINATOR, Chunk, Event, Header, TaskInfo, What};
+use highwater_trace::trace::{Barriers, COORDINATOR, Chunk, Event, Header, TaskInfo, What};
 
 /// One record: key, event time in milliseconds, arrival in virtual microseconds, text.
 pub type Record = (String, i64, u64, String);
@@ -160,7 +160,7 @@ fn advance(sim: &mut Sim, state: &mut State, watermark: i64, seq: u64) {
 }
 
 fn snapshot(sim: &mut Sim, checkpoint: u64, rows: u64) {
-    sim.tell(COORDINATOR, What::CheckpointStart { checkpoint, unaligned: false });
+    sim.tell(COORDINATOR, What::CheckpointStart { checkpoint, barriers: Barriers::Aligned });
     for (task, channel) in [(1, 0), (2, 1), (3, 2), (3, 3)] {
         sim.step += 1;
         sim.at += 700;

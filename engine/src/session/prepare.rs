@@ -315,10 +315,9 @@ impl Prepared {
         let duration = |key| duration(&self.settings, key);
         let number = |key| number(&self.settings, key);
         let retained = number("state.checkpoints.num-retained");
-        let unaligned = self.settings.get("execution.checkpointing.unaligned.enabled");
         Job {
             checkpoint_interval: duration("execution.checkpointing.interval"),
-            unaligned: unaligned.is_some_and(|on| on.eq_ignore_ascii_case("true")),
+            barriers: sql::settings::barriers(&self.settings),
             restarts: restarts(&self.settings),
             retained: retained.and_then(|n| usize::try_from(n).ok()).unwrap_or(RETAINED),
             replicas: number(REPLICAS).and_then(|n| usize::try_from(n).ok()).unwrap_or(1),

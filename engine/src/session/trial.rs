@@ -29,6 +29,8 @@ pub struct Trial {
     /// What the simulation's own checkers have found: a checkpoint that is no cut, a task that does not hold
     /// what its account says.
     pub wrong: Option<String>,
+    /// Records may count twice in what tables say: [`Sim::may_count_twice`](crate::sim::Sim::may_count_twice).
+    pub counted_twice: bool,
     /// How often an operator has gone on from its own state: [`Session::trial_from_states`].
     pub taken_back: u64,
 }
@@ -115,7 +117,18 @@ impl Session {
         let (steps, at) = (sim.step_count(), sim.now().0);
         let (tables, taken_back) = (Rows::of(&sim), sim.taken_back());
         let wrong = sim.wrong().map(str::to_owned).or(audit.and_then(|audit| audit.wrong));
-        Ok(Trial { guarantee, steps, stopped, events, tables, at, wrong, taken_back })
+        let counted_twice = sim.may_count_twice(&events);
+        Ok(Trial {
+            guarantee,
+            steps,
+            stopped,
+            events,
+            tables,
+            at,
+            wrong,
+            counted_twice,
+            taken_back,
+        })
     }
 }
 

@@ -14,7 +14,7 @@ use crate::sink::Sink;
 use crate::snapshot::bytes::Pieces;
 use crate::snapshot::{IN_FLIGHT, INLET, Snapshot};
 use crate::source::inlet::Position;
-use crate::trace::{COORDINATOR, Event, What};
+use crate::trace::{Barriers, COORDINATOR, Event, What};
 
 /// Microseconds until it is looked again whether sinks have written what came before a checkpoint.
 const FLUSH: u64 = 100_000;
@@ -141,20 +141,20 @@ impl Sim {
         // The last one stands behind everything: nothing may be in flight any more.
         let aligned =
             self.coordinator.closing.is_some() || self.coordinator.savepoint == Some(checkpoint);
-        let unaligned = self.job.unaligned && !aligned;
-        self.note(trace, COORDINATOR, What::CheckpointStart { checkpoint, unaligned });
+        let barriers = if aligned { Barriers::Aligned } else { self.barriers() };
+        self.note(trace, COORDINATOR, What::CheckpointStart { checkpoint, barriers });
         self.coordinator.under_way = Some(UnderWay {
             checkpoint,
             position: self.inlet.position().clone(),
             parts: BTreeMap::new(),
-            in_flight: unaligned.then(InFlight::default),
-            cut: Cut::default(),
+            in_flight: (barriers == Barriers::Unaligned).then(InFlight::default),
+            cut: Cut::new(barriers),
         });
         // Every source is cut at the same place of the stream.
         self.tell_progress(None, self.inlet.position().seq, trace)?;
         for task in self.job.graph.source_tasks() {
             self.with_task(task, trace, |task, fx| {
-                task.cut(checkpoint, fx);
+                task.cut(checkpoint, barriers, fx);
                 Ok(())
             })?;
         }

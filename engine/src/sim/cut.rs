@@ -6,14 +6,24 @@
 use std::collections::BTreeMap;
 
 use super::Sim;
+use super::checkpoint::UnderWay;
+use crate::trace::Barriers;
 
 /// How far each channel was at both its ends.
 #[derive(Clone, Default)]
 pub(super) struct Cut {
+    barriers: Barriers,
     sent: BTreeMap<u16, u64>,
     taken: BTreeMap<u16, u64>,
     /// Elements that came before a barrier that overtakes.
     came: BTreeMap<u16, u64>,
+}
+
+impl Cut {
+    /// That of a checkpoint with such barriers.
+    pub(super) fn new(barriers: Barriers) -> Cut {
+        Cut { barriers, ..Cut::default() }
+    }
 }
 
 impl Sim {
@@ -37,8 +47,9 @@ impl Sim {
 
     /// A task has written its state, when so many elements waited on each channel of its gate.
     pub(super) fn cut_taken(&mut self, checkpoint: u64, task: u16, queued: &[usize]) {
-        // A barrier that stands in line is an element, too.
-        let barrier = u64::from(!self.overtakes());
+        // A barrier that is awaited in line stands there as an element.
+        let awaited = |u: &mut UnderWay| u.cut.barriers == Barriers::Aligned;
+        let barrier = u64::from(self.coordinator.under_way().is_none_or(awaited));
         let channels = self.job.graph.channels.iter().enumerate();
         let into = channels.filter(|(_, (_, to, _))| *to == task);
         let taken: Vec<(u16, u64)> = into
@@ -58,6 +69,10 @@ impl Sim {
         let name = |task: u16| &self.job.graph.header.tasks[usize::from(task)].name;
         for (channel, sent) in &cut.sent {
             let Some(taken) = cut.taken.get(channel) else { continue };
+            // One that is not awaited is an element that has been taken in, too.
+            if cut.barriers == Barriers::Unawaited && taken > sent {
+                continue;
+            }
             let kept = kept.get(channel).copied().unwrap_or(0);
             // A task that waits for a place to be complete before it writes its state takes in more behind the barrier;
             // rows are known by their places.

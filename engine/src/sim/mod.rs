@@ -13,6 +13,8 @@ mod replicas;
 pub mod restarts;
 mod still;
 mod unaligned;
+mod unawaited;
+mod upcoming;
 pub mod ward;
 
 use std::collections::BTreeMap;
@@ -28,16 +30,17 @@ use crate::source::arrivals::Arrivals;
 use crate::source::inlet::Inlet;
 use crate::task::{Effects, Element, Task};
 use crate::time::VirtualTime;
-use crate::trace::{COORDINATOR, Event, What};
+use crate::trace::{Barriers, COORDINATOR, Event, What};
 use crate::udf::{Guests, Sandbox};
 
 use checkpoint::Coordinator;
 use fault::Fault;
 use link::Link;
-use outside::{Write, Writer};
+use outside::Writer;
 use place::Waiting;
 use replicas::Replicas;
 use restarts::{InARow, Restarts};
+use upcoming::Upcoming;
 use ward::{Illness, Ward};
 
 pub use outside::Table;
@@ -57,8 +60,8 @@ pub struct Job {
     pub partitions: Vec<Vec<u16>>,
     /// Microseconds between checkpoints; `None`: only one at the end.
     pub checkpoint_interval: Option<u64>,
-    /// Barriers overtake what is in flight.
-    pub unaligned: bool,
+    /// What barriers do to what they meet.
+    pub barriers: Barriers,
     /// When it starts again after a crash.
     pub restarts: Restarts,
     /// How many checkpoints the store keeps.
@@ -80,35 +83,6 @@ impl Job {
         let sandbox: Arc<dyn Sandbox> = self.ward.clone();
         self.graph.build(&self.partitions, &self.guests, &sandbox)
     }
-}
-
-/// Something that is going to happen.
-#[derive(Clone)]
-enum Upcoming {
-    /// The next record arrives.
-    Source,
-    /// An element reaches the end of its channel; its number there.
-    Deliver(u16, u64, Element),
-    /// A barrier reaches the end of its channel, ahead of what is on it; its checkpoint.
-    Overtaken(u16, u64),
-    /// It is time for a checkpoint.
-    CheckpointTimer,
-    /// Somebody asks for a checkpoint.
-    Checkpoint,
-    /// It is looked again whether a checkpoint can be handed to the store.
-    HandOver(u64),
-    /// The store has written and verified a checkpoint.
-    Stored(u64),
-    /// The sinks hear that a checkpoint is complete.
-    Notify(u64),
-    /// A fault strikes.
-    Fault(Fault),
-    /// The job is started again.
-    Restart,
-    /// A sink's write is tried again.
-    Write(usize),
-    /// A write of an earlier life arrives.
-    Zombie(Write),
 }
 
 /// Where a run stands.
@@ -293,43 +267,6 @@ impl Sim {
         true
     }
 
-    fn happen(&mut self, upcoming: Upcoming, trace: &mut Vec<Event>) -> Result<()> {
-        match upcoming {
-            Upcoming::Source => self.arrive(trace),
-            Upcoming::Deliver(channel, number, element) => {
-                self.arrived(channel, number, element, trace)
-            }
-            Upcoming::Overtaken(channel, checkpoint) => self.overtaken(channel, checkpoint, trace),
-            Upcoming::Checkpoint => self.checkpoint_asked(trace),
-            Upcoming::CheckpointTimer => self.checkpoint_due(trace),
-            Upcoming::HandOver(checkpoint) => {
-                self.hand_over(checkpoint, trace);
-                Ok(())
-            }
-            Upcoming::Stored(checkpoint) => {
-                self.stored(checkpoint, trace);
-                Ok(())
-            }
-            Upcoming::Notify(checkpoint) => {
-                self.commit(checkpoint, trace);
-                Ok(())
-            }
-            Upcoming::Fault(fault) => {
-                self.strike(&fault, trace);
-                Ok(())
-            }
-            Upcoming::Restart => self.restart(trace),
-            Upcoming::Write(sink) => {
-                self.write_again(sink, trace);
-                Ok(())
-            }
-            Upcoming::Zombie(write) => {
-                self.apply(write, trace);
-                Ok(())
-            }
-        }
-    }
-
     /// Plans an event.
     fn plan(&mut self, at: u64, upcoming: Upcoming) {
         self.ties += 1;
@@ -435,7 +372,7 @@ impl Sim {
 
     fn receive(&mut self, channel: u16, element: Element, trace: &mut Vec<Event>) -> Result<()> {
         let (_, to, at_gate) = self.job.graph.channels[usize::from(channel)];
-        if let Element::Barrier(checkpoint) = element {
+        if let Element::Barrier(checkpoint) | Element::Mark(checkpoint) = element {
             self.note(trace, to, What::Barrier { checkpoint, channel });
         }
         self.with_task(to, trace, |task, fx| task.receive(at_gate, element, fx))
@@ -479,7 +416,7 @@ impl Sim {
             return Ok(());
         }
         for (channel, element) in fx.sends {
-            if let Element::Barrier(checkpoint) = element {
+            if let Element::Barrier(checkpoint) | Element::Mark(checkpoint) = element {
                 self.cut_sent(checkpoint, channel);
             }
             match element {
@@ -493,6 +430,9 @@ impl Sim {
             self.cut_taken(checkpoint, task, &fx.queued);
             self.cut_channels(task, fx.held);
             self.acknowledge(checkpoint, task, bytes, trace);
+        }
+        if let Some(checkpoint) = fx.marked {
+            self.will_get_round(task, checkpoint);
         }
         Ok(())
     }

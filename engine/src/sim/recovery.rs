@@ -10,7 +10,7 @@ use crate::seeded::seeded;
 use crate::snapshot::{IN_FLIGHT, INLET, Opened};
 use crate::source::inlet::Position;
 use crate::time::EventTime;
-use crate::trace::{COORDINATOR, Event, What};
+use crate::trace::{Barriers, COORDINATOR, Event, What};
 use crate::unarchive;
 
 impl Sim {
@@ -208,6 +208,9 @@ impl Sim {
             let snapshot = Opened::read(bytes)?;
             job.graph.restore(&mut self.tasks, &snapshot)?;
             position = unarchive!(Position, snapshot.section(INLET)?)?;
+            if self.barriers() == Barriers::Unawaited {
+                self.tasks.iter_mut().for_each(|task| task.go_back(position.seq));
+            }
             if seeded("sources-go-back-to-the-beginning") {
                 position = self.inlet.beginning();
             }

@@ -129,7 +129,12 @@ pub fn plan_with(
     for (i, statement) in statements.iter().enumerate() {
         planner.statement(statement, Some(i) == last, &mut errors);
     }
-    let (explain, settings, warnings) = (planner.explain, planner.settings, planner.warnings);
+    let (explain, settings, mut warnings) = (planner.explain, planner.settings, planner.warnings);
+    let place = planner.barriers_at.unwrap_or(statement::START);
+    match settings::check_barriers(&settings) {
+        Ok(warning) => warnings.extend(warning.map(|warning| *warning.at(place))),
+        Err(error) => errors.push(error.at(place)),
+    }
     errors.extend(insert::promises(planner.promising, &settings));
     let mut nodes = planner.builder.finish();
     emission::paces(&mut nodes, &settings);

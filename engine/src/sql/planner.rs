@@ -66,6 +66,8 @@ pub(super) struct Planner<'c> {
     pub looking_up: bool,
     /// Tables that are written and say themselves what they promise, and where.
     pub promising: Vec<(String, Guarantee, TokenSpan)>,
+    /// Where the script says what barriers are.
+    pub barriers_at: Option<Span>,
 }
 
 impl<'c> Planner<'c> {
@@ -85,6 +87,7 @@ impl<'c> Planner<'c> {
             explain: false,
             looking_up: false,
             promising: Vec::new(),
+            barriers_at: None,
         }
     }
 
@@ -102,6 +105,9 @@ impl<'c> Planner<'c> {
                 created.map_err(|e| e.located_at(*path_at))
             }
             Kind::Set { key, key_at, value, value_at } => {
+                if key == super::settings::BARRIERS {
+                    self.barriers_at = span(*value_at);
+                }
                 let (key, value) = ((key.as_str(), *key_at), (value.as_str(), *value_at));
                 let set =
                     super::settings::apply(&mut self.settings, &mut self.warnings, key, value);

@@ -7,6 +7,7 @@ use super::diagnose::{Locate, nearest};
 use super::{emission, profiles, suppress};
 use crate::error::{Diagnostic, Error, Result};
 use crate::plan::{Guarantee, Panes, Settings};
+use crate::trace::Barriers;
 
 /// A setting of a script.
 #[derive(Debug)]
@@ -23,6 +24,40 @@ const fn setting(key: &'static str, value: OptionValue, doc: &'static str) -> Se
     Setting { key, value, doc }
 }
 
+/// What barriers are to tasks.
+pub(super) const BARRIERS: &str = "highwater.barriers";
+const UNALIGNED: &str = "execution.checkpointing.unaligned.enabled";
+
+/// What barriers do to what they meet in a job of these settings.
+pub fn barriers(settings: &Settings) -> Barriers {
+    let overtake = settings.get(UNALIGNED).is_some_and(|on| on.eq_ignore_ascii_case("true"));
+    match settings.get(BARRIERS) {
+        Some("none") => Barriers::Unawaited,
+        _ if overtake => Barriers::Unaligned,
+        _ => Barriers::Aligned,
+    }
+}
+
+/// What is to be said of barriers that nobody waits for.
+///
+/// # Errors
+/// When they are to overtake what is in flight, too.
+pub(super) fn check_barriers(settings: &Settings) -> Result<Option<Error>> {
+    if barriers(settings) != Barriers::Unawaited {
+        return Ok(None);
+    }
+    if settings.get(UNALIGNED).is_some_and(|on| on.eq_ignore_ascii_case("true")) {
+        let message =
+            "barriers that overtake what is in flight are no barriers that nobody waits for";
+        return Err(Diagnostic::new("sql.barriers", message)
+            .hint(format!("leave '{BARRIERS}' = 'none' or '{UNALIGNED}' = 'true' out")));
+    }
+    let job = settings.get("highwater.guarantee").and_then(Guarantee::named).unwrap_or_default();
+    let message = format!("'{BARRIERS}' = 'none' has no effect: the job is {}", job.name());
+    let hint = "SET 'highwater.guarantee' = 'at-least-once'";
+    Ok((job != Guarantee::AtLeastOnce).then(|| Diagnostic::new("sql.barriers", message).hint(hint)))
+}
+
 /// All settings, in the order in which help lists them.
 pub const SETTINGS: &[Setting] = &[
     setting(
@@ -31,12 +66,18 @@ pub const SETTINGS: &[Setting] = &[
         "How often a checkpoint starts.",
     ),
     setting(
-        "execution.checkpointing.unaligned.enabled",
+        UNALIGNED,
         OptionValue::Boolean,
         "Whether the barriers of a checkpoint overtake what is in flight, which then is part of the snapshot; the last \
-         checkpoint's never do. In a simulation; elsewhere nothing is in flight when a barrier comes. Barriers that nobody \
-         waits for, by which other engines see rows twice, would change nothing: a gate lets rows in by their place in the \
-         stream, so none from behind a barrier gets into the snapshot before it.",
+         checkpoint's never do. In a simulation; elsewhere nothing is in flight when a barrier comes.",
+    ),
+    setting(
+        BARRIERS,
+        OptionValue::OneOf(&["aligned", "none"]),
+        "Whether tasks wait at the barriers of a checkpoint (aligned, the default) or not: with none, a task writes its state \
+         when it gets round to it, up to a quarter of the interval after the last barrier has come, and what came in the \
+         meantime counts twice in it when the job has crashed. Under at-least-once, in a simulation; exactly-once always \
+         waits, and so do savepoints and the last checkpoint.",
     ),
     setting(
         "highwater.guarantee",

@@ -26,7 +26,7 @@ impl Task {
             }
             (Head::Gate(gate), Head::Gate(_)) if !gate.complete() => return Ok(0),
             (Head::Gate(gate), Head::Gate(new)) => {
-                if gate.queued().iter().all(|queued| *queued == 0) {
+                if gate.is_at_rest() {
                     let (state, mut new) = (archive!(&gate.state()), new.clone());
                     let taken = new.restore(unarchive!(GateState, &state)?);
                     if !taken || archive!(&new.state()) != state {

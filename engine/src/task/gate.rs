@@ -4,10 +4,10 @@
 //! channel. So what an operator sees does not depend on when messages happen to arrive.
 
 mod flight;
+mod marks;
+mod state;
 
 use std::collections::VecDeque;
-
-use rkyv::{Archive, Deserialize, Serialize};
 
 use super::Element;
 use crate::batch::{Batch, NO_CLOCK, Seq, Stair};
@@ -18,6 +18,7 @@ use crate::time::EventTime;
 use crate::watermark::{Activity, MinWatermark};
 
 pub use flight::{Held, put_held};
+pub use state::GateState;
 
 /// What a gate lets through.
 pub enum Passed {
@@ -27,6 +28,8 @@ pub enum Passed {
     Merged(Merged),
     /// A barrier has come on every channel: the moment to write the state.
     Barrier(u64),
+    /// The same, of one for which nobody has waited: channels may have given what came behind it.
+    Mark(u64),
 }
 
 /// The channels of one task.
@@ -47,6 +50,8 @@ pub struct Gate {
     merging: bool,
     /// It takes them as one batch.
     together: bool,
+    /// The checkpoint whose marks are coming, and on how many channels they have.
+    marks: (u64, usize),
 }
 
 /// Rows of several channels under way to the operator.
@@ -73,15 +78,6 @@ struct Channel {
     timeless: bool,
 }
 
-/// The part of a gate that outlives its queues.
-#[derive(Archive, Serialize, Deserialize)]
-pub struct GateState {
-    watermark: MinWatermark,
-    clock: i64,
-    upto: u64,
-    channels: Vec<u64>,
-}
-
 /// Where the next thing of a channel belongs: place, rows before steps.
 type Key = (Seq, u8);
 
@@ -102,6 +98,7 @@ impl Gate {
             schemas,
             merging: false,
             together: false,
+            marks: (0, 0),
         }
     }
 
@@ -151,6 +148,19 @@ impl Gate {
 
     /// The next thing to let through, if its turn has come.
     pub fn release(&mut self) -> Option<Passed> {
+        loop {
+            if let Some(checkpoint) = self.take_marks() {
+                return Some(Passed::Mark(checkpoint));
+            }
+            let passed = self.next();
+            // What has been used up may have stood in front of a mark.
+            if passed.is_some() || !self.is_at_a_mark() {
+                return passed;
+            }
+        }
+    }
+
+    fn next(&mut self) -> Option<Passed> {
         let early = seeded("one-barrier-is-enough");
         if early && self.channels[0].blocked() && self.channels.len() > 1 {
             let Some(Element::Barrier(id)) = self.channels[0].queue.pop_front() else {
@@ -238,7 +248,10 @@ impl Gate {
     /// With one channel, what comes passes as it is.
     fn next_alone(&mut self) -> Option<Passed> {
         let channel = &mut self.channels[0];
-        let Some(Element::Batch(batch)) = channel.queue.pop_front() else { return None };
+        let Some(Element::Batch(mut batch)) = channel.queue.pop_front() else { return None };
+        // What comes again behind a state that is ahead of it moves no time back.
+        let now = self.watermark.current();
+        batch.stairs.iter_mut().take_while(|s| s.watermark < now).for_each(|s| s.watermark = now);
         channel.upto = channel.upto.max(batch.upto);
         self.upto = channel.upto;
         self.passed = self.passed.max(batch.seqs.last().unwrap_or(0));
@@ -363,64 +376,6 @@ impl Gate {
     /// The elements that wait in the gate, by channel.
     pub fn queued(&self) -> Vec<usize> {
         self.channels.iter().map(|c| c.queue.len()).collect()
-    }
-
-    /// The state at an aligned barrier.
-    pub fn state(&self) -> GateState {
-        GateState {
-            watermark: self.watermark.clone(),
-            clock: self.clock,
-            upto: self.upto,
-            channels: self.channels.iter().map(|c| c.upto).collect(),
-        }
-    }
-
-    /// Takes state back; `false` when it is of another gate.
-    pub fn restore(&mut self, state: GateState) -> bool {
-        let channels = self.channels.len();
-        if state.channels.len() != channels || state.watermark.len() != channels {
-            return false;
-        }
-        for (channel, upto) in self.channels.iter_mut().zip(state.channels) {
-            (channel.row, channel.stair, channel.upto) = (0, 0, upto);
-            channel.queue.clear();
-        }
-        (self.watermark, self.clock, self.upto) = (state.watermark, state.clock, state.upto);
-        if seeded("a-gate-forgets-its-watermark") {
-            self.watermark = MinWatermark::new(channels);
-        }
-        (self.ticked, self.passed) = (false, self.upto);
-        true
-    }
-}
-
-impl GateState {
-    /// The state of a gate each of whose channels stands for some at these gates, all of them of subtasks at one
-    /// barrier: how far they are differs in nothing that matters. `None` when there are no such channels.
-    pub(super) fn dealt(all: &[GateState], channels: &[Vec<usize>]) -> Option<GateState> {
-        let first = all.first()?;
-        let alike = |state: &GateState| {
-            let count = first.channels.len();
-            state.channels.len() == count && state.watermark.len() == count
-        };
-        let known = channels
-            .iter()
-            .all(|of| !of.is_empty() && of.iter().all(|&channel| channel < first.channels.len()));
-        if !known || !all.iter().all(alike) {
-            return None;
-        }
-        let upto = |of: &Vec<usize>| {
-            let all =
-                all.iter().flat_map(|state| of.iter().map(|&channel| state.channels[channel]));
-            all.min().unwrap_or(0)
-        };
-        let watermarks: Vec<&MinWatermark> = all.iter().map(|state| &state.watermark).collect();
-        Some(GateState {
-            watermark: MinWatermark::dealt(&watermarks, channels),
-            clock: all.iter().map(|state| state.clock).max()?,
-            upto: all.iter().map(|state| state.upto).min()?,
-            channels: channels.iter().map(upto).collect(),
-        })
     }
 }
 

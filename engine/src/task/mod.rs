@@ -15,7 +15,7 @@ use crate::snapshot::bytes::{Pieces, Reader, put, put_bytes};
 use crate::source::arrivals::Arrivals;
 use crate::source::ingest::Ingest;
 use crate::time::EventTime;
-use crate::trace::What;
+use crate::trace::{Barriers, What};
 use crate::{archive, unarchive};
 
 use crate::window::{HandOver, MergeAggregate, Merging, PartAggregate};
@@ -34,6 +34,8 @@ pub enum Element {
     Batch(Batch),
     /// The cut of a checkpoint.
     Barrier(u64),
+    /// The same of one for which nobody waits.
+    Mark(u64),
     /// Blocks come to this subtask from here on; the newest event time of all before, milliseconds.
     Turn(i64),
     /// What a subtask has of windows that it shares with others.
@@ -72,8 +74,8 @@ pub struct Task {
     operators: Vec<Box<dyn Operator>>,
     tail: Tail,
     edges: Vec<Edge>,
-    /// The checkpoint whose barrier has come ahead of what is in flight, until the state is written.
-    due: Option<u64>,
+    /// The checkpoint whose barriers nobody waits for in line, until the state is written, and which kind they are.
+    due: Option<(u64, Barriers)>,
     /// The last checkpoint for which that has been done.
     written: u64,
 }
@@ -99,6 +101,8 @@ pub struct Effects {
     pub sends: Vec<(u16, Element)>,
     /// The checkpoint whose barrier has come on all channels, and the state at that moment.
     pub snapshot: Option<(u64, Pieces)>,
+    /// The checkpoint whose last barrier has come, when nobody has waited for it.
+    pub marked: Option<u64>,
     /// What waited in the task's gate then, when the barrier has come ahead of it.
     pub held: Option<Held>,
     /// How many elements waited on each channel of the task's gate then.
@@ -151,26 +155,43 @@ impl Task {
     }
 
     /// Cuts a source for a checkpoint.
-    pub fn cut(&mut self, checkpoint: u64, fx: &mut Effects) {
-        self.write(checkpoint, None, fx);
+    pub fn cut(&mut self, checkpoint: u64, barriers: Barriers, fx: &mut Effects) {
+        self.write(checkpoint, barriers, None, fx);
     }
 
     /// A barrier has come ahead of what is in flight on its channel: the state is written at once, or as soon as
     /// everything is complete that has been let through.
     pub fn overtaken(&mut self, checkpoint: u64, fx: &mut Effects) {
         if checkpoint > self.written {
-            self.due = Some(checkpoint);
+            self.due = Some((checkpoint, Barriers::Unaligned));
             self.write_when_complete(fx);
         }
     }
 
+    /// It gets round to writing its state, some time after the last barrier has come of a checkpoint at whose barriers
+    /// nobody waits.
+    pub fn get_round(&mut self, checkpoint: u64, fx: &mut Effects) {
+        self.due = Some((checkpoint, Barriers::Unawaited));
+        self.write_when_complete(fx);
+    }
+
     fn write_when_complete(&mut self, fx: &mut Effects) {
-        let (Some(checkpoint), Head::Gate(gate)) = (self.due, &self.head) else { return };
+        let (Some((checkpoint, barriers)), Head::Gate(gate)) = (self.due, &self.head) else {
+            return;
+        };
         if gate.complete() {
             (self.due, self.written) = (None, checkpoint);
-            fx.held = Some(gate.held());
-            let upto = gate.upto();
-            self.write(checkpoint, Some(upto), fx);
+            let overtaken = barriers == Barriers::Unaligned;
+            fx.held = overtaken.then(|| gate.held());
+            let upto = overtaken.then(|| gate.upto());
+            self.write(checkpoint, barriers, upto, fx);
+        }
+    }
+
+    /// What comes now comes from behind this place, though its state may be of a later one.
+    pub fn go_back(&mut self, upto: Seq) {
+        if let Head::Gate(gate) = &mut self.head {
+            gate.go_back(upto);
         }
     }
 
@@ -216,7 +237,7 @@ impl Task {
             (Head::Loose(gate), element) => gate.push(channel, element),
             (Head::Merge(merge), Element::Parts(parts)) => merge.push(channel, *parts),
             (Head::Merge(merge), Element::Barrier(id)) => merge.barrier(channel, id),
-            (Head::Merge(_), Element::Batch(_) | Element::Turn(_)) => {
+            (Head::Merge(_), Element::Batch(_) | Element::Turn(_) | Element::Mark(_)) => {
                 unreachable!("windows are merged from parts")
             }
             (Head::Source(_), _) => unreachable!("sources have no channels"),
@@ -242,7 +263,10 @@ impl Task {
     pub fn work(&mut self, fx: &mut Effects) -> Result<()> {
         while let Some(passed) = self.release() {
             match passed {
-                Passed::Barrier(checkpoint) => self.write(checkpoint, None, fx),
+                Passed::Barrier(checkpoint) => {
+                    self.write(checkpoint, Barriers::Aligned, None, fx);
+                }
+                Passed::Mark(checkpoint) => fx.marked = Some(checkpoint),
                 Passed::Batch(input, batch) => {
                     tell_steps(&batch.stairs, fx);
                     self.run(input, batch, fx)?;
@@ -335,7 +359,7 @@ impl Task {
 
     /// Writes the state and sends barriers on. `upto`: the place up to which it holds everything, when that is not
     /// the sources'.
-    fn write(&mut self, checkpoint: u64, upto: Option<Seq>, fx: &mut Effects) {
+    fn write(&mut self, checkpoint: u64, barriers: Barriers, upto: Option<Seq>, fx: &mut Effects) {
         let head = match &self.head {
             Head::Source(ingest) => ingest.snapshot(),
             Head::Gate(gate) => archive!(&gate.state()),
@@ -365,7 +389,11 @@ impl Task {
             fx.queued = gate.queued();
         }
         for channel in self.edges.iter().flat_map(|e| &e.channels) {
-            fx.sends.push((*channel, Element::Barrier(checkpoint)));
+            let barrier = match barriers {
+                Barriers::Unawaited => Element::Mark(checkpoint),
+                _ => Element::Barrier(checkpoint),
+            };
+            fx.sends.push((*channel, barrier));
         }
     }
 

@@ -34,6 +34,7 @@ mod temporal;
 mod tidy;
 mod ttl;
 mod unaligned;
+mod unawaited;
 mod why;
 mod window_joins;
 mod windows;

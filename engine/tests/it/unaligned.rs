@@ -2,7 +2,7 @@
 
 use highwater_engine::seeded::plant;
 use highwater_engine::session::Session;
-use highwater_engine::trace::{Event, What};
+use highwater_engine::trace::{Barriers, Event, What};
 
 use crate::drivers::{open, options};
 use crate::snapshots::SCRIPT;
@@ -107,8 +107,9 @@ fn lost_in_bursts() -> Vec<u64> {
         let mut run =
             job(&format!("on arrive {n} checkpoint\non checkpoint-complete 1 crash t/0\n"));
         assert!(run.finish().finished, "a checkpoint behind record {n}");
-        let unaligned =
-            |event: &Event| matches!(event.what, What::CheckpointStart { unaligned: true, .. });
+        let unaligned = |event: &Event| {
+            matches!(event.what, What::CheckpointStart { barriers: Barriers::Unaligned, .. })
+        };
         assert!(*n == 40 || run.events().iter().any(unaligned), "behind record {n}");
         !run.delivery().iter().all(|found| found.keeps(run.guarantee()))
     };

@@ -60,6 +60,18 @@ pub struct TaskInfo {
     pub partitions: Vec<u16>,
 }
 
+/// What the barriers of a checkpoint do to what they meet.
+#[derive(Archive, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Barriers {
+    /// A task waits until they have come on all channels, and takes in nothing from behind them before.
+    #[default]
+    Aligned,
+    /// They overtake what is in flight, which becomes part of the snapshot.
+    Unaligned,
+    /// Nobody waits for them: a task goes on, and writes its state some time after the last has come.
+    Unawaited,
+}
+
 /// The closed set of things that can happen.
 #[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub enum What {
@@ -110,12 +122,12 @@ pub enum What {
     GuestLog { level: u8, text: String },
     /// A row reached the sink and is staged there. `kind`: +I, -U, +U or -D as 0 to 3.
     Stage { row: String, kind: u8, seq: u64 },
-    /// The coordinator began a checkpoint. `unaligned`: its barriers overtake what is in flight.
-    CheckpointStart { checkpoint: u64, unaligned: bool },
+    /// The coordinator began a checkpoint.
+    CheckpointStart { checkpoint: u64, barriers: Barriers },
     /// A barrier reached a task on one of its channels.
     Barrier { checkpoint: u64, channel: u16 },
-    /// All of the task's channels have delivered the barrier, or the first has, when it overtakes; its state was
-    /// written.
+    /// The task's state was written: all of its channels have delivered the barrier, or the first has, when it
+    /// overtakes.
     Snapshot { checkpoint: u64, bytes: u64 },
     /// The snapshot is stored and verified: the commit point.
     CheckpointComplete { checkpoint: u64, bytes: u64, hash: u64 },
@@ -366,10 +378,12 @@ impl What {
                 put("seq", seq);
                 put("row", &quoted(row));
             }
-            What::CheckpointStart { checkpoint, unaligned } => {
+            What::CheckpointStart { checkpoint, barriers } => {
                 put("checkpoint", checkpoint);
-                if *unaligned {
-                    put("unaligned", unaligned);
+                match barriers {
+                    Barriers::Aligned => {}
+                    Barriers::Unaligned => put("unaligned", &true),
+                    Barriers::Unawaited => put("aligned", &false),
                 }
             }
             What::Restore { checkpoint } => put("checkpoint", checkpoint),

@@ -165,6 +165,13 @@ fn report(found: &Found, seconds: f64, missed: &[&str]) -> String {
         found.trace_mismatches,
         found.violations.len()
     );
+    let twice: u64 = found.counts.iter().map(|c| c.counted_twice).sum();
+    if twice > 0 {
+        let _ = writeln!(
+            text,
+            "{twice} rows of records that count twice, where nobody waits for barriers"
+        );
+    }
     for name in missed {
         let means = STATES.iter().find(|(state, _)| state == name).map_or("", |(_, means)| means);
         let _ = writeln!(text, "never reached: {name}: {means}");
@@ -220,6 +227,7 @@ fn lines(found: &Found, seconds: f64, missed: &[&str], enforced: bool) -> String
                 "wrong": c.wrong,
                 "expected_loss": c.expected_loss,
                 "expected_duplicates": c.expected_duplicates,
+                "counted_twice": c.counted_twice,
                 "alike": c.alike,
             });
             (guarantee.name().to_owned(), counts)

@@ -96,6 +96,12 @@ fn report(found: &Torture) -> String {
     if found.stopped > 0 {
         text += &format!("the restart policy has ended {} of them\n", found.stopped);
     }
+    if found.counted_twice > 0 {
+        text += &format!(
+            "{} of them went on from states for which nobody had waited: records may count twice in them\n",
+            found.counted_twice
+        );
+    }
     if found.violated == 0 {
         text += &format!("{name} holds in all of them\n");
     } else {
@@ -129,6 +135,7 @@ fn line(found: &Torture) -> String {
         "single": found.single,
         "double": found.double,
         "stopped": found.stopped,
+        "counted_twice": found.counted_twice,
         "tables": found.tables.iter().map(table).collect::<Vec<_>>(),
         "violated": found.violated,
         "violations": violations.collect::<Vec<_>>(),

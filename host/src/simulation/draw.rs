@@ -41,6 +41,7 @@ pub(super) const RETENTION: &str = "highwater.source.retention";
 const GUARANTEE: &str = "highwater.guarantee";
 
 /// The setting by which barriers overtake.
+const BARRIERS: &str = "highwater.barriers";
 const UNALIGNED: &str = "execution.checkpointing.unaligned.enabled";
 
 /// A job drawn from a seed.
@@ -110,6 +111,9 @@ impl Drawn {
         }
         if attempts.is_none() && dice.once_in(8) {
             settings.push(("restart-strategy.type", "exponential-delay".to_owned()));
+        }
+        if !settings.iter().any(|(key, _)| *key == UNALIGNED) && dice.once_in(3) {
+            settings.push((BARRIERS, "none".to_owned()));
         }
         Drawn { seed, case, settings, parallelism, batch_rows, sink, attempts, guest }
     }

@@ -75,6 +75,8 @@ pub struct Counts {
     pub wrong: u64,
     /// Rows missing as the guarantee allows.
     pub expected_loss: u64,
+    /// Rows that say what records make that count twice in a state, where nobody waits for barriers.
+    pub counted_twice: u64,
     /// Rows twice, or given to an idempotent table twice, as the guarantee allows.
     pub expected_duplicates: u64,
     /// Under at-most-once: rows that look like others and are of other records, since what knows nothing any more says
@@ -129,6 +131,7 @@ impl Found {
             own.duplicated += other.duplicated;
             own.reordered += other.reordered;
             own.wrong += other.wrong;
+            own.counted_twice += other.counted_twice;
             own.expected_loss += other.expected_loss;
             own.expected_duplicates += other.expected_duplicates;
         }
@@ -311,6 +314,11 @@ impl Subject {
             // By values it cannot be told: what knows nothing any more says the same again, of other records.
             None if guarantee == Guarantee::AtMostOnce => (again > 0)
                 .then(|| format!("{again} rows are shown that never came to a sink, or twice")),
+            None if one.counted_twice => {
+                let wrong = delivered.iter().any(|d| d.wrong > 0);
+                found.states.extend(wrong.then_some("records-counted-twice"));
+                None
+            }
             None => delivered.iter().find(|d| !d.keeps(guarantee)).map(Delivery::line),
         }
     }
@@ -353,6 +361,10 @@ fn count(counts: &mut [Counts; 3], trial: &Trial, again: u64, delivered: &[Deliv
         };
         counts.expected += if stopped { 0 } else { d.expected };
         match promise {
+            Guarantee::AtLeastOnce if trial.counted_twice => {
+                counts.expected_duplicates += d.duplicated;
+                counts.counted_twice += d.wrong;
+            }
             Guarantee::AtLeastOnce if d.by_key => {
                 counts.expected_duplicates += d.overwritten;
                 counts.lost += lost;

@@ -3,6 +3,7 @@
 use crate::model::Model;
 use crate::run::{Checkpoint, Crash};
 use crate::words;
+use highwater_trace::trace::Barriers;
 
 /// One entry of the list.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,7 +76,12 @@ fn checkpoint(m: &Model, c: &Checkpoint) -> Entry {
             format!("{}: {} after {after}", m.run.task_name(*task), words::bytes(*size))
         }));
     }
-    if c.unaligned {
+    if c.kind == Barriers::Unawaited {
+        lines.push(
+            "No task waited at its barriers: states may hold what came behind them.".to_owned(),
+        );
+    }
+    if c.kind == Barriers::Unaligned {
         let (elements, rows) = c.in_flight.iter().fold((0, 0), |(e, r), f| (e + f.1, r + f.2));
         lines.push(format!(
             "Its barriers overtook {} with {}, which it holds.",

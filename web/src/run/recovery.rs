@@ -1,6 +1,6 @@
 //! Checkpoints from start to commit, and crashes with what was lost, restored and replayed.
 
-use highwater_trace::trace::{Event, What};
+use highwater_trace::trace::{Barriers, Event, What};
 
 use super::{Pos, cut};
 
@@ -19,8 +19,8 @@ pub struct Checkpoint {
     pub barriers: Vec<(Pos, u16, u64)>,
     /// State written by a task: event, task, bytes, virtual microseconds.
     pub snapshots: Vec<(Pos, u16, u64, u64)>,
-    /// Its barriers overtake what is in flight.
-    pub unaligned: bool,
+    /// What its barriers do to what they meet.
+    pub kind: Barriers,
     /// What they have overtaken, a channel each: event, elements, rows.
     pub in_flight: Vec<(Pos, u64, u64)>,
     /// The commit point: event, virtual microseconds, bytes.
@@ -115,14 +115,14 @@ impl Recovery {
 
     pub(super) fn apply(&mut self, pos: Pos, e: &Event) {
         match &e.what {
-            What::CheckpointStart { checkpoint, unaligned } => self.checkpoints.push(Checkpoint {
+            What::CheckpointStart { checkpoint, barriers } => self.checkpoints.push(Checkpoint {
                 id: *checkpoint,
                 pos,
                 step: e.step,
                 at: e.at,
                 barriers: Vec::new(),
                 snapshots: Vec::new(),
-                unaligned: *unaligned,
+                kind: *barriers,
                 in_flight: Vec::new(),
                 complete: None,
                 commits: Vec::new(),

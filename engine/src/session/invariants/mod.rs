@@ -6,7 +6,7 @@ mod time;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Guarantee, Ledger};
-use crate::trace::{COORDINATOR, Event, Header, What};
+use crate::trace::{Barriers, COORDINATOR, Event, Header, What};
 use time::Progress;
 
 /// What the store says of a snapshot that it reads and that is not whole; of one that it writes it says other things.
@@ -290,12 +290,13 @@ impl Reading<'_> {
     /// The cut of a checkpoint, and who may commit it.
     fn read_checkpoint(&mut self, event: &Event) {
         match event.what {
-            What::CheckpointStart { checkpoint, unaligned } => {
+            What::CheckpointStart { checkpoint, barriers } => {
                 if checkpoint <= self.last_begun && !self.down {
                     // A coordinator that has died may give a number again whose checkpoint never was.
                     self.complete.remove(&checkpoint);
                 }
                 self.last_begun = checkpoint;
+                let unaligned = barriers == Barriers::Unaligned;
                 self.cuts.insert(checkpoint, Cut { unaligned, ..Cut::default() });
             }
             What::Barrier { checkpoint, channel } => {

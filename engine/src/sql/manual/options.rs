@@ -85,6 +85,7 @@ const LATENESS: (&str, &str) = ("table.exec.emit.allow-lateness", "1 min");
 const EARLY: (&str, &str) = ("table.exec.emit.early-fire.enabled", "true");
 const LATE: (&str, &str) = ("table.exec.emit.late-fire.enabled", "true");
 const EXPONENTIAL: (&str, &str) = ("restart-strategy.type", "exponential-delay");
+const REPLAYS: (&str, &str) = ("highwater.guarantee", "at-least-once");
 const BATCHED: (&str, &str) = ("table.exec.mini-batch.enabled", "true");
 const SESSIONS: &str = "\
 SELECT window_start, window_end, COUNT(*) AS n
@@ -101,6 +102,7 @@ SELECT * FROM levels;";
 pub(super) const SETTERS: &[Setter] = &[
     ("execution.checkpointing.interval", "10 s", &[], COUNTS),
     ("execution.checkpointing.unaligned.enabled", "true", &[], COUNTS),
+    ("highwater.barriers", "none", &[REPLAYS], COUNTS),
     ("highwater.guarantee", "at-least-once", &[], COUNTS),
     ("table.exec.source.idle-timeout", "1 min", &[], COUNTS),
     ("restart-strategy.type", "exponential-delay", &[], COUNTS),

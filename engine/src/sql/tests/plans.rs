@@ -373,6 +373,24 @@ fn settings_and_explain_are_kept() {
 }
 
 #[test]
+fn barriers_that_nobody_waits_for_need_a_job_that_does_not_count_once() {
+    let script = |guarantee: &str| {
+        format!(
+            "SET 'highwater.barriers' = 'none';\nSET 'highwater.guarantee' = '{guarantee}';\n\
+             SELECT a FROM plain"
+        )
+    };
+    assert!(planned(&script("at-least-once")).warnings.is_empty());
+    for guarantee in ["exactly-once", "at-most-once"] {
+        let plan = planned(&script(guarantee));
+        let [warning] = plan.warnings.as_slice() else { panic!("{:?}", plan.warnings) };
+        assert_eq!(warning.code, "sql.barriers");
+        assert_eq!(warning.span.map(|span| span.start.column), Some(28));
+        assert!(warning.message.contains(guarantee), "{warning}");
+    }
+}
+
+#[test]
 fn tables_without_an_end_are_named_when_they_are_read() {
     let generated = |name: &str, options: &str| {
         format!("CREATE TABLE {name} (a INT) WITH ('connector' = 'datagen'{options});\n")

@@ -206,7 +206,14 @@ const VERSIONS: &[(&str, &str, &str)] = &[
 ];
 
 /// What of them is not told as it must be.
-const EMISSION: &[(&str, &str, &str)] = &[
+const SETTINGS: &[(&str, &str, &str)] = &[
+    ("sql.setting", "SET 'highwater.barriers' = ¿'some'", "aligned or none"),
+    (
+        "sql.barriers",
+        "SET 'highwater.barriers' = ¿'none'; SET 'highwater.guarantee' = 'at-least-once'; \
+         SET 'execution.checkpointing.unaligned.enabled' = 'true'; SELECT a FROM plain",
+        "leave 'highwater.barriers' = 'none' or",
+    ),
     ("sql.setting", "SET 'semantics.profile' = ¿'storm'", "flink or beam"),
     ("sql.setting", "SET 'highwater.emit.panes' = ¿'additive'", "retracting or accumulating"),
     ("sql.setting", "SET 'table.exec.emit.allow-lateness' = ¿'long'", "a duration"),
@@ -302,6 +309,6 @@ fn what_has_no_versions_is_told_why() {
 }
 
 #[test]
-fn wrong_settings_of_windows_are_told_what_and_where() {
-    assert_eq!(wrong(EMISSION), Vec::<String>::new());
+fn wrong_settings_are_told_what_and_where() {
+    assert_eq!(wrong(SETTINGS), Vec::<String>::new());
 }

@@ -60,6 +60,11 @@ pub const STATES: &[(&str, &str)] = &[
         "a commit behind a fallback that brings rows which are there already",
     ),
     ("written-before-a-barrier-has-come", "a state written while the task's other barriers travel"),
+    (
+        "restored-from-one-nobody-waited-for",
+        "a restart from a checkpoint whose barriers nobody waited for",
+    ),
+    ("records-counted-twice", "a row of records that count twice in the state it was made from"),
     ("elements-in-flight-kept", "a snapshot that holds what barriers have overtaken"),
     (
         "restored-with-elements-in-flight",

@@ -6,7 +6,7 @@ mod list;
 use std::collections::BTreeSet;
 
 use highwater_engine::session::{Guarantee, Trial};
-use highwater_engine::trace::{COORDINATOR, Event, Header, What};
+use highwater_engine::trace::{Barriers, COORDINATOR, Event, Header, What};
 
 pub use list::STATES;
 
@@ -21,6 +21,7 @@ struct Reading {
     newest_committed: u64,
     /// Checkpoints with something in flight.
     in_flight: BTreeSet<u64>,
+    unawaited: BTreeSet<u64>,
     failed: BTreeSet<u64>,
     folder_failed: BTreeSet<u64>,
     beside: BTreeSet<u64>,
@@ -162,6 +163,9 @@ impl Reading {
                 } else {
                     names.insert("restored-from-one-nobody-knew-of");
                 }
+                if self.unawaited.contains(&checkpoint) {
+                    names.insert("restored-from-one-nobody-waited-for");
+                }
                 if self.in_flight.contains(&checkpoint) {
                     names.insert("restored-with-elements-in-flight");
                 }
@@ -187,7 +191,10 @@ impl Reading {
         names: &mut BTreeSet<&'static str>,
     ) {
         match &event.what {
-            What::CheckpointStart { checkpoint, .. } => {
+            What::CheckpointStart { checkpoint, barriers } => {
+                if *barriers == Barriers::Unawaited {
+                    self.unawaited.insert(*checkpoint);
+                }
                 self.begun = *checkpoint;
                 self.under_way = Some(*checkpoint);
                 self.barriers.clear();
