@@ -185,7 +185,11 @@ pub const BUGS: &[(&str, &str)] = &[
     ),
     (
         "a-replay-knows-of-no-delay",
-        "what has arrived late arrives at its own time when it is read again",
+        "what has been delayed arrives at its own time when it is read again",
+    ),
+    (
+        "a-replay-knows-of-no-storm",
+        "what is late stands where it would have stood when it is read again",
     ),
     (
         "a-replay-forgets-the-last-arrival",

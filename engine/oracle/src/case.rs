@@ -22,14 +22,13 @@ impl Case {
         let mut dice = Dice(seed);
         let node = generate::pipeline(&mut dice);
         let tables = [0, 1].map(|table| node.reads(table));
-        // Two tables may be idle at different times; and silence is a time that windows wait for.
-        let waits = node
-            .steps()
-            .iter()
-            .any(|step| matches!(step, Node::Panes(.., emission) if emission.by_time()));
-        let may_idle = tables != [true, true] && !waits;
-        let input = Input::random(&mut dice, tables, may_idle);
+        let input = Input::random(&mut dice, tables, may_idle(&node));
         Case { seed, node, input }
+    }
+
+    /// Whether partitions may be idle: the plain loops know what comes of it.
+    pub fn may_idle(&self) -> bool {
+        may_idle(&self.node)
     }
 
     /// The pipeline as statements; the last is the query.
@@ -47,6 +46,13 @@ impl Case {
     pub fn scenario(&self, input: &Input) -> String {
         input.scenario(&self.script())
     }
+}
+
+/// Two tables may be idle at different times; and silence is a time that windows wait for.
+fn may_idle(node: &Node) -> bool {
+    let waits = |step: &&Node| matches!(step, Node::Panes(.., emission) if emission.by_time());
+    let both = node.reads(0) && node.reads(1);
+    !both && !node.steps().iter().any(waits)
 }
 
 #[cfg(test)]

@@ -51,6 +51,11 @@ pub struct Record {
 }
 
 impl Record {
+    /// Its table and its partition.
+    fn place(&self) -> (usize, usize) {
+        (self.table, self.partition)
+    }
+
     /// Its columns: what is read by no pipeline is a version of nothing, either.
     fn shown(&self) -> [Option<i64>; 3] {
         let [a, b, c] = self.cells;
@@ -73,6 +78,12 @@ pub struct Delay {
     pub how: Lateness,
 }
 
+impl Delay {
+    fn is_of(&self, (table, partition): (usize, usize)) -> bool {
+        self.table == table && self.partition.is_none_or(|p| p == partition)
+    }
+}
+
 /// What a delay does to the records that would arrive while it lasts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Lateness {
@@ -80,8 +91,11 @@ pub enum Lateness {
     Stalled,
     /// Each arrives so many milliseconds behind the one before it, unless the end comes before that.
     Slow(i64),
-    /// They arrive so many milliseconds later.
+    /// They arrive so many milliseconds later, behind what has come in the meantime. Of several each counts from when they
+    /// would have arrived without any.
     Late(i64),
+    /// They arrive at its end, and their partition is idle from its beginning.
+    Idle,
 }
 
 /// All there is to read.
@@ -93,6 +107,8 @@ pub struct Input {
     pub delays: [i64; 2],
     /// After so long a silence a partition is idle.
     pub idle: Option<i64>,
+    /// When partitions say that they are idle: table, partition, milliseconds.
+    pub told: Vec<(usize, usize, i64)>,
 }
 
 impl Input {
@@ -134,40 +150,53 @@ impl Input {
             records.push(Record { at, table, partition, cells, ts, noise: false });
         }
         let idle = if may_idle { dice.of(&[None, Some(3_000), Some(15_000)]) } else { None };
-        Input { records, delays, idle }
+        Input { records, delays, idle, told: Vec::new() }
     }
 
-    /// The same records, some of them later. Those of a partition stay in their order; the first of all is not late.
+    /// The same records, some of them later; the first of all is not late.
     #[must_use]
     pub fn delayed(&self, delays: &[Delay]) -> Input {
         let start = self.records.first().map_or(0, |r| r.at);
+        let span = |delay: &Delay| (start + delay.from, start.saturating_add(delay.until));
         let mut delays = delays.to_vec();
         delays.sort_by_key(|delay| delay.from);
         let mut input = self.clone();
+        for record in &mut input.records {
+            let by = |delay: &Delay| match delay.how {
+                Lateness::Late(by) if delay.is_of(record.place()) => {
+                    let (from, until) = span(delay);
+                    if (from..until).contains(&record.at) { by } else { 0 }
+                }
+                _ => 0,
+            };
+            record.at += delays.iter().map(by).sum::<i64>();
+        }
+        input.records.sort_by_key(|record| record.at);
         let mut lasts: BTreeMap<(usize, usize), i64> = BTreeMap::new();
         for record in &mut input.records {
-            let place = (record.table, record.partition);
+            let place = record.place();
             let last = lasts.get(&place).copied();
-            let own = |d: &&Delay| {
-                d.table == record.table && d.partition.is_none_or(|p| p == record.partition)
-            };
-            for delay in delays.iter().filter(own) {
-                let (from, until) = (start + delay.from, start.saturating_add(delay.until));
+            for delay in delays.iter().filter(|delay| delay.is_of(place)) {
+                let (from, until) = span(delay);
                 if record.at < from || record.at >= until {
                     continue;
                 }
                 record.at = match delay.how {
-                    Lateness::Stalled => until,
+                    Lateness::Stalled | Lateness::Idle => until,
                     Lateness::Slow(gap) => {
                         last.map_or(record.at, |last| record.at.max(until.min(last + gap)))
                     }
-                    Lateness::Late(by) => record.at + by,
+                    Lateness::Late(_) => record.at,
                 };
             }
             record.at = record.at.max(last.unwrap_or(record.at));
             lasts.insert(place, record.at);
         }
         input.records.sort_by_key(|record| record.at);
+        for delay in delays.iter().filter(|delay| delay.how == Lateness::Idle) {
+            let of = input.partitions().into_iter().filter(|&place| delay.is_of(place));
+            input.told.extend(of.map(|(table, partition)| (table, partition, span(delay).0)));
+        }
         input
     }
 
@@ -237,6 +266,7 @@ enum Doing {
 
 struct Partition {
     table: usize,
+    partition: usize,
     records: Vec<usize>,
     next: usize,
     last: i64,
@@ -257,6 +287,7 @@ impl Sources<'_> {
         let start = input.records.first().map_or(0, |r| r.at);
         let one = |(table, partition)| Partition {
             table,
+            partition,
             records: (0..input.records.len())
                 .filter(|&i| {
                     let r = &input.records[i];
@@ -276,7 +307,13 @@ impl Sources<'_> {
     fn turn(&self) -> Option<(i64, usize, bool)> {
         let next = |p: &Partition| {
             let at = self.input.records[*p.records.get(p.next)?].at;
-            let deadline = self.input.idle.filter(|_| !p.quiet).map(|idle| p.last + idle);
+            // It says so, or is silent for too long.
+            let told = self.input.told.iter().filter(|(table, partition, from)| {
+                (*table, *partition) == (p.table, p.partition) && *from >= p.last
+            });
+            let told = told.map(|(.., from)| *from);
+            let deadline = told.chain(self.input.idle.map(|idle| p.last + idle)).min();
+            let deadline = deadline.filter(|_| !p.quiet);
             Some(deadline.filter(|d| *d <= at).map_or((at, false), |d| (d, true)))
         };
         let all = self.partitions.iter().enumerate();
@@ -347,7 +384,12 @@ mod tests {
             ts: BEGIN,
             noise: false,
         };
-        Input { records: (0..8).map(record).collect(), delays: [0, 0], idle: None }
+        Input {
+            records: (0..8).map(record).collect(),
+            delays: [0, 0],
+            idle: None,
+            told: Vec::new(),
+        }
     }
 
     fn arrivals(delays: &[Delay]) -> Vec<(i64, i64)> {
@@ -356,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn records_are_late_in_their_order() {
+    fn records_are_delayed_or_late() {
         let delay = |how, from, until| Delay { table: 0, partition: Some(0), from, until, how };
         let stalled = arrivals(&[delay(Lateness::Stalled, 1_000, 2_600)]);
         let order = [0, 1, 3, 5, 2, 4, 6, 7];
@@ -367,12 +409,13 @@ mod tests {
             slow.iter().filter(|r| r.0 % 2 == 0).map(|r| r.1).collect::<Vec<_>>(),
             [0, 1_400, 2_800, 3_100]
         );
-        // The one behind the late one waits for it.
-        let late = arrivals(&[delay(Lateness::Late(1_700), 1_000, 2_000)]);
-        assert_eq!(
-            late.iter().filter(|r| r.0 % 2 == 0).map(|r| r.1).collect::<Vec<_>>(),
-            [0, 2_700, 2_700, 3_000]
-        );
+        // Late ones are overtaken, the later of two by as much as both say.
+        let late = arrivals(&[delay(Lateness::Late(1_300), 1_000, 2_000)]);
+        let order: Vec<_> = late.into_iter().filter(|r| r.0 % 2 == 0).collect();
+        assert_eq!(order, [(0, 0), (4, 2_000), (2, 2_300), (6, 3_000)]);
+        let twice = [1_000, 500].map(|from| delay(Lateness::Late(1_600), from, from + 600));
+        let order: Vec<_> = arrivals(&twice).into_iter().filter(|r| r.0 % 2 == 0).collect();
+        assert_eq!(order, [(0, 0), (4, 2_000), (6, 3_000), (2, 4_200)]);
         // The second begins when the first ends.
         let both = [delay(Lateness::Stalled, 2_600, 2_900), delay(Lateness::Stalled, 500, 2_700)];
         assert_eq!(arrivals(&both)[4..], [(2, 2_900), (4, 2_900), (6, 3_000), (7, 3_500)]);

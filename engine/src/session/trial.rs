@@ -5,7 +5,7 @@ use super::delivery::Delivery;
 use super::{Guarantee, Rows, Session};
 use crate::error::Result;
 use crate::sim::State;
-use crate::sim::fault::Fault;
+use crate::sim::fault::{At, Fault};
 use crate::trace::Event;
 
 /// Steps after which a run counts as one that does not end, as a multiple of those of a run without faults.
@@ -29,6 +29,8 @@ pub struct Trial {
     /// What the simulation's own checkers have found: a checkpoint that is no cut, a task that does not hold
     /// what its account says.
     pub wrong: Option<String>,
+    /// What has delayed the input, each a fault from when it began: a trial with these alone is what this one is judged by.
+    pub delays: Vec<String>,
     /// Records may count twice in what tables say: [`Sim::may_count_twice`](crate::sim::Sim::may_count_twice).
     pub counted_twice: bool,
     /// How often an operator has gone on from its own state: [`Session::trial_from_states`].
@@ -41,14 +43,16 @@ impl Session {
         self.sim.wrong()
     }
 
-    /// Those of some faults that delay the input: a trial with them alone is what one with all is judged by.
+    /// Those of some faults that delay the input from a time on: a trial with them alone is what one with all is judged by,
+    /// unless others delay it behind an event; see [`Trial::delays`].
     ///
     /// # Errors
     /// When a line is no fault.
     pub fn delays_among(&self, faults: &[String]) -> Result<Vec<String>> {
         let mut delays = Vec::new();
         for line in faults {
-            if Fault::parse(line, self.header())?.kind.delay.is_some() {
+            let fault = Fault::parse(line, self.header())?;
+            if fault.kind.delay.is_some() && !matches!(fault.at, At::On(..)) {
                 delays.push(line.clone());
             }
         }
@@ -126,6 +130,7 @@ impl Session {
             tables,
             at,
             wrong,
+            delays: sim.delays().iter().map(Fault::to_string).collect(),
             counted_twice,
             taken_back,
         })

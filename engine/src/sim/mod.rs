@@ -126,6 +126,8 @@ pub struct Sim {
     forgotten: Seq,
     /// Faults that wait for an event.
     waiting: Vec<Waiting>,
+    /// Those that delay the input, each with the time from which on.
+    delays: Vec<Fault>,
     /// What befalls the guests of a task when they are called next.
     ill: BTreeMap<u16, Illness>,
     state: State,
@@ -172,6 +174,7 @@ impl Sim {
             last_committed: false,
             forgotten: 0,
             waiting: Vec::new(),
+            delays: Vec::new(),
             ill: BTreeMap::new(),
             state: State::Running,
             inputs_done: false,

@@ -20,13 +20,13 @@ pub(super) struct Waiting {
 impl Sim {
     /// Places a fault in the future; one of the past strikes at once.
     pub fn place(&mut self, fault: Fault) {
-        if let Some(delay) = fault.kind.delay {
-            self.delay_input(fault, delay);
-            return;
-        }
         if let At::On(event, count) = &fault.at {
             let (event, count) = (event.clone(), *count);
             self.waiting.push(Waiting { event, count, fault });
+            return;
+        }
+        if let Some(delay) = fault.kind.delay {
+            self.delay_input(fault, delay);
             return;
         }
         // Of a fault's own place among all, not of the schedule.
@@ -52,7 +52,7 @@ impl Sim {
     /// Lets none of the faults strike that are to come, but for delays of the input, which are a part of that.
     pub fn spare(&mut self) {
         self.upcoming.retain(|_, u| match u {
-            Upcoming::Fault(fault) => fault.kind.delay.is_some(),
+            Upcoming::Fault(fault) => fault.kind.delay.is_some() && !matches!(fault.at, At::On(..)),
             _ => true,
         });
         self.waiting.clear();
@@ -108,6 +108,7 @@ impl Sim {
     /// A fault strikes.
     pub(super) fn strike(&mut self, fault: &Fault, trace: &mut Vec<Event>) {
         self.note(trace, COORDINATOR, What::Fault { fault: fault.to_string() });
+        self.delay_behind(fault);
         (fault.kind.strike)(self, fault.aim, trace);
     }
 }

@@ -4,6 +4,7 @@ mod align;
 mod befall;
 mod extra;
 mod partition;
+mod storm;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,6 +14,7 @@ use rkyv::{Archive, Deserialize, Serialize};
 use self::align::Aligned;
 use self::befall::Befallen;
 use self::partition::{Log, Next, Partition};
+use self::storm::Storms;
 use super::Input;
 use super::arrivals::{Arrivals, Mark, Moved, Names};
 use crate::batch::NO_CLOCK;
@@ -79,7 +81,7 @@ impl Inlet {
             for input in inputs {
                 relative.push(input.reader.relative());
                 names.push((source, input.partition, input.name));
-                let log = Log { reader: input.reader, chunks: Vec::new(), ended: false };
+                let log = Log::new(input.reader);
                 let first = input.first;
                 partitions.push(Partition {
                     source,
@@ -92,6 +94,7 @@ impl Inlet {
                     idle_after: None,
                     moved: Moved::By(0),
                     befallen: Befallen::default(),
+                    storms: Storms::default(),
                 });
             }
         }
@@ -202,6 +205,9 @@ impl Inlet {
         if seeded("a-replay-knows-of-no-delay") {
             self.partitions.iter_mut().for_each(|p| p.befallen.undelay());
         }
+        if seeded("a-replay-knows-of-no-storm") {
+            self.partitions.iter_mut().for_each(Partition::calm_down);
+        }
         if seeded("a-replay-forgets-the-last-arrival") {
             self.position.partitions.iter_mut().for_each(|p| p.last_arrival = self.start);
         }
@@ -231,8 +237,14 @@ impl Inlet {
             self.handed_out(i)?;
             let next = self.partitions[i].peek()?.map(|(at, kind)| (self.delayed(i, at), kind));
             let position = &self.position.partitions[i];
-            let deadline = self.partitions[i].idle_after.filter(|_| !position.idle);
-            let deadline = deadline.map(|d| position.last_arrival.saturating_add(d));
+            let deadline = match (self.partitions[i].idle_after, next) {
+                _ if position.idle => None,
+                (after, next) => {
+                    let silent = after.map(|after| position.last_arrival.saturating_add(after));
+                    let told = next.and_then(|(at, _)| self.falls_idle(i, at));
+                    silent.into_iter().chain(told).min()
+                }
+            };
             let candidate = match (next, deadline) {
                 (Some((at, _)), Some(d)) if d <= at => Some((d, Next::Idle, i)),
                 (Some((at, kind)), _) => Some((at, kind, i)),

@@ -1,12 +1,11 @@
 //! Faults of the input: what arrives late, again or never, worked out by hand.
 
 use highwater_engine::seeded::plant;
-use highwater_engine::session::{Every, Files, Guarantee, Session, Victim};
+use highwater_engine::session::{Every, Guarantee, Session, Victim};
 use highwater_engine::time::EventTime;
 use highwater_engine::trace::{Event, What};
 
 use crate::drivers::{open, options};
-use crate::sandbox::Interpreter;
 
 /// 2024-05-01 00:00:00 UTC, milliseconds.
 const BEGIN: i64 = 1_714_521_600_000;
@@ -122,22 +121,73 @@ fn a_slow_partition_works_its_backlog_off() {
     assert_eq!(counts, ["20", "20", "20", "2"]);
 }
 
-/// What lies behind a late record in its partition waits for it; the other partition does not.
+/// What a partition's records say, with their offsets.
+fn values(session: &Session, wanted: u16) -> Vec<(u64, String)> {
+    let values = session.events().iter().filter_map(|e| match &e.what {
+        What::Arrive { partition, offset, row, .. } if *partition == wanted => {
+            let value = row.split(',').next().and_then(|first| first.strip_prefix("v="));
+            Some((*offset, value.expect("`v` is the first column").to_owned()))
+        }
+        _ => None,
+    });
+    values.collect()
+}
+
+/// Records of 5 to 9 s come 12 s later, between those of 17 to 21 s, and are late: no partition and no timeout is needed.
 #[test]
-fn late_records_keep_their_order() {
+fn a_storm_of_late_data_stands_behind_what_came_in_the_meantime() {
     let fault = "at 5s source-late t/1 by 12s for 5s";
     let run = finished("", fault);
-    let mut expected: Vec<u64> = (0..5).map(|s| s * 10 + 5).collect();
-    expected.extend([175, 185, 195, 205]);
-    expected.extend([215; 13]);
-    expected.extend((22..=30).map(|s| s * 10 + 5));
-    assert_eq!(arrivals(&run, 1), expected);
+    let mut arrival: Vec<u64> = (0..5).chain(10..17).map(|s| s * 10 + 5).collect();
+    arrival.extend((17..22).flat_map(|s| [s * 10 + 5; 2]));
+    arrival.extend((22..=30).map(|s| s * 10 + 5));
+    assert_eq!(arrivals(&run, 1), arrival);
+    let mut order: Vec<u64> = (0..5).chain(10..17).collect();
+    // Who has been on the way for longer is there first.
+    order.extend((17..22).flat_map(|s| [s - 12, s]));
+    order.extend(22..=30);
+    let order: Vec<_> = (0..).zip(order.iter().map(u64::to_string)).collect();
+    assert_eq!(values(&run, 1), order);
     assert_eq!(arrivals(&run, 0), (0..=30).map(|s| s * 10).collect::<Vec<u64>>());
-    // Without the partition the first two windows have fired at 10 s and, its first late record being late itself,
-    // when it has come up to that: 5 to 9 are late.
-    let idles = finished(IDLE, fault);
-    assert_eq!(windows(&idles)[0], ("15".to_owned(), 100));
-    assert_eq!(late(&idles), 5);
+    // The watermark passes 10 s when the second partition has its record of that second, as without the storm.
+    assert_eq!(windows(&run), told(&[("15", 105), ("20", 205), ("20", 305), ("2", 305)]));
+    assert_eq!(late(&run), 5);
+    // Of a whole source: between 5 and 9.5 s nothing arrives, and the records come 20 s later.
+    let whole = finished("", "at 5s source-late t by 20s for 5s");
+    assert_eq!(arrivals(&whole, 0)[4..7], [40, 100, 110]);
+    assert_eq!((late(&whole), windows(&whole)[0].clone()), (10, ("10".to_owned(), 105)));
+    // What is late at the end comes when nothing else does.
+    let end = finished("", "at 29s source-late t/0 by 1m");
+    assert_eq!(arrivals(&end, 0)[28..], [280, 890, 900]);
+    // A second storm does not know of the first; a record that both strike is late by both.
+    let twice = finished("", &format!("{fault}\nat 9s source-late t/1 by 3s for 2s"));
+    let of = |value: &str| {
+        let place = values(&twice, 1).iter().position(|v| v.1 == value).expect("it arrives");
+        arrivals(&twice, 1)[place]
+    };
+    assert_eq!(["8", "9", "10", "11"].map(of), [205, 245, 135, 115]);
+}
+
+/// It says so at once: the timeout would be 3 s, or never.
+#[test]
+fn an_idle_partition_holds_nothing_back() {
+    for settings in ["", IDLE] {
+        let run = finished(settings, "at 5s source-idle t/1 for 15s");
+        let mut expected: Vec<u64> = (0..5).map(|s| s * 10 + 5).collect();
+        expected.extend([200; 15]);
+        expected.extend((20..=30).map(|s| s * 10 + 5));
+        assert_eq!(arrivals(&run, 1), expected);
+        assert_eq!(windows(&run), told(&[("15", 100), ("10", 200), ("20", 305), ("2", 305)]));
+        assert_eq!(late(&run), 15);
+        let idle = run.events().iter().filter_map(|e| match e.what {
+            What::Idle { partition, idle } => Some((partition, idle, tenths(e.at))),
+            _ => None,
+        });
+        assert_eq!(idle.collect::<Vec<_>>(), [(1, true, 50), (1, false, 200)]);
+    }
+    // Of all of them: there is no time that goes on.
+    let all = finished("", "at 4700ms source-idle t for 5s");
+    assert_eq!((late(&all), arrivals(&all, 0)[4..7].to_vec()), (0, vec![40, 97, 97]));
 }
 
 #[test]
@@ -267,7 +317,7 @@ fn a_recovery_sees_that_a_source_has_become_shorter() {
 #[test]
 fn a_replay_knows_of_delays() {
     let faults = "at 5s source-stall t/1 for 8s\nat 14s source-slow t/0 every 2s for 9s\n\
-                  at 20s source-late t/1 by 4s for 3s";
+                  at 16s source-idle t/1 for 2s\nat 20s source-late t/1 by 4s for 3s";
     for guarantee in Guarantee::ALL {
         let settings = format!("{IDLE}\nSET 'highwater.guarantee' = '{}';", guarantee.name());
         let job = open(&scenario(&settings, faults), &options(2, 3));
@@ -276,11 +326,13 @@ fn a_replay_knows_of_delays() {
                 .expect("the job runs")
         };
         assert_eq!(torture(&job).violations, []);
-        if guarantee == Guarantee::ExactlyOnce
-            && let Some(planted) = plant("a-replay-knows-of-no-delay")
-        {
-            assert!(torture(&job).violated > 0);
-            drop(planted);
+        for bug in ["a-replay-knows-of-no-delay", "a-replay-knows-of-no-storm"] {
+            if guarantee == Guarantee::ExactlyOnce
+                && let Some(planted) = plant(bug)
+            {
+                assert!(torture(&job).violated > 0, "{bug}");
+                drop(planted);
+            }
         }
     }
 }
@@ -288,6 +340,7 @@ fn a_replay_knows_of_delays() {
 #[test]
 fn runs_with_such_faults_can_be_run_again_sought_and_forked() {
     let faults = "at 5s..9s source-stall t/1 for 6s\nat 8s source-slow t/0 every 1500ms for 9s\n\
+                  at 10s source-late t by 5s for 3s\nat 12s source-idle t/1 for 2s\n\
                   at 13s source-redeliver t 3\nat 14s crash window/0\nat 22s source-redeliver t/1\n\
                   at 25s crash t/0";
     let whole = finished(IDLE, faults);
@@ -301,6 +354,7 @@ fn runs_with_such_faults_can_be_run_again_sought_and_forked() {
         let mut forked = whole.fork();
         forked.seek(step);
         forked.inject("at now source-stall t for 2s").expect("it is a fault");
+        forked.inject("at now source-late t/0 by 3s for 2s").expect("it is a fault");
         forked.inject("at now crash window/0").expect("it is a fault");
         assert!(forked.finish().finished);
         let delivery = forked.delivery();
@@ -328,12 +382,40 @@ fn a_delay_begins_where_the_run_is() {
     assert_eq!(run.faultless().tables()[0].rows.len(), 0);
 }
 
+/// The second checkpoint starts at 8 s; a delay holds from the next millisecond on.
 #[test]
-fn a_delay_has_a_time() {
-    let text = scenario("", "on checkpoint-start 2 source-stall t/1");
-    let opened =
-        Session::open("t.md", &text, &Files::default(), Interpreter::shared(), &options(1, 1));
-    let errors = opened.err().expect("it is refused");
-    assert_eq!(errors[0].code, "fault.input");
-    assert!(errors[0].hint.as_deref().is_some_and(|hint| hint.contains("at 5s source-stall t/1")));
+fn a_delay_may_begin_behind_an_event() {
+    let stall = "on checkpoint-start 2 source-stall t/1 for 4999ms";
+    let mut expected: Vec<u64> = (0..8).map(|s| s * 10 + 5).collect();
+    expected.extend([130; 5]);
+    expected.extend((13..=30).map(|s| s * 10 + 5));
+    assert_eq!(arrivals(&finished("", stall), 1), expected);
+    // Others take no part in it, and what comes of a crash is judged by a run whose input is as late.
+    let storm = "on crash source-late t by 12s for 3s\non restore source-idle t/1 for 5s";
+    for guarantee in Guarantee::ALL {
+        let set = format!("SET 'highwater.guarantee' = '{}';", guarantee.name());
+        let run = finished(&set, &format!("at 9s crash window/0\n{storm}"));
+        assert!(late(&run) > 5, "{}", late(&run));
+        assert!(run.delivery()[0].keeps(guarantee), "{:?}", run.delivery());
+        let lines: Vec<String> = ["at 9s crash window/0", &storm.replace('\n', ";")]
+            .join(";")
+            .split(';')
+            .map(str::to_owned)
+            .collect();
+        let job = open(&scenario(&set, ""), &options(1, 1));
+        let trial = job.trial(guarantee, &lines, 1_000).expect("they are faults");
+        assert_eq!(
+            trial.delays,
+            ["at 9001000us source-late t by 12s for 3s", "at 10001000us source-idle t/1 for 5s"]
+        );
+        let calm =
+            job.trial(Guarantee::ExactlyOnce, &trial.delays, 1_000).expect("they are faults");
+        assert_eq!(calm.delays, trial.delays);
+        assert!(trial.against(&calm)[0].keeps(guarantee));
+    }
+    // Nobody crashes: nothing is late.
+    assert_eq!(
+        arrivals(&finished("", "on crash source-late t"), 1),
+        arrivals(&finished("", ""), 1)
+    );
 }

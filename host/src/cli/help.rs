@@ -57,7 +57,7 @@ fn faults() -> String {
         at 5s..20s …    at a moment between, drawn from the seed\n  \
         at 2024-05-01 12:00:07 …\n  \
         on EVENT [N] …  right behind the N-th event of this name in the trace: `on checkpoint-start 2 …`\n\n\
-        What lasts takes `for 3 s` behind it. What delays the input is a part of it and takes a time, no event.\n\
+        What lasts takes `for 3 s` behind it. What delays the input is a part of it: deliveries are judged by a run whose input is as late.\n\
         A source without a partition behind it is all of its partitions.\n\n"
         .to_owned();
     for kind in KINDS {

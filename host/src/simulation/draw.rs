@@ -210,7 +210,8 @@ impl Drawn {
             true => self.guest || !kind.name.starts_with("guest-"),
             false => kinds.iter().any(|name| name == kind.name),
         };
-        let all: Vec<&Kind> = KINDS.iter().filter(chosen).collect();
+        let judged = |kind: &&Kind| kind.name != "source-idle" || self.case.may_idle();
+        let all: Vec<&Kind> = KINDS.iter().filter(chosen).filter(judged).collect();
         let mut swarm: Vec<&Kind> = all.iter().copied().filter(|_| dice.once_in(3)).collect();
         // Much of what is broken shows when the job comes back.
         let crashes = all.iter().copied().filter(|kind| kind.name.starts_with("crash"));
@@ -244,6 +245,7 @@ pub(super) fn delays(lines: &[String], header: &Header) -> Result<Vec<Delay>, St
             inlet::Delay::Stall => Lateness::Stalled,
             inlet::Delay::Slow(gap) => Lateness::Slow(millis(gap)),
             inlet::Delay::Late(by) => Lateness::Late(millis(by)),
+            inlet::Delay::Idle => Lateness::Idle,
         };
         let table =
             table.trim_start_matches('t').parse().map_err(|_| format!("no table: {name}"))?;
@@ -268,8 +270,8 @@ fn fault(dice: &mut Dice, kinds: &[&Kind], session: &Session, span: u64) -> Opti
     };
     let moment = |dice: &mut Dice| dice.below(span / 1000 + 1);
     let when = match dice.below(5) {
-        // The plain loops have to know when, and the first record of all is there before.
-        _ if kind.delay.is_some() => format!("at {}ms", 1 + moment(dice)),
+        // The first record of all is there before what delays others.
+        0..=2 if kind.delay.is_some() => format!("at {}ms", 1 + moment(dice)),
         0 | 1 => format!("at {}ms", moment(dice)),
         2 => {
             let (a, b) = (moment(dice), moment(dice));

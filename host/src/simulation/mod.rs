@@ -186,8 +186,8 @@ impl Subject {
         self.compare(&self.calm, &self.drawn.case.input)
     }
 
-    /// The run that befalls nothing but its input, of those faults that do, compared with plain loops, too: what a
-    /// run with all of them is judged by.
+    /// The run that befalls nothing but its input, of those faults that do from a time on, compared with plain loops, too:
+    /// what a run with all of them is judged by, where no others delay its input.
     fn calm_under(&self, faults: &[String]) -> Result<Cow<'_, Trial>, String> {
         let delays = self.session.delays_among(faults).map_err(|e| e.to_string())?;
         if delays.is_empty() {
@@ -285,6 +285,15 @@ impl Subject {
             Err(error) => return Some(error.to_string()),
         };
         states::reached(&one, self.session.header(), &mut found.states);
+        // Faults behind events have delayed the input of this run alone.
+        let own = match one.delays == calm.delays {
+            true => None,
+            false => match self.calm_under(&one.delays) {
+                Ok(own) => Some(own),
+                Err(wrong) => return Some(wrong),
+            },
+        };
+        let calm = own.as_deref().unwrap_or(calm);
         let delivered = one.against(calm);
         let header = self.session.header();
         let by_row = self.session.row_by_row().then_some(&delivered[..]);
@@ -304,8 +313,8 @@ impl Subject {
             Some((code, _)) if self.may_stop(code, faults, &one.events) => {
                 let too_much = |d: &Delivery| match d.promise(guarantee) {
                     Guarantee::ExactlyOnce => d.duplicated + d.wrong + d.reordered + d.holes,
-                    Guarantee::AtLeastOnce => d.invented,
-                    Guarantee::AtMostOnce => 0,
+                    Guarantee::AtLeastOnce if !one.counted_twice => d.invented,
+                    Guarantee::AtLeastOnce | Guarantee::AtMostOnce => 0,
                 };
                 let said = delivered.iter().map(too_much).sum::<u64>();
                 (said > 0).then(|| "a job that stopped has said what it should not".to_owned())

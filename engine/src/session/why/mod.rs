@@ -21,6 +21,7 @@ use super::{Files, Options, Rows, Session};
 use crate::batch::Seq;
 use crate::error::{Diagnostic, Error};
 use crate::sim::State;
+use crate::sim::fault::{At, Fault};
 use crate::time::{EventTime, VirtualTime};
 use crate::trace::{Event, Header, What};
 use crate::udf::Sandbox;
@@ -48,7 +49,7 @@ pub struct Record {
     pub source: usize,
     /// Its partition.
     pub partition: u16,
-    /// Its place in the partition.
+    /// Its place in the partition, as it is without a storm of late data.
     pub offset: u64,
     /// When it arrives.
     pub at: VirtualTime,
@@ -66,6 +67,8 @@ pub struct Why<'a> {
     sandbox: Arc<dyn Sandbox>,
     options: Options,
     records: BTreeMap<Seq, Record>,
+    /// What delays the input.
+    delays: Vec<Fault>,
     /// The whole run.
     run: Session,
 }
@@ -84,9 +87,11 @@ impl<'a> Why<'a> {
         options: &Options,
     ) -> Many<Why<'a>> {
         super::ends(name, text)?;
-        let run = varied(name, text, files, &sandbox, options, Variation::default())?;
+        let job = (name, text, files);
+        let delays = delays(job, &sandbox, options)?;
+        let run = varied(job, &sandbox, options, &delays, Variation::default())?;
         let (options, records) = (*options, BTreeMap::new());
-        let mut why = Why { name, text, files, sandbox, options, records, run };
+        let mut why = Why { name, text, files, sandbox, options, records, delays, run };
         if why.run.explain_only() {
             return Err(why.fail(
                 Diagnostic::new("why.explain", "this file asks for its plan and runs nothing")
@@ -118,6 +123,7 @@ impl<'a> Why<'a> {
                 continue;
             };
             let Some(source) = tasks.iter().position(|t| *t == event.task) else { continue };
+            let offset = self.run.sim.calm_offset(source, *partition, *offset);
             self.records.insert(
                 *seq,
                 Record {
@@ -125,7 +131,7 @@ impl<'a> Why<'a> {
                     table: graph.sources()[source].0.table.clone(),
                     source,
                     partition: *partition,
-                    offset: *offset,
+                    offset,
                     at: VirtualTime(event.at),
                     event_time: *event_time,
                     row: row.clone(),
@@ -173,7 +179,8 @@ impl<'a> Why<'a> {
 
     /// The job, a little otherwise.
     fn varied(&self, variation: Variation<'_>) -> Many<Session> {
-        varied(self.name, self.text, self.files, &self.sandbox, &self.options, variation)
+        let job = (self.name, self.text, self.files);
+        varied(job, &self.sandbox, &self.options, &self.delays, variation)
     }
 
     /// What happened in a run with another delay, up to a record and without all behind it.
@@ -199,19 +206,42 @@ impl<'a> Why<'a> {
     }
 }
 
-/// Opens a job that is a little otherwise than the file says.
-fn varied(
-    name: &str,
-    text: &str,
-    files: &Files,
+/// A job: what messages call its file, the file's text, and what it reads.
+type File<'a> = (&'a str, &'a str, &'a Files);
+
+/// What delays the input of a job in its run with all that befalls it: when records arrive is part of the input.
+fn delays(
+    (name, text, files): File<'_>,
     sandbox: &Arc<dyn Sandbox>,
     options: &Options,
+) -> Many<Vec<Fault>> {
+    let sandbox = Arc::clone(sandbox);
+    let prepared = prepare_varied(name, text, files, sandbox, options, Variation::default())?;
+    let delays = |fault: &Fault| fault.kind.delay.is_some();
+    let behind = |fault: &Fault| delays(fault) && matches!(fault.at, At::On(..));
+    if !prepared.faults.iter().any(delays) {
+        return Ok(Vec::new());
+    }
+    let runs = prepared.faults.iter().any(behind);
+    let mut session = Session::of(name, prepared).map_err(|e| vec![*e.in_source(name)])?;
+    let mut events = Vec::new();
+    while runs && session.sim.step(&mut events) && session.sim.records() <= MOST_RECORDS as u64 {
+        events.clear();
+    }
+    Ok(session.sim.delays().to_vec())
+}
+
+/// Opens a job that is a little otherwise than the file says.
+fn varied(
+    (name, text, files): File<'_>,
+    sandbox: &Arc<dyn Sandbox>,
+    options: &Options,
+    delays: &[Fault],
     variation: Variation<'_>,
 ) -> Many<Session> {
     let sandbox = Arc::clone(sandbox);
     let mut prepared = prepare_varied(name, text, files, sandbox, options, variation)?;
-    // When records arrive is part of the input.
-    prepared.faults.retain(|fault| fault.kind.delay.is_some());
+    prepared.faults = delays.to_vec();
     prepared.settings.values.remove("execution.checkpointing.interval");
     // One record at a time, so that a run can stand still after any.
     prepared.batch_rows = Some(1);

@@ -32,6 +32,7 @@ mod snapshot_stale;
 mod snapshot_torn;
 mod source_forget;
 mod source_gap;
+mod source_idle;
 mod source_late;
 mod source_redeliver;
 mod source_regress;
@@ -42,6 +43,7 @@ use std::fmt;
 
 use super::Sim;
 use crate::source::inlet::Delay;
+use crate::time::VirtualTime;
 use crate::trace::{Event, Header, TaskInfo};
 
 /// Every kind of fault.
@@ -73,6 +75,7 @@ pub const KINDS: &[Kind] = &[
     sink_zombie::KIND,
     source_forget::KIND,
     source_stall::KIND,
+    source_idle::KIND,
     source_slow::KIND,
     source_late::KIND,
     source_redeliver::KIND,
@@ -207,7 +210,7 @@ pub struct Kind {
     /// What it does, a sentence.
     pub means: &'static str,
     /// What it does to the times at which records arrive. Such a fault is a part of the input: a run that nothing
-    /// else befalls has it, too, and it begins at a time, since behind an event it would hang on the others.
+    /// else befalls has it, too, from the moment on at which it has begun here.
     pub delay: Option<fn(Aim) -> Delay>,
     /// Does it.
     pub strike: fn(&mut Sim, Aim, &mut Vec<Event>),
@@ -228,9 +231,7 @@ impl Kind {
         let step = self.step.map_or(String::new(), |(word, _)| format!(" {word} 2 s"));
         let lasts = if self.lasts.is_some() { " for 20 s" } else { "" };
         let target = self.target.example();
-        // Behind an event: it is written there, and may not be.
-        let when = if self.delay.is_some() { "at 5s" } else { "on checkpoint-start 2" };
-        format!("{when} {}{target}{count}{step}{lasts}", self.name)
+        format!("on checkpoint-start 2 {}{target}{count}{step}{lasts}", self.name)
     }
 }
 
@@ -276,7 +277,7 @@ pub enum At {
     /// At a moment between two of these, drawn from the seed.
     Between(u64, u64),
     /// At a point of virtual time.
-    Time(crate::time::VirtualTime),
+    Time(VirtualTime),
     /// At once.
     Now,
     /// Right behind the so many-th event of this name from here on.
@@ -292,17 +293,26 @@ pub struct Fault {
     pub kind: &'static Kind,
     /// Whom.
     pub aim: Aim,
-    text: String,
+    when: String,
+    what: String,
+}
+
+impl Fault {
+    /// The same at a point of virtual time; written, so long after the job's start.
+    pub(super) fn placed(&self, at: VirtualTime, start: VirtualTime) -> Fault {
+        let when = format!("at {}us", at.0.saturating_sub(start.0));
+        Fault { at: At::Time(at), when, ..self.clone() }
+    }
 }
 
 impl PartialEq for Fault {
     fn eq(&self, other: &Fault) -> bool {
-        self.text == other.text
+        (&self.when, &self.what) == (&other.when, &other.what)
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        write!(f, "{} {}", self.when, self.what)
     }
 }

@@ -31,15 +31,7 @@ impl Fault {
             _ => return Err(no_fault(line)),
         };
         let (kind, aim) = aimed(what, line, header)?;
-        if matches!(at, At::On(..)) && kind.delay.is_some() {
-            let message = format!("{} begins at a time, not behind an event", kind.name);
-            return Err(Diagnostic::new("fault.input", message).hint(format!(
-                "when records arrive is part of the input, and events hang on whatever else befalls the job: write \
-                 `at 5s {}`",
-                what.join(" ")
-            )));
-        }
-        Ok(Fault { at, kind, aim, text: words.join(" ") })
+        Ok(Fault { at, kind, aim, when: when.join(" "), what: what.join(" ") })
     }
 }
 
@@ -164,11 +156,6 @@ mod tests {
                 let target = kind.target.names(&header()).pop();
                 let target = target.map_or(String::new(), |name| format!(" {name}"));
                 let line = format!("{when} {}{target}", kind.name);
-                if kind.delay.is_some() && when.starts_with("on") {
-                    let error = Fault::parse(&line, &header()).expect_err("it has a time");
-                    assert_eq!(error.code, "fault.input");
-                    continue;
-                }
                 let fault = Fault::parse(&line, &header()).expect("a fault");
                 assert_eq!((fault.kind.name, fault.to_string()), (kind.name, line.clone()));
                 assert_eq!(fault.aim.lasts, kind.lasts.unwrap_or(0));

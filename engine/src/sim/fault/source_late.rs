@@ -1,8 +1,7 @@
-//! Records that are late.
+//! A storm of late data.
 //!
-//! A partition's records arrive in the order of their offsets, or a job could not say where it has got to. So what
-//! lies behind a late record in its partition waits for it, and only other partitions go on: with an idle timeout
-//! they take the watermark along, and then records are late that would not have been.
+//! Records that were held up on their way to the log stand in it behind those that were not. Offsets are of the log, so a job can
+//! still say where it has got to.
 
 use super::{Kind, PLAIN, Target};
 use crate::source::inlet::Delay;
@@ -13,8 +12,8 @@ pub const KIND: Kind = Kind {
     target: Target::Partition,
     step: Some(("by", 30_000_000)),
     lasts: Some(5_000_000),
-    means: "What would arrive from a partition, or from a whole source, within a while arrives later by so much. What \
-            lies behind it in the same partition waits for it.",
+    means: "A storm of late data: what would arrive from a partition, or from a whole source, within a while arrives later by \
+            so much, behind all that has come in the meantime.",
     delay: Some(|aim| Delay::Late(aim.step)),
     ..PLAIN
 };

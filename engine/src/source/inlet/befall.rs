@@ -2,7 +2,8 @@
 //!
 //! A delay is a rule about when records arrive, kept beside the position and not in it: it belongs to the world and
 //! not to the job, no crash touches it, and a replay has the same order again. What a record's arrival comes to hangs
-//! on what its reader says, on the record before it in its partition and on the rules, on nothing else.
+//! on what its log says, on the record before it in its partition and on the rules, on nothing else. Records that are
+//! late are so in the log itself: [`storm`](super::storm).
 
 use super::partition::Partition;
 use super::{Inlet, Position};
@@ -16,8 +17,10 @@ pub enum Delay {
     Stall,
     /// Each arrives at least so many microseconds behind the one before it; at the end comes what is left.
     Slow(u64),
-    /// They arrive so many microseconds later.
+    /// They arrive so many microseconds later, behind what has come in the meantime.
     Late(u64),
+    /// The partition is idle at once, for as long as nothing would have arrived; else as a stall.
+    Idle,
 }
 
 /// A delay and the time in which it holds, microseconds since 1970: from the first on, the last left out.
@@ -38,10 +41,9 @@ impl Spell {
             return at;
         }
         match (self.delay, last) {
-            (Delay::Stall, _) => self.until,
+            (Delay::Stall | Delay::Idle, _) => self.until,
             (Delay::Slow(gap), Some(last)) => at.max(last.saturating_add(gap).min(self.until)),
-            (Delay::Slow(_), None) => at,
-            (Delay::Late(by), _) => at.saturating_add(by),
+            (Delay::Slow(_), None) | (Delay::Late(_), _) => at,
         }
     }
 }
@@ -99,24 +101,49 @@ impl Befallen {
 impl Inlet {
     /// Delays a partition. Records that have arrived must lie before the delay's beginning. Tables that are there
     /// before all others are not delayed.
-    pub fn delay(&mut self, place: usize, spell: Spell) {
-        let partition = &mut self.partitions[place];
-        if !partition.first {
-            let spells = &mut partition.befallen.spells;
-            spells.insert(spells.partition_point(|s| s.from <= spell.from), spell);
+    ///
+    /// # Errors
+    /// When records have to be read again for it and cannot be.
+    pub fn delay(&mut self, place: usize, spell: Spell) -> Result<()> {
+        let (partition, position) = (&mut self.partitions[place], &self.position.partitions[place]);
+        if partition.first {
+            return Ok(());
         }
+        if let Delay::Late(by) = spell.delay {
+            return partition.storm(spell, by, position.offset);
+        }
+        let spells = &mut partition.befallen.spells;
+        spells.insert(spells.partition_point(|s| s.from <= spell.from), spell);
+        Ok(())
+    }
+
+    /// Where a record that has been read stands without storms of late data, given where it stands.
+    pub fn calm_offset(&self, source: usize, partition: u16, offset: u64) -> u64 {
+        let place = self.place(source, partition);
+        place.map_or(offset, |place| self.partitions[place].storms.calm_offset(offset))
     }
 
     /// How many delays there are.
     pub fn delays(&self) -> usize {
-        self.partitions.iter().map(|p| p.befallen.spells.len()).sum()
+        self.partitions.iter().map(|p| p.befallen.spells.len() + p.storms.len()).sum()
     }
 
-    /// Has the delays of another reader of the same records instead of its own.
+    /// Has the delays of another reader of the same records instead of its own, before it has read any.
     pub fn delay_as(&mut self, other: &Inlet) {
         for (own, other) in self.partitions.iter_mut().zip(&other.partitions) {
             own.befallen.spells.clone_from(&other.befallen.spells);
+            own.storm_as(other);
         }
+    }
+
+    /// When a partition falls silent and says so, given when its next record arrives.
+    pub(super) fn falls_idle(&self, i: usize, next: u64) -> Option<u64> {
+        let last = self.position.partitions[i].last_arrival;
+        let spells = self.partitions[i].befallen.spells.iter();
+        spells
+            .filter(|s| s.delay == Delay::Idle && s.from >= last && s.from < next)
+            .map(|s| s.from)
+            .next()
     }
 
     /// The source hands a partition's last records out once more.
@@ -176,7 +203,7 @@ impl Inlet {
 
     /// Whether anything has befallen any partition.
     pub fn is_befallen(&self) -> bool {
-        self.partitions.iter().any(|p| p.befallen.any())
+        self.partitions.iter().any(|p| p.befallen.any() || p.storms.len() > 0)
     }
 
     /// What was thrown away since somebody asked last.
@@ -193,7 +220,7 @@ impl Inlet {
         let position = &self.position.partitions[i];
         let last = Some(position.last_arrival).filter(|_| position.offset > 0);
         let at = spells.iter().fold(at, |at, spell| spell.moves(at, last));
-        // What lies behind a late record waits for it: a partition keeps its order.
+        // What lies behind a delayed record waits for it: a partition keeps its order.
         at.max(last.unwrap_or(0))
     }
 

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::befall::Befallen;
+use super::storm::Storms;
 use crate::error::{Diagnostic, Result};
 use crate::source::arrivals::Moved;
 use crate::source::{Bad, Chunk, Reader};
@@ -16,6 +17,22 @@ pub(super) struct Log {
     pub(super) reader: Box<dyn Reader>,
     pub(super) chunks: Vec<Option<Rc<Chunk>>>,
     pub(super) ended: bool,
+}
+
+impl Log {
+    /// One of which nothing is decoded yet.
+    pub(super) fn new(reader: Box<dyn Reader>) -> Log {
+        Log { reader, chunks: Vec::new(), ended: false }
+    }
+
+    /// Decodes a chunk more; false at the end.
+    pub(super) fn fill(&mut self) -> Result<bool> {
+        match self.reader.read(READ_ROWS)? {
+            Some(chunk) => self.chunks.push(Some(Rc::new(chunk))),
+            None => self.ended = true,
+        }
+        Ok(!self.ended)
+    }
 }
 
 #[derive(Clone)]
@@ -33,6 +50,7 @@ pub(super) struct Partition {
     pub(super) idle_after: Option<u64>,
     pub(super) moved: Moved,
     pub(super) befallen: Befallen,
+    pub(super) storms: Storms,
 }
 
 /// What comes next in a partition, and when.
@@ -69,10 +87,7 @@ impl Partition {
             if log.ended {
                 return Ok(None);
             }
-            match log.reader.read(READ_ROWS)? {
-                Some(chunk) => log.chunks.push(Some(Rc::new(chunk))),
-                None => log.ended = true,
-            }
+            log.fill()?;
             drop(log);
             self.settle(true);
         }

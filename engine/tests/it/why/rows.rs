@@ -124,3 +124,33 @@ fn records_that_only_hold_the_watermark_back_are_named_apart() {
     let made = ask(&text, |why| why.row(None, 1)).expect("a row");
     assert_eq!((made.records, made.clock), (vec![3, 4], vec![5]));
 }
+
+/// Records are known by where they stand in the file, wherever a storm of late data puts them, and it rages at its own time
+/// when there are fewer of them.
+#[test]
+fn rows_of_late_records_are_told_with_the_records_they_are_made_of() {
+    let storms = [
+        "at 10s source-stall t/0 for 9s\nat 1s source-late t by 95s for 8s",
+        "on window-fire 1 source-late t by 90s for 8s",
+    ];
+    let plain = streams(TUMBLING).remove(1);
+    for storm in storms {
+        let text = format!("{plain}\n```faults\n{storm}\n```\n");
+        let rows = printed(&session(&text));
+        assert_ne!(rows, printed(&session(&plain)), "{storm}");
+        for (i, row) in rows.iter().enumerate() {
+            let (made, times): (Made, Vec<Option<i64>>) = ask(&text, |why| {
+                assert_eq!(why.tables()[0].jsonl().lines().nth(i), Some(row.as_str()));
+                let made = why.row(None, i + 1).unwrap_or_else(|e| panic!("{}", e[0]));
+                let time = |seq: &Seq| why.records()[seq].event_time;
+                let times = made.records.iter().map(time).collect();
+                (made, times)
+            });
+            assert!(made.complete && made.clock.is_empty(), "{row} is not made by {made:?}");
+            assert_eq!(made.needed, made.records, "{row} counts and adds them up");
+            assert!(row.contains(&format!("\"n\":{},", times.len())), "{row} of {times:?}");
+            let window = |time: &Option<i64>| time.map(|time| time.div_euclid(10_000));
+            assert!(times.iter().all(|time| window(time) == window(&times[0])), "{times:?}");
+        }
+    }
+}

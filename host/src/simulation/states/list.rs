@@ -135,6 +135,7 @@ pub const STATES: &[(&str, &str)] = &[
     ("partition-stalled", "a partition that delivers nothing for a while"),
     ("partition-slow", "a partition that delivers slowly"),
     ("partition-late", "records of a partition that are late"),
+    ("partition-idle", "a partition that has nothing and says so"),
     ("crash-behind-a-delay", "a crash of a job whose input has been delayed"),
     ("records-known", "records that a source hands out once more, and that are thrown away"),
     ("records-known-behind-a-crash", "such records in a later life of the job"),

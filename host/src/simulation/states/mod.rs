@@ -346,6 +346,7 @@ impl Reading {
                     ("source-stall", "partition-stalled"),
                     ("source-slow", "partition-slow"),
                     ("source-late", "partition-late"),
+                    ("source-idle", "partition-idle"),
                     ("clock-jump", "clock-jumped"),
                 ];
                 for (_, name) in kinds.iter().filter(|(kind, _)| fault.contains(kind)) {
