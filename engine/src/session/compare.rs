@@ -13,7 +13,7 @@ use super::{Files, Options, Session};
 use crate::error::Diagnostic;
 use crate::udf::Sandbox;
 
-pub use measured::{Dropped, Figures, Latency};
+pub use measured::{Dropped, Figures, Latency, MostHeld};
 pub use rows::{Differing, TableDiff};
 
 /// How two runs differ. Of each pair the first is run A's and the second run B's.
@@ -23,6 +23,8 @@ pub struct Comparison {
     pub tables: Vec<TableDiff>,
     /// What operators left out, for each operator that did in one of the runs, by name.
     pub dropped: Vec<Dropped>,
+    /// What operators have held, by name.
+    pub held: Vec<MostHeld>,
     /// What each run took.
     pub runs: [Figures; 2],
     /// The first event in which the traces are not the same; `None` when they are equal.
@@ -72,6 +74,7 @@ impl Comparison {
         Comparison {
             tables: rows::tables(a, b),
             dropped: measured::dropped(a, b),
+            held: measured::most_held(a, b),
             runs: [Figures::of(a), Figures::of(b)],
             parted: Parted::of(a, b),
         }

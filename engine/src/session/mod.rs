@@ -36,7 +36,7 @@ use crate::udf::Sandbox;
 pub use crate::source::Files;
 pub use crate::sql::{Need, NeedKind};
 pub use check::{Block, CheckReport, check};
-pub use compare::{Comparison, Differing, Dropped, Figures, Latency, Parted, TableDiff};
+pub use compare::{Comparison, Differing, Dropped, Figures, Latency, MostHeld, Parted, TableDiff};
 pub use delivery::{Delivery, shown_again};
 pub use invariants::broken;
 pub use ledger::{Account, Ledger};

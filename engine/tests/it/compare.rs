@@ -312,3 +312,46 @@ fn a_run_that_stops_is_compared_as_far_as_it_came() {
     assert_eq!(stopped.code, "run.restarts");
     assert_eq!(one(&found).only(), [3, 0]);
 }
+
+/// What operators hold is what their tasks write, subtasks together, at the checkpoint where that is most.
+#[test]
+fn state_is_told_operator_by_operator() {
+    let text = scenario(
+        &records(160, 2),
+        "SELECT k, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECONDS)) \
+         GROUP BY k, window_start, window_end;",
+    );
+    let keeps = ("table.exec.emit.allow-lateness", "1 h");
+    let (a, b) = (run(&text, &[]), run(&text, &[("parallelism.default", "2"), keeps]));
+    let found = Comparison::of(&a, &b);
+    let window = found.held.iter().find(|held| held.operator == "window").expect("it has state");
+    let [few, many] = window.bytes.map(|bytes| bytes.expect("both have it"));
+    for (session, told) in [(&a, few), (&b, many)] {
+        let checkpoints = session.events().iter().filter_map(|event| match event.what {
+            What::CheckpointComplete { checkpoint, .. } => Some(checkpoint),
+            _ => None,
+        });
+        let written = |wanted: u64| -> u64 {
+            let names =
+                |task: u16| session.header().tasks[usize::from(task)].name.starts_with("window/");
+            let bytes = session.events().iter().filter_map(|event| match event.what {
+                What::Snapshot { checkpoint, bytes }
+                    if checkpoint == wanted && names(event.task) =>
+                {
+                    Some(bytes)
+                }
+                _ => None,
+            });
+            bytes.sum()
+        };
+        assert_eq!(checkpoints.map(written).max(), Some(told));
+    }
+    assert!(many > 2 * few, "{many} bytes of windows that stay, {few} of such that go");
+    let other = run(
+        &text.replace("GROUP BY k, window_start, window_end", "").replace("k, COUNT(*) AS n", "*"),
+        &[],
+    );
+    let found = Comparison::of(&a, &other);
+    let window = found.held.iter().find(|held| held.operator == "window");
+    assert_eq!(window.map(|held| held.bytes), Some([Some(few), None]));
+}

@@ -31,7 +31,8 @@ const STEPS: u64 = 20_000;
 /// is no part of it; a row that is shown twice counts twice; rows that the end of the input, an idle partition or a
 /// clock made appear have no record, and are counted apart.
 ///
-/// State: bytes are those of complete checkpoints; a checkpoint has failed that was begun and never complete.
+/// State: for each operator the most bytes that its subtasks together wrote for a checkpoint, with what a sink gives to it;
+/// below, bytes are those of complete checkpoints; a checkpoint has failed that was begun and never complete.
 ///
 /// The exit code is 0 whether or not the runs differ, unless --check is given.
 #[derive(Args)]

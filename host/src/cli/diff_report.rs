@@ -25,6 +25,7 @@ pub(super) fn report(found: &Comparison, rows: usize) -> String {
     text += &dropped(found);
     text += "\nlatency in ms, from the first reading of a row's record until the row is shown\n";
     text += &latencies(found);
+    text += &held(found);
     text += "\n";
     text += &figures(&found.runs);
     for (run, (name, _)) in found.runs.iter().zip(RUNS) {
@@ -147,6 +148,18 @@ fn why(unreadable: bool) -> &'static str {
     if unreadable { "unreadable" } else { "late" }
 }
 
+fn held(found: &Comparison) -> String {
+    if found.held.is_empty() {
+        return String::new();
+    }
+    let rows = found.held.iter().map(|held| {
+        let [a, b] = held.bytes.map(or_nothing);
+        [held.operator.clone(), a, b]
+    });
+    let table = aligned(["operator", "A", "B"], rows);
+    format!("\nstate: the most bytes that an operator's subtasks wrote for a checkpoint\n{table}")
+}
+
 fn ms(micros: u64) -> f64 {
     micros as f64 / 1_000.0
 }
@@ -211,6 +224,10 @@ pub(super) fn lines(found: &Comparison, rows: usize) -> String {
         let there = runs.filter_map(|(latency, (_, run))| Some((latency.as_ref()?, run)));
         all.extend(there.map(|(l, run)| latency_line(&table.table, run, l)));
     }
+    all.extend(found.held.iter().map(|held| {
+        let [a, b] = held.bytes;
+        json!({"kind": "state", "operator": held.operator, "a": a, "b": b})
+    }));
     all.extend(found.runs.iter().zip(RUNS).map(|(figures, (_, run))| run_line(run, figures)));
     let [a, b] = found.parted.as_ref().map_or([None, None], |parted| parted.lines.clone());
     all.push(json!({"kind": "trace", "equal": found.parted.is_none(),

@@ -103,6 +103,9 @@ fn a_setting_shows_in_rows_drops_latency_and_traces() {
             .iter()
             .all(|l| l["p50_ms"].is_f64() && l["p50_ms"].as_f64() <= l["max_ms"].as_f64())
     );
+    let state = of_kind(&told, "state");
+    let window = state.iter().find(|s| s["operator"] == "window").expect("it has state");
+    assert!(window["b"].as_u64() > window["a"].as_u64(), "{window}");
     let runs = of_kind(&told, "run");
     assert!(runs.iter().all(|r| r["finished"] == true && r["most_bytes"].is_u64()), "{runs:?}");
     let parted = of_kind(&told, "trace")[0];
@@ -117,6 +120,7 @@ fn a_setting_shows_in_rows_drops_latency_and_traces() {
         "B  job.sql with table.exec.emit.allow-lateness = 1 h",
         "result, rows that differ:\n  op | window_end              | s\n",
         "+ -U | 2024-01-01 12:00:10.000 | 3\n+ +U | 2024-01-01 12:00:10.000 | 7\n",
+        "state: the most bytes that an operator's subtasks wrote for a checkpoint\noperator ",
         "the traces part at event ",
         "restarts ",
     ] {

@@ -142,6 +142,48 @@ fn left_out<'a>(trace: &[Event], header: &'a Header) -> BTreeMap<Place<'a>, u64>
     counts
 }
 
+/// How much an operator has held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MostHeld {
+    /// The operator, by the name that `EXPLAIN` gives it.
+    pub operator: String,
+    /// The most bytes that its subtasks together wrote for a checkpoint; `None` in a run that has no such operator, or
+    /// in which it never wrote.
+    pub bytes: [Option<u64>; 2],
+}
+
+/// What the operators of two runs have held, by name.
+pub(super) fn most_held(a: &Session, b: &Session) -> Vec<MostHeld> {
+    let both = [a, b].map(|session| written(session.events(), session.header()));
+    let names: BTreeSet<&str> = both.iter().flat_map(BTreeMap::keys).copied().collect();
+    let found = names.into_iter().map(|name| MostHeld {
+        operator: name.to_owned(),
+        bytes: [0, 1].map(|run| both[run].get(name).copied()),
+    });
+    found.collect()
+}
+
+fn written<'a>(trace: &[Event], header: &'a Header) -> BTreeMap<&'a str, u64> {
+    let mut sums: BTreeMap<(&str, u64), u64> = BTreeMap::new();
+    let mut most: BTreeMap<&str, u64> = BTreeMap::new();
+    for event in trace {
+        match event.what {
+            What::Snapshot { checkpoint, bytes } => {
+                let Some(task) = header.tasks.get(usize::from(event.task)) else { continue };
+                let operator = operator(&task.name);
+                let sum = sums.entry((operator, checkpoint)).or_default();
+                *sum += bytes;
+                let most = most.entry(operator).or_default();
+                *most = (*most).max(*sum);
+            }
+            // A number may be given again when its checkpoint came to nothing.
+            What::CheckpointStart { checkpoint, .. } => sums.retain(|(_, of), _| *of != checkpoint),
+            _ => {}
+        }
+    }
+    most
+}
+
 /// What a run took.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Figures {
