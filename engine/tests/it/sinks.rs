@@ -2,11 +2,10 @@
 
 use highwater_engine::plan::SinkKind;
 use highwater_engine::seeded::plant;
-use highwater_engine::session::{Delivery, Every, Files, Guarantee, Session, Victim, check};
+use highwater_engine::session::{Delivery, Every, Guarantee, Session, Victim};
 use highwater_engine::trace::{Event, What};
 
 use crate::drivers::{open, options, tables};
-use crate::sandbox::Interpreter;
 
 const TABLES: [&str; 3] = ["each_sale", "last_of_till", "booked"];
 
@@ -166,15 +165,6 @@ fn an_old_row_takes_no_newer_ones_place() {
     let kept = run.delivery().iter().map(|d| d.keeps(Guarantee::ExactlyOnce)).collect::<Vec<_>>();
     assert_eq!(kept, [true, false, true]);
     drop(planted);
-}
-
-/// The lesson of it says what a run gives.
-#[test]
-fn the_example_holds() {
-    let (text, files) = (include_str!("../../../examples/three-sinks.md"), Files::default());
-    let found = check("three-sinks.md", text, &files, Interpreter::shared()).expect("it runs");
-    assert_eq!(found.blocks.len(), 5);
-    assert_eq!(found.updated, text);
 }
 
 /// Without faults nobody can tell the three apart, and the runner has the same rows.

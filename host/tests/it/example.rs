@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use highwater::sandbox::WasmtimeSandbox;
 use highwater_builder::artifacts;
-use highwater_engine::session::{Files, NeedKind, needs};
+use highwater_engine::session::{Files, NeedKind, check, needs};
 
 /// The folder of the examples.
 pub fn folder() -> PathBuf {
@@ -49,4 +51,20 @@ pub fn with_text(name: &str, text: &str) -> Example {
         files.insert(&need.path, fs::read(&path).expect("a needed file"));
     }
     Example { name: name.to_owned(), text: text.to_owned(), files }
+}
+
+/// What an example tells is what its run gives: ledgers, rows, late records, events.
+#[test]
+fn what_examples_expect_holds() {
+    let mut blocks = 0;
+    for Example { name, text, files } in all() {
+        let found = check(&name, &text, &files, Arc::new(WasmtimeSandbox::default()));
+        let found = found.unwrap_or_else(|errors| panic!("{name}: {}", errors[0]));
+        for block in &found.blocks {
+            assert_eq!(block.actual, block.expected, "{name}:{}: {}", block.line, block.title);
+        }
+        assert_eq!(found.never_struck, [""; 0], "{name}");
+        blocks += found.blocks.len();
+    }
+    assert!(blocks > 20, "{blocks} blocks");
 }
