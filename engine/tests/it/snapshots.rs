@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use highwater_engine::session::Session;
-use highwater_engine::snapshot::{FORMAT, Opened};
+use highwater_engine::snapshot::{FORMAT, IN_FLIGHT, Opened};
 
 use crate::drivers::{open, options};
 use crate::stream::{records, scenario};
@@ -45,13 +45,39 @@ const MORE: &str = "\
       INTERVAL '5' SECONDS, INTERVAL '20' SECONDS)) GROUP BY k, window_start, window_end;\n\
     INSERT INTO kinds SELECT k, COUNT(DISTINCT v) AS n, COUNT(*) AS all_of_them FROM t GROUP BY k;";
 
+/// Joins with what held at a time, while every channel is slow and barriers overtake: there is much in flight.
+const FLIGHT: &str = "\
+    SET 'execution.checkpointing.unaligned.enabled' = 'true';\n\
+    CREATE TABLE then (k STRING, v INT, w INT, since TIMESTAMP(3)) WITH ('connector' = 'print');\n\
+    CREATE TABLE before (k STRING, v INT, w INT) WITH ('connector' = 'print');\n\
+    CREATE TABLE told (k STRING, n BIGINT) WITH ('connector' = 'print');\n\
+    CREATE VIEW last AS SELECT v AS w, ts AS since, k AS name FROM \
+      (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY ts DESC) AS n FROM t) WHERE n = 1;\n\
+    INSERT INTO then SELECT t.k, t.v, last.w, last.since FROM t \
+      JOIN last FOR SYSTEM_TIME AS OF t.ts ON t.k = last.name;\n\
+    INSERT INTO before SELECT a.k, a.v, b.v AS w FROM t AS a ASOF JOIN t AS b \
+      MATCH_CONDITION (a.ts > b.ts) ON a.k = b.k;\n\
+    INSERT INTO told SELECT k, COUNT(*) AS n FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), \
+      INTERVAL '20' SECONDS)) GROUP BY k, window_start, window_end;";
+
 fn job() -> Session {
     job_of(SCRIPT)
 }
 
 fn job_of(script: &str) -> Session {
     let text = scenario(&records(160, 2), script);
-    open(&format!("{text}\n```toml settings\nseed = 5\n```\n"), &options(2, 3))
+    let text = format!("{text}\n```toml settings\nseed = 5\n```\n");
+    let job = open(&text, &options(2, 3));
+    if script != FLIGHT {
+        return job;
+    }
+    let header = job.header();
+    let name = |task: u16| &header.tasks[usize::from(task)].name;
+    let slow = header
+        .channels
+        .iter()
+        .map(|&(from, to)| format!("at 0s delay {}->{} for 300s\n", name(from), name(to)));
+    open(&format!("{text}\n```faults\n{}```\n", slow.collect::<String>()), &options(2, 3))
 }
 
 /// The newest snapshot in the middle of a run.
@@ -82,13 +108,15 @@ fn every_flipped_bit_and_every_cut_of_a_real_snapshot_is_found() {
 #[allow(clippy::disallowed_methods, reason = "whether to write is asked of whoever runs it")]
 fn a_snapshot_of_this_format_is_restored_from_now_on() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden");
-    for (name, script) in [("", SCRIPT), ("-more", MORE)] {
+    for (name, script) in [("", SCRIPT), ("-more", MORE), ("-flight", FLIGHT)] {
         let path = folder.join(format!("format-{FORMAT}{name}.hwsn"));
         if std::env::var_os("UPDATE_EXPECT").is_some() && !path.exists() {
             std::fs::create_dir_all(&folder).expect("a folder");
             std::fs::write(&path, middle(job_of(script))).expect("a file");
         }
         let bytes = std::fs::read(&path).expect("the golden snapshot");
+        let flight = Opened::read(&bytes).and_then(|opened| opened.section(IN_FLIGHT));
+        assert_eq!(flight.is_ok_and(|bytes| bytes.len() > 500), script == FLIGHT);
         let mut whole = job_of(script);
         whole.finish();
         let mut resumed = job_of(script);

@@ -28,9 +28,15 @@ impl Gate {
         last
     }
 
-    /// Whether nothing waits here that no state holds.
-    pub fn is_at_rest(&self) -> bool {
-        self.marks.1 == 0 && self.channels.iter().all(|channel| channel.queue.is_empty())
+    /// Whether a snapshot can hold all that waits here: rows, and no barrier of any kind.
+    pub fn holds_rows_only(&self) -> bool {
+        let mut waits = self.channels.iter().flat_map(|channel| &channel.queue);
+        self.marks.1 == 0 && waits.all(|element| matches!(element, Element::Batch(_)))
+    }
+
+    /// Whether nothing waits here.
+    pub fn is_empty(&self) -> bool {
+        self.channels.iter().all(|channel| channel.queue.is_empty())
     }
 
     /// Whether a mark is the next thing of a channel.
