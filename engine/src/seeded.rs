@@ -164,6 +164,7 @@ pub const BUGS: &[(&str, &str)] = &[
     ("groups-forgotten", "running aggregates are not taken back"),
     ("ranks-forgotten", "ranks are not taken back"),
     ("guest-windows-forgotten", "the open windows of a guest are not taken back"),
+    ("guest-join-forgotten", "the rows of a join that a guest decides are not taken back"),
     ("the-ill-stay-ill", "a guest that has failed fails again in every later life of its task"),
     (
         "what-guests-die-of-is-passed-over",

@@ -89,9 +89,10 @@ impl Script {
                 }
             }
         }
-        // Drawn jobs have it, and what is written of them is to run anywhere.
-        if path == highwater_counting::PATH {
-            return Ok(highwater_counting::module().into());
+        // Drawn jobs have them, and what is written of those is to run anywhere.
+        let mut by_hand = highwater_byhand::all().into_iter();
+        if let Some((_, module)) = by_hand.find(|(own, _)| *own == path) {
+            return Ok(module.into());
         }
         Err(Diagnostic::new("host.no-guest", format!("no guest module at `{}`", given.display()))
             .hint(

@@ -33,6 +33,8 @@ pub struct Trial {
     pub delays: Vec<String>,
     /// Records may count twice in what tables say: [`Sim::may_count_twice`](crate::sim::Sim::may_count_twice).
     pub counted_twice: bool,
+    /// What each task's operators hold at the end, by the hash of their state.
+    pub states: Vec<Vec<u64>>,
     /// How often an operator has gone on from its own state: [`Session::trial_from_states`].
     pub taken_back: u64,
 }
@@ -130,6 +132,7 @@ impl Session {
             tables,
             at,
             wrong,
+            states: sim.states(),
             delays: sim.delays().iter().map(Fault::to_string).collect(),
             counted_twice,
             taken_back,

@@ -60,6 +60,11 @@ impl Sim {
         &mut self.tasks
     }
 
+    /// What the operators of each task hold, by the hash of their state.
+    pub fn states(&self) -> Vec<Vec<u64>> {
+        self.tasks.iter().map(Task::states).collect()
+    }
+
     /// A task of the graph.
     pub fn task(&self, task: u16) -> &Task {
         &self.tasks[usize::from(task)]

@@ -3,6 +3,7 @@
 use super::Task;
 use crate::batch::{Batch, NO_CLOCK, RowKind, Seq, Stair};
 use crate::error::Result;
+use crate::key::hash_bytes;
 use crate::operator::{Contents, Operator, Output};
 use crate::schema::SchemaRef;
 use crate::time::EventTime;
@@ -17,6 +18,11 @@ pub struct LetGo {
 }
 
 impl Task {
+    /// What each operator holds, by the hash of its state.
+    pub fn states(&self) -> Vec<u64> {
+        self.operators.iter().map(|operator| hash_bytes(&operator.fork().snapshot())).collect()
+    }
+
     /// What an operator of the chain holds, given what its rows look like: see [`Operator::contents`].
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use highwater_engine::trace::Header;
 use highwater_oracle::Case;
 use highwater_oracle::input::{Delay, Dice, Lateness};
 
-use super::guest;
+use super::guest::Guest;
 use crate::sandbox::WasmtimeSandbox;
 
 /// Events that faults strike behind, and up to which of them.
@@ -61,8 +61,8 @@ pub struct Drawn {
     pub sink: Sink,
     /// How often the job is started again at most; `None`: as often as it takes.
     pub attempts: Option<u64>,
-    /// Whether a guest counts the records of a table besides: [`super::guest`].
-    pub guest: bool,
+    /// What a guest does with the records of a table besides: [`super::guest`].
+    pub guest: Option<Guest>,
 }
 
 /// What the rows of a drawn job are written to, besides the result of the script's query.
@@ -115,13 +115,14 @@ impl Drawn {
         if !settings.iter().any(|(key, _)| *key == UNALIGNED) && dice.once_in(3) {
             settings.push((BARRIERS, "none".to_owned()));
         }
+        let guest = guest.then(|| dice.of(&[Guest::Counting, Guest::Pairing]));
         Drawn { seed, case, settings, parallelism, batch_rows, sink, attempts, guest }
     }
 
-    /// The source table whose records the job's guest counts.
-    pub(super) fn counted(&self) -> Option<usize> {
+    /// The job's guest, and the source table that it works on.
+    pub(super) fn guest(&self) -> Option<(Guest, usize)> {
         let first = (0..2).find(|table| self.case.node.reads(*table));
-        first.filter(|_| self.guest)
+        self.guest.zip(first)
     }
 
     /// The same job with so many subtasks, and with aligned barriers: those let key groups move.
@@ -145,8 +146,8 @@ impl Drawn {
     pub fn scenario(&self, faults: &[String]) -> String {
         let set = |(key, value): &(&str, String)| format!("SET '{key}' = '{value}';\n");
         let sets: String = self.settings.iter().map(set).collect();
-        let counted = self.counted().map(guest::statements).unwrap_or_default();
-        let mut text = self.case.input.scenario(&format!("{sets}{counted}{}", self.script()));
+        let guest = self.guest().map(|(guest, table)| guest.statements(table)).unwrap_or_default();
+        let mut text = self.case.input.scenario(&format!("{sets}{guest}{}", self.script()));
         if !faults.is_empty() {
             text += &format!("\n```faults\n{}\n```\n", faults.join("\n"));
         }
@@ -207,7 +208,7 @@ impl Drawn {
     ) -> Vec<String> {
         let mut dice = Dice(self.seed.wrapping_mul(31) ^ (list + 1) << 40);
         let chosen = |kind: &&Kind| match kinds.is_empty() {
-            true => self.guest || !kind.name.starts_with("guest-"),
+            true => self.guest.is_some() || !kind.name.starts_with("guest-"),
             false => kinds.iter().any(|name| name == kind.name),
         };
         let judged = |kind: &&Kind| kind.name != "source-idle" || self.case.may_idle();

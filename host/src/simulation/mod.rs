@@ -2,8 +2,10 @@
 //! and looked at by checkers that know no operator.
 //!
 //! A schedule is a job, a guarantee and a list of faults. Each is run twice, and both runs must have the same
-//! trace, also where in the second every operator writes its state behind each element and goes on from that alone; its rows are compared with those of the run that nothing befell but delays of its input, and that run's
-//! with what plain loops give over records as late as those. Which kinds of faults there are in a schedule is drawn first, and then the faults among them: many
+//! trace, also where in the second every operator, and the gate in front with the rows that wait there, writes its state
+//! behind each element and goes on from that alone. Its rows, and what its tasks hold in the end, are compared with those
+//! of the run that nothing befell but delays of its input, and that run's rows with what plain loops give over records as
+//! late as those. Which kinds of faults there are in a schedule is drawn first, and then the faults among them: many
 //! schedules without a kind find what a few of each hide (swarm testing; Groce and others, ISSTA 2012).
 
 mod draw;
@@ -206,10 +208,10 @@ impl Subject {
     fn compare(&self, calm: &Trial, input: &Input) -> Result<(), String> {
         let of = |node: &Node| batch::result(node, input).0;
         let expected = of(&self.drawn.case.node);
-        let counted = self.drawn.counted().map(|table| of(&guest::node(table)));
+        let guest = self.drawn.guest().map(|(guest, table)| (guest, guest.rows(table, input)));
         for table in &calm.tables {
-            let expected = match &counted {
-                Some(counted) if table.spec.table == guest::TABLE => counted,
+            let expected = match &guest {
+                Some((guest, own)) if table.spec.table == guest.table() => own,
                 _ => &expected,
             };
             if left(table)? != *expected {
@@ -271,6 +273,20 @@ impl Subject {
         differs.then(|| difference.to_owned())
     }
 
+    /// Which task does not hold in the end what it holds when nothing befalls the job, where no record counts otherwise.
+    fn otherwise(&self, one: &Trial, calm: &Trial) -> Option<String> {
+        let alike = one.guarantee.replays() && one.stopped.is_none() && !one.counted_twice;
+        let header = self.session.header();
+        let both = one.states.iter().zip(&calm.states).zip(&header.tasks);
+        let mut other = both.filter(|((one, calm), _)| alike && one != calm);
+        let ((one, calm), task) = other.next()?;
+        let number = one.iter().zip(calm).position(|(one, calm)| one != calm).unwrap_or(0);
+        Some(format!(
+            "operator {number} of {} holds another state in the end: {}",
+            task.name, task.describe
+        ))
+    }
+
     /// Runs one list of faults under a guarantee, and once more if traces are to be compared.
     fn run(
         &self,
@@ -304,6 +320,9 @@ impl Subject {
         count(&mut found.counts, &one, again, &delivered);
         if let Some(difference) = twice.then(|| self.differs(&one, faults, calm, found)).flatten() {
             return Some(difference);
+        }
+        if let Some(what) = self.otherwise(&one, calm) {
+            return Some(what);
         }
         let broken = broken(&one.events, self.session.header(), guarantee).into_iter().next();
         if let Some(line) = broken.or_else(|| one.wrong.clone()) {

@@ -62,10 +62,10 @@ impl Hostile {
     }
 }
 
-/// The honest guest with other functions: [`highwater_counting::assemble`].
+/// The honest guest with other functions: [`highwater_byhand::assemble`].
 ///
 /// # Errors
 /// What the assembler says of the text.
 pub fn assemble(name: &str, text: &str) -> Result<Vec<u8>, wat::Error> {
-    highwater_counting::assemble(name, HOUR, text)
+    highwater_byhand::assemble(name, HOUR, text)
 }

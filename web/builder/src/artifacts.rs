@@ -33,8 +33,9 @@ pub fn guests() -> Result<PathBuf> {
         let _lock = workspace::lock("build")?;
         build("guests", Code::Guest, &modules)?;
         remove_others(&folder, &modules)?;
-        let by_hand = workspace::output().join(highwater_counting::PATH);
-        workspace::write_if_changed(&by_hand, &highwater_counting::module())?;
+        for (path, module) in highwater_byhand::all() {
+            workspace::write_if_changed(&workspace::output().join(path), &module)?;
+        }
         Ok(folder)
     };
     DONE.get_or_init(build_all).clone()
@@ -145,7 +146,8 @@ fn remove_others(folder: &Path, modules: &[Module]) -> Result<()> {
     for entry in fs::read_dir(folder).map_err(Failure::file("list", folder))?.flatten() {
         let path = entry.path();
         let is_module = path.extension().is_some_and(|end| end == "wasm");
-        let is_module = is_module && !path.ends_with(highwater_counting::PATH);
+        let by_hand = [highwater_byhand::COUNTING_PATH, highwater_byhand::PAIRING_PATH];
+        let is_module = is_module && !by_hand.iter().any(|own| path.ends_with(own));
         if is_module && !modules.iter().any(|module| module.place.file_name() == path.file_name()) {
             fs::remove_file(&path).map_err(Failure::file("remove", &path))?;
         }

@@ -142,6 +142,39 @@ pub(super) fn interval(
     made
 }
 
+/// The pairs of a join that a guest decides, with the time of the side named last. A row meets all that the other side
+/// holds near to it, however late it is; it is held itself while one that is not late may still come near to it: such as
+/// have a time behind the watermark.
+pub(super) fn decided(
+    (log, sides): (Log, Vec<usize>),
+    [least, most]: [i64; 2],
+    on: &On,
+    (time_of, shares): (usize, [usize; 2]),
+) -> Vec<Row> {
+    let (mut made, mut now) = (Vec::new(), i64::MIN);
+    let mut held: Vec<(Row, usize)> = Vec::new();
+    for ((_, item), side) in log.into_iter().zip(sides) {
+        let stays = |(row, side): &(Row, usize), now: i64| {
+            row.time + if *side == 0 { most } else { -least } > now
+        };
+        match item {
+            Item::Row(row) => {
+                for (other, _) in held.iter().filter(|(_, of)| *of != side) {
+                    let pair = if side == 0 { [&row, other] } else { [other, &row] };
+                    if near([least, most], pair[0], pair[1]) && partners(on, pair[0], pair[1]) {
+                        let cells = side_by_side(Some(pair[0]), Some(pair[1]), shares);
+                        made.push(Row { cells, ..pair[time_of].clone() });
+                    }
+                }
+                held.push((row, side));
+            }
+            Item::Mark(mark) => now = mark,
+        }
+        held.retain(|one| stays(one, now));
+    }
+    made
+}
+
 pub(super) fn window_join(
     (log, sides): (Log, Vec<usize>),
     (kind, on): (Kind, &On),

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use self::aggregates::{answer, grouped, in_sets};
 use crate::input::Input;
-use crate::parts::{Emission, Test, Windows};
+use crate::parts::{Emission, On, Test, Windows};
 use crate::pipeline::{Node, columns, shares};
 use crate::types::{Dress, Type};
 
@@ -78,6 +78,26 @@ pub fn result(node: &Node, input: &Input) -> (Vec<Vec<Cell>>, u64) {
     let mut rows: Vec<Vec<Cell>> = table(node, &run).into_iter().map(cells).collect();
     rows.sort();
     (rows, run.late.get())
+}
+
+/// The rows of a join of two steps that a guest decides by what `on` says of their rows, each with its time behind the cells:
+/// `least <= right - left <= most`; the row's time is that of the side named last.
+pub fn decided(
+    both: &[Node; 2],
+    bounds: [i64; 2],
+    on: &On,
+    side: usize,
+    input: &Input,
+) -> Vec<Vec<Cell>> {
+    let run = Run { input, late: Late::new(0) };
+    let made = joins::decided(met(both, &run), bounds, on, (side, shares(both)));
+    let cells = |row: Row| {
+        let cells = row.cells.iter().map(|c| c.map_or(Cell::Null, Cell::Number));
+        cells.chain([Cell::Time(row.time)]).collect()
+    };
+    let mut rows: Vec<Vec<Cell>> = made.into_iter().map(cells).collect();
+    rows.sort();
+    rows
 }
 
 /// A row without a time.

@@ -147,7 +147,7 @@ fn simpler(drawn: &mut Drawn, what: &mut String, mut wrong: impl FnMut(&Drawn) -
         |d| d.parallelism = 1,
         |d| d.batch_rows = 1,
         |d| d.sink = Sink::Result,
-        |d| d.guest = false,
+        |d| d.guest = None,
     ];
     for change in changes {
         let mut smaller = drawn.clone();
