@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use highwater_engine::seeded::plant;
 use highwater_engine::session::Session;
 use highwater_engine::snapshot::{FORMAT, IN_FLIGHT, Opened};
+use highwater_engine::trace::What;
 
 use crate::drivers::{open, options};
 use crate::stream::{records, scenario};
@@ -68,7 +70,7 @@ fn job_of(script: &str) -> Session {
     let text = scenario(&records(160, 2), script);
     let text = format!("{text}\n```toml settings\nseed = 5\n```\n");
     let job = open(&text, &options(2, 3));
-    if script != FLIGHT {
+    if !script.ends_with(FLIGHT) {
         return job;
     }
     let header = job.header();
@@ -132,5 +134,78 @@ fn a_snapshot_of_this_format_is_restored_from_now_on() {
         let refused = job_of(script).restore(&other).expect_err("of another format");
         assert_eq!(refused.code, "snapshot.version");
         assert!(refused.message.contains(&format!("format {}", FORMAT - 1)), "{refused}");
+    }
+}
+
+/// What each task has said of its records, windows, pairs and rows; and of time, task by task behind that: how the two lie
+/// between each other hangs on which rows come to a sink together.
+fn told(session: &Session) -> Vec<Vec<String>> {
+    let tasks = session.header().tasks.len();
+    let mut told = vec![Vec::new(); 2 * tasks];
+    for event in session.events() {
+        let of_the_stream = matches!(
+            event.what,
+            What::Arrive { .. }
+                | What::PartitionWatermark { .. }
+                | What::Idle { .. }
+                | What::Watermark { .. }
+                | What::WindowOpen { .. }
+                | What::WindowMerge { .. }
+                | What::WindowAdd { .. }
+                | What::WindowFire { .. }
+                | What::Late { .. }
+                | What::JoinBuffer { .. }
+                | What::JoinMatch { .. }
+                | What::JoinExpire { .. }
+                | What::JoinLate { .. }
+                | What::Stage { .. }
+        );
+        if of_the_stream {
+            let time = matches!(event.what, What::Watermark { .. });
+            let place = usize::from(event.task) + if time { tasks } else { 0 };
+            told[place].push(format!("{:?}", event.what));
+        }
+    }
+    told
+}
+
+/// The number of a checkpoint, and a task, that does not say the rest as the run said it; how many checkpoints do.
+fn otherwise(script: &str) -> Result<u32, (u32, usize)> {
+    let often = format!("SET 'execution.checkpointing.interval' = '1500 ms';\n{script}");
+    let mut whole = job_of(&often);
+    whole.finish();
+    let whole = told(&whole);
+    let (mut run, mut before, mut restored) = (job_of(&often), None, 0);
+    while !run.step(1).finished {
+        let newest = run.snapshot();
+        if newest == before {
+            continue;
+        }
+        let mut resumed = job_of(&often);
+        resumed.restore(newest.as_deref().expect("there is one")).expect("it is restored");
+        assert!(resumed.finish().finished);
+        for ((task, whole), rest) in whole.iter().enumerate().zip(told(&resumed)) {
+            let from = whole.len().checked_sub(rest.len());
+            if from.map(|from| &whole[from..]) != Some(&rest[..]) {
+                return Err((restored, task));
+            }
+        }
+        (before, restored) = (newest, restored + 1);
+    }
+    Ok(restored)
+}
+
+/// A whole job that goes on from any of its checkpoints says of the rest of its input, task by task and event by event,
+/// what the run said from there on that the checkpoint is of; only the schedule and its own checkpoints are others.
+#[test]
+fn the_rest_of_the_trace_is_the_same_from_every_checkpoint() {
+    for script in [SCRIPT, MORE, FLIGHT] {
+        let checkpoints = otherwise(script);
+        assert!(checkpoints.is_ok_and(|all| all > 50), "{checkpoints:?}");
+    }
+    for bug in ["a-source-forgets-its-watermark", "timers-forgotten", "interval-join-forgotten"] {
+        let Some(planted) = plant(bug) else { return };
+        assert!(otherwise(SCRIPT).is_err(), "{bug}");
+        drop(planted);
     }
 }
