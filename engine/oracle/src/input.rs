@@ -38,6 +38,8 @@ impl Dice {
 pub struct Record {
     /// When it arrives, milliseconds; no two at once.
     pub at: i64,
+    /// When it would have arrived if nothing had held it up.
+    pub due: i64,
     /// Whose record it is: of `t0` or `t1`.
     pub table: usize,
     /// Of its table.
@@ -147,7 +149,7 @@ impl Input {
                 let newest = records.iter().filter(same).map(|r| r.ts).max();
                 ts = newest.map_or(ts, |newest| newest - delays[table]);
             }
-            records.push(Record { at, table, partition, cells, ts, noise: false });
+            records.push(Record { at, due: at, table, partition, cells, ts, noise: false });
         }
         let idle = if may_idle { dice.of(&[None, Some(3_000), Some(15_000)]) } else { None };
         Input { records, delays, idle, told: Vec::new() }
@@ -170,6 +172,7 @@ impl Input {
                 _ => 0,
             };
             record.at += delays.iter().map(by).sum::<i64>();
+            record.due = record.at;
         }
         input.records.sort_by_key(|record| record.at);
         let mut lasts: BTreeMap<(usize, usize), i64> = BTreeMap::new();
@@ -306,7 +309,7 @@ impl Sources<'_> {
     /// What is next: when, at which partition, and whether that falls silent.
     fn turn(&self) -> Option<(i64, usize, bool)> {
         let next = |p: &Partition| {
-            let at = self.input.records[*p.records.get(p.next)?].at;
+            let Record { at, due, .. } = self.input.records[*p.records.get(p.next)?];
             // It says so, or is silent for too long.
             let told = self.input.told.iter().filter(|(table, partition, from)| {
                 (*table, *partition) == (p.table, p.partition) && *from >= p.last
@@ -314,11 +317,12 @@ impl Sources<'_> {
             let told = told.map(|(.., from)| *from);
             let deadline = told.chain(self.input.idle.map(|idle| p.last + idle)).min();
             let deadline = deadline.filter(|_| !p.quiet);
-            Some(deadline.filter(|d| *d <= at).map_or((at, false), |d| (d, true)))
+            Some(deadline.filter(|d| *d <= at).map_or(((at, due), false), |d| ((d, d), true)))
         };
         let all = self.partitions.iter().enumerate();
         let all = all.filter_map(|(i, p)| next(p).map(|(at, silent)| (at, i, silent)));
-        all.min_by_key(|&(at, i, _)| (at, i))
+        let first = all.min_by_key(|&(at, i, _)| (at, i));
+        first.map(|((at, _), i, silent)| (at, i, silent))
     }
 
     fn run(mut self, table: usize, versions: bool) -> (Log, BTreeMap<u64, i64>) {
@@ -378,6 +382,7 @@ mod tests {
     fn input() -> Input {
         let record = |i: i64| Record {
             at: BEGIN + i * 500,
+            due: BEGIN + i * 500,
             table: 0,
             partition: usize::from(i % 2 == 1),
             cells: [Some(i), None, None],

@@ -224,7 +224,8 @@ impl Inlet {
 
     /// The next thing to happen: time, kind, partition.
     fn first(&mut self) -> Result<Option<(u64, Next, usize)>> {
-        let mut best: Option<(u64, Next, usize)> = None;
+        // When, and when it would have been without delays: what has been held up comes in the order in which it was.
+        let mut best: Option<((u64, u64), Next, usize)> = None;
         let mut all = self.partitions.iter().zip(&self.position.partitions);
         let loading = all.any(|(partition, position)| partition.first && !position.finished);
         let held = if self.aligns() { self.held() } else { Vec::new() };
@@ -235,21 +236,21 @@ impl Inlet {
                 continue;
             }
             self.handed_out(i)?;
-            let next = self.partitions[i].peek()?.map(|(at, kind)| (self.delayed(i, at), kind));
+            let next = self.partitions[i].peek()?.map(|(at, kind)| (self.delayed(i, at), at, kind));
             let position = &self.position.partitions[i];
             let deadline = match (self.partitions[i].idle_after, next) {
                 _ if position.idle => None,
                 (after, next) => {
                     let silent = after.map(|after| position.last_arrival.saturating_add(after));
-                    let told = next.and_then(|(at, _)| self.falls_idle(i, at));
+                    let told = next.and_then(|(at, ..)| self.falls_idle(i, at));
                     silent.into_iter().chain(told).min()
                 }
             };
             let candidate = match (next, deadline) {
-                (Some((at, _)), Some(d)) if d <= at => Some((d, Next::Idle, i)),
-                (Some((at, kind)), _) => Some((at, kind, i)),
+                (Some((at, ..)), Some(d)) if d <= at => Some(((d, d), Next::Idle, i)),
+                (Some((at, own, kind)), _) => Some(((at, own), kind, i)),
                 // An empty partition ends at once.
-                (None, _) => Some((self.start, Next::Row, i)),
+                (None, _) => Some(((self.start, self.start), Next::Row, i)),
             };
             best = match (best, candidate) {
                 (Some(b), Some(c)) if c.0 < b.0 => Some(c),
@@ -257,7 +258,7 @@ impl Inlet {
                 (b, _) => b,
             };
         }
-        Ok(best)
+        Ok(best.map(|((at, _), kind, i)| (at, kind, i)))
     }
 
     /// The next thing to happen, when nothing is missing before it.
