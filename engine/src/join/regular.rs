@@ -255,8 +255,9 @@ impl RegularJoin {
             if self.lookup.is_some() && id != NONE {
                 self.sides[0].take_out(id, own);
             }
-            if let Some(ages) = self.ages.as_mut().filter(|_| adds && id != NONE) {
-                ages.write(own * 2 + side as u32);
+            if let Some(ages) = self.ages.as_mut().filter(|_| id != NONE) {
+                let aged = own * 2 + side as u32;
+                if adds { ages.write(aged) } else { ages.drop(aged) }
             }
             let from = candidates.len();
             candidates.extend_from_slice(self.sides[1 - side].of(id));

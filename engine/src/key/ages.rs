@@ -40,6 +40,13 @@ impl Ages {
         self.set(number, self.now);
     }
 
+    /// What was written under a number is no longer there.
+    pub fn drop(&mut self, number: u32) {
+        if let Some(written) = self.written.get_mut(number as usize) {
+            *written = NO_CLOCK;
+        }
+    }
+
     /// When a number was last written to.
     pub fn written(&self, number: u32) -> i64 {
         self.written.get(number as usize).copied().unwrap_or(NO_CLOCK)

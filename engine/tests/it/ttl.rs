@@ -14,6 +14,8 @@ const JOIN: &str = "SELECT a.v, b.v AS w FROM t AS a JOIN t AS b ON a.k = b.k AN
 const LEFT: &str = "SELECT a.v, b.v AS w FROM t AS a LEFT JOIN t AS b ON a.k = b.k AND a.g < b.g;";
 const BEST: &str = "SELECT k, v FROM (SELECT k, v, ROW_NUMBER() OVER (PARTITION BY k ORDER BY v DESC) AS n \
     FROM t WHERE v IS NOT NULL) WHERE n = 1;";
+const COUNTED: &str = "CREATE VIEW counts AS SELECT k, COUNT(*) AS n FROM t GROUP BY k;\n\
+    SELECT t.v, counts.n FROM t JOIN counts ON t.k = counts.k;";
 const CHAIN: &str = "SELECT n, COUNT(*) AS groups, MAX(k) AS last FROM \
     (SELECT k, COUNT(*) AS n FROM t GROUP BY k) GROUP BY n;";
 
@@ -81,6 +83,38 @@ fn a_row_is_joined_until_its_time_is_over() {
     }
 }
 
+/// A row that has been taken back is not forgotten once more.
+#[test]
+fn a_row_that_is_taken_back_before_its_time_is_over_is_gone() {
+    let value = |r: &Record| r.v.map_or("NULL".to_owned(), |v| v.to_string());
+    let mut rows = Vec::<Record>::new();
+    let mut counts = BTreeMap::<char, (i64, i64)>::new();
+    let mut expected = Vec::new();
+    for r in stream().into_iter().filter(|r| r.k.is_some()) {
+        let k = r.k.expect("a key");
+        rows.retain(|left| r.at - left.at < TTL);
+        rows.push(r);
+        let before = counts.get(&k).filter(|(at, _)| r.at - at < TTL).map_or(0, |(_, n)| *n);
+        counts.insert(k, (r.at, before + 1));
+        if before > 0 {
+            expected.push(format!("+I {} {before}", value(&r)));
+        }
+        for left in rows.iter().filter(|left| left.k == r.k) {
+            if before > 0 {
+                expected.push(format!("-U {} {before}", value(left)));
+            }
+            let kind = if before > 0 { "+U" } else { "+I" };
+            expected.push(format!("{kind} {} {}", value(left), before + 1));
+        }
+    }
+    expected.sort();
+    for (parallelism, batch) in [(1, 1), (1, 4096), (3, 7)] {
+        let mut found = changes(COUNTED, parallelism, batch);
+        found.sort();
+        assert_eq!(found, expected, "{parallelism} {batch}");
+    }
+}
+
 #[test]
 fn a_rank_begins_anew_after_its_time() {
     let (mut best, mut expected) =
@@ -109,7 +143,7 @@ fn a_rank_begins_anew_after_its_time() {
 fn drivers_agree_on_what_is_forgotten() {
     let batched = "SET 'table.exec.mini-batch.enabled' = 'true';\n\
         SET 'table.exec.mini-batch.allow-latency' = '2 s';\n";
-    for script in [GROUPS, JOIN, LEFT, BEST, CHAIN] {
+    for script in [GROUPS, JOIN, LEFT, COUNTED, BEST, CHAIN] {
         let text = scenario(&stream(), &format!("{SET}{script}"));
         agree("state ttl", &text);
         survives("state ttl", &text);
