@@ -87,6 +87,26 @@ impl Graph {
     }
 }
 
+impl Graph {
+    /// How many rows the joins of a task that keep their inputs whole hold. `None` when it has none, or also operators of
+    /// other kinds that hold rows.
+    pub fn kept_whole(&self, number: usize, task: &Task) -> Option<usize> {
+        let stage = self.tasks[number].0;
+        let whole = |n: NodeId| {
+            matches!(self.plan.nodes[n].op, Op::RegularJoin { .. } | Op::LookupJoin { .. })
+        };
+        let mut kept = None;
+        for (place, node) in self.chain(stage).enumerate() {
+            match whole(node) {
+                true => *kept.get_or_insert(0) += task.rows_held(place)?,
+                false if row_by_row(&self.plan.nodes[node].op) => {}
+                false => return None,
+            }
+        }
+        kept
+    }
+}
+
 /// Whether an operator makes each of its rows of one row, so that it holds none.
 fn row_by_row(op: &Op) -> bool {
     matches!(

@@ -176,11 +176,13 @@ impl RegularJoin {
     }
 
     /// The clock goes on: the rows whose time is over are no longer there.
-    fn forget(&mut self, gone: Vec<u32>) {
+    fn forget(&mut self, gone: Vec<u32>, out: &mut Output) {
         for aged in gone {
             let (side, number) = ((aged % 2) as usize, aged / 2);
             let id = self.sides[side].id(number);
             self.sides[side].take_out(id, number);
+            let seqs = || vec![self.sides[side].seq(number)];
+            out.note(|| What::JoinExpire { side: side as u8, seqs: seqs() });
         }
     }
 
@@ -192,26 +194,50 @@ impl RegularJoin {
     }
 
     /// Takes in a row of the right that is looked up.
-    fn learn(&mut self, replaces: bool, id: u32, kind: RowKind, (row, seq): (&[u8], Seq)) {
+    fn learn(
+        &mut self,
+        replaces: bool,
+        id: u32,
+        kind: RowKind,
+        (row, seq): (&[u8], Seq),
+        out: &mut Output,
+    ) {
         let side = &mut self.sides[1];
         let adds = matches!(kind, RowKind::Insert | RowKind::UpdateAfter);
-        match (replaces, adds) {
-            _ if id == NONE => {}
-            (true, _) => {
-                for number in side.of(id).to_vec() {
-                    side.take_out(id, number);
-                }
-                if adds {
-                    side.add(id, row, seq);
-                }
-            }
-            (false, true) => {
-                side.add(id, row, seq);
-            }
-            (false, false) => {
-                side.remove(id, row, seq);
-            }
+        if id == NONE {
+            return;
         }
+        let known = if replaces { side.of(id).to_vec() } else { Vec::new() };
+        known.iter().for_each(|&number| side.take_out(id, number));
+        let removed = if adds || replaces { None } else { side.remove(id, row, seq) };
+        if adds {
+            side.add(id, row, seq);
+        }
+        let side = &self.sides[1];
+        if !known.is_empty() {
+            let seqs = || known.iter().map(|&number| side.seq(number)).collect();
+            out.note(|| What::JoinExpire { side: 1, seqs: seqs() });
+        }
+        if let Some(number) = removed {
+            out.note(|| What::JoinTake { side: 1, seq, of: side.seq(number) });
+        }
+        if adds {
+            out.note(|| What::JoinKeep { side: 1, seq });
+        }
+    }
+
+    /// Tells what a row that has come has changed in what is kept.
+    fn note_kept(&self, m: &Meeting, out: &mut Output) {
+        let (side, own) = (m.side as u8, &self.sides[m.side]);
+        if self.lookup.is_some() || own.id(m.row) == NONE {
+            return;
+        }
+        out.note(|| match m.kind {
+            RowKind::Insert | RowKind::UpdateAfter => What::JoinKeep { side, seq: m.seq },
+            RowKind::UpdateBefore | RowKind::Delete => {
+                What::JoinTake { side, seq: m.seq, of: own.seq(m.row) }
+            }
+        });
     }
 
     fn join(&mut self, merged: Merged, out: &mut Output) -> Result<()> {
@@ -227,7 +253,7 @@ impl RegularJoin {
                 let gone = self.ages.as_mut().map(|ages| ages.advance(stair.clock));
                 if let Some(gone) = gone.filter(|gone| !gone.is_empty()) {
                     self.meet(&mut meetings, &mut candidates, &mut steps, out)?;
-                    self.forget(gone);
+                    self.forget(gone, out);
                 }
             }
             let (side, row) = (usize::from(side), row as usize);
@@ -239,7 +265,10 @@ impl RegularJoin {
             }
             let seq = ready.batches[side].seqs.at(row);
             if let (Some(replaces), 1) = (self.lookup, side) {
-                self.learn(replaces, id, kind, (rows[1].get(row), seq));
+                if out.traced() {
+                    self.meet(&mut meetings, &mut candidates, &mut steps, out)?;
+                }
+                self.learn(replaces, id, kind, (rows[1].get(row), seq), out);
                 continue;
             }
             let adds = matches!(kind, RowKind::Insert | RowKind::UpdateAfter);
@@ -271,7 +300,7 @@ impl RegularJoin {
         self.meet(&mut meetings, &mut candidates, &mut steps, out)?;
         for (_, stair) in ticks {
             let gone = self.ages.as_mut().map(|ages| ages.advance(stair.clock));
-            self.forget(gone.unwrap_or_default());
+            self.forget(gone.unwrap_or_default(), out);
         }
         steps.for_each(|step| self.step(step.1));
         self.flush(ready.upto, out);
@@ -302,6 +331,7 @@ impl RegularJoin {
             let all = m.from..m.to;
             met.extend(all.filter(|&i| fits[i]).map(|i| candidates[i]));
             if out.traced() {
+                self.note_kept(&m, out);
                 let seqs = met.iter().map(|&row| self.sides[1 - m.side].seq(row)).collect();
                 let (side, candidates) = (m.side as u8, (m.to - m.from) as u32);
                 out.note(|| What::JoinMatch { side, seq: m.seq, candidates, matched: seqs });

@@ -53,6 +53,15 @@ impl Audit {
         }
         for (number, account) in self.ledger.accounts().iter().enumerate() {
             let (graph, task) = (&sim.job().graph, sim.task(number as u16));
+            let kept = graph.kept_whole(number, task).map(|rows| rows as u64);
+            if let Some(kept) = kept.filter(|kept| *kept != account.by_operators()) {
+                let place = format!("step {}, {}", sim.step_count(), task.name);
+                let what = format!(
+                    "it keeps {kept} rows, not the {} of its account",
+                    account.by_operators()
+                );
+                self.wrong.get_or_insert(format!("{place}: {what}"));
+            }
             let Some(least) = self.least[number] else { continue };
             let let_go = graph.would_let_go(number, task)?.unwrap_or_default();
             let mut account = account.clone();

@@ -80,25 +80,30 @@ impl Account {
             What::WindowFire { window, .. } => self.said(*window),
             // What a window says early it holds on to.
             What::WindowPane { window, timing, .. } if timing != "EARLY" => self.said(*window),
-            What::JoinBuffer { side, seq, .. } => {
+            What::JoinBuffer { side, seq, .. } | What::JoinKeep { side, seq } => {
                 self.taken += 1;
                 *self.rows.entry((*side, *seq)).or_default() += 1;
             }
-            What::JoinExpire { side, seqs } => {
-                self.gone += seqs.len() as u64;
-                for seq in seqs {
-                    match self.rows.get_mut(&(*side, *seq)) {
-                        Some(1) => _ = self.rows.remove(&(*side, *seq)),
-                        Some(count) => *count -= 1,
-                        None => self.missing += 1,
-                    }
-                }
+            What::JoinExpire { side, seqs } => seqs.iter().for_each(|seq| self.let_go(*side, *seq)),
+            What::JoinTake { side, of, .. } => {
+                self.taken += 1;
+                self.gone += 1;
+                self.let_go(*side, *of);
             }
             What::Stage { .. } => {
                 self.taken += 1;
                 self.staged += 1;
             }
             _ => {}
+        }
+    }
+
+    fn let_go(&mut self, side: u8, seq: Seq) {
+        self.gone += 1;
+        match self.rows.get_mut(&(side, seq)) {
+            Some(1) => _ = self.rows.remove(&(side, seq)),
+            Some(count) => *count -= 1,
+            None => self.missing += 1,
         }
     }
 

@@ -45,6 +45,12 @@ impl Task {
         Ok(open.into_iter().collect())
     }
 
+    /// How many rows an operator of the chain holds, where it can say so as it stands.
+    pub fn rows_held(&self, operator: usize) -> Option<usize> {
+        let parts = self.operators[operator].fork().contents()?;
+        Some(parts.iter().map(|part| part.rows.rows).sum())
+    }
+
     /// What an operator of the chain would let go of if all input ended now, and what it would hold then.
     ///
     /// # Errors

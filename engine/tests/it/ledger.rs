@@ -1,6 +1,8 @@
 //! The conservation ledger: at every event of a run, also one that crashes, each task's account balances; and its
 //! numbers are those of plain loops.
 
+use std::collections::BTreeSet;
+
 use highwater_engine::session::{Account, Files, Ledger, Session};
 
 use crate::drivers::{options, watermarks};
@@ -40,7 +42,7 @@ const INTERVAL: &str = "SELECT a.v, b.v AS w FROM t AS a JOIN t AS b ON a.k = b.
     a.ts BETWEEN b.ts - INTERVAL '3' SECOND AND b.ts;";
 
 /// Further operators that say what they hold.
-const OTHERS: [&str; 9] = [
+const OTHERS: [&str; 13] = [
     "SELECT k, window_end, COUNT(*) AS n FROM TABLE(CUMULATE(TABLE t, DESCRIPTOR(ts), INTERVAL '2' SECONDS, \
      INTERVAL '10' SECONDS)) GROUP BY k, window_start, window_end;",
     "SELECT k, window_end, COUNT(*) AS n FROM TABLE(SESSION(TABLE t PARTITION BY k, DESCRIPTOR(ts), \
@@ -64,7 +66,17 @@ const OTHERS: [&str; 9] = [
      SELECT a.v, b.v AS w FROM a LEFT JOIN b ON a.k = b.k AND a.window_start = b.window_start \
      AND a.window_end = b.window_end;",
     "SELECT t.v, r.v AS w FROM t ASOF JOIN t AS r MATCH_CONDITION (t.ts > r.ts) ON t.k = r.k;",
+    "SELECT a.v, b.v AS w FROM t AS a FULL JOIN t AS b ON a.k = b.k AND a.g < b.g;",
+    "SELECT v FROM t WHERE NOT EXISTS (SELECT 1 FROM t AS b WHERE b.k = t.k AND b.g > t.g);",
+    COUNTED,
+    "SET 'table.exec.state.ttl' = '5 s';\n\
+     CREATE VIEW counts AS SELECT k, COUNT(*) AS n FROM t GROUP BY k;\n\
+     SELECT t.v, counts.n FROM t JOIN counts ON t.k = counts.k;",
 ];
+
+/// A join that keeps both its inputs whole; one of them takes rows back.
+const COUNTED: &str = "CREATE VIEW counts AS SELECT k, COUNT(*) AS n FROM t GROUP BY k;\n\
+    SELECT t.v, counts.n FROM t JOIN counts ON t.k = counts.k;";
 
 #[test]
 fn places_in_windows_are_those_of_plain_loops() {
@@ -89,6 +101,21 @@ fn places_in_windows_are_those_of_plain_loops() {
         let sink = sum(&session, &ledger, "sink");
         assert!(sink[0] > 50 && sink == [sink[0], sink[0], 0, 0]);
     }
+}
+
+#[test]
+fn what_a_join_without_bounds_keeps_is_its_whole_input() {
+    let all = records(200, 1);
+    let mut session = opened(&scenario(&all, COUNTED));
+    session.step(u64::MAX);
+    let keyed = all.iter().filter(|r| r.k.is_some());
+    let keys: BTreeSet<_> = keyed.clone().map(|r| r.k).collect();
+    let (rows, keys) = (keyed.count() as u64, keys.len() as u64);
+    // A key's first count comes, each further one takes the one before it back.
+    let counts = 2 * rows - keys;
+    let taken_back = rows - keys;
+    let expected = [rows + counts, 2 * taken_back, 0, rows + keys];
+    assert_eq!(sum(&session, &kept(&session), "join"), expected);
 }
 
 /// In the middle of a run: what is held are the rows that a loop finds in open windows.

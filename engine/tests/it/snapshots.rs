@@ -157,6 +157,8 @@ fn told(session: &Session) -> Vec<Vec<String>> {
                 | What::JoinBuffer { .. }
                 | What::JoinMatch { .. }
                 | What::JoinExpire { .. }
+                | What::JoinKeep { .. }
+                | What::JoinTake { .. }
                 | What::JoinLate { .. }
                 | What::Stage { .. }
         );

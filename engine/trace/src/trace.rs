@@ -110,8 +110,13 @@ pub enum What {
     JoinBuffer { side: u8, seq: u64, event_time: i64, frees_at: i64 },
     /// A record met buffered ones; of the candidates a guest may have chosen.
     JoinMatch { side: u8, seq: u64, candidates: u32, matched: Vec<u64> },
-    /// The watermark freed rows of a join's buffer, or it was their turn in OVER.
+    /// The watermark freed rows of a join's buffer, or it was their turn in OVER. Or a regular join forgot them:
+    /// their time to live was over, or others took their place.
     JoinExpire { side: u8, seqs: Vec<u64> },
+    /// A row entered a join that keeps its input whole: no watermark frees it.
+    JoinKeep { side: u8, seq: u64 },
+    /// A row of such a join was taken back: the one that record `of` had made.
+    JoinTake { side: u8, seq: u64, of: u64 },
     /// A record came to a join after the watermark; one that a guest decides has left it out only when it
     /// met nothing and came too late to be kept for later ones. Or to a rank whose first row may be out, or to
     /// OVER when rows of its time may be.
@@ -229,6 +234,8 @@ impl What {
             What::JoinBuffer { .. } => "join-buffer",
             What::JoinMatch { .. } => "join-match",
             What::JoinExpire { .. } => "join-expire",
+            What::JoinKeep { .. } => "join-keep",
+            What::JoinTake { .. } => "join-take",
             What::JoinLate { .. } => "join-late",
             What::GuestCall { .. } => "guest-call",
             What::GuestLog { .. } => "guest-log",
@@ -349,6 +356,15 @@ impl What {
             What::JoinExpire { side, seqs } => {
                 put("side", &side_name(*side));
                 put("seqs", &list(seqs));
+            }
+            What::JoinKeep { side, seq } => {
+                put("side", &side_name(*side));
+                put("seq", seq);
+            }
+            What::JoinTake { side, seq, of } => {
+                put("side", &side_name(*side));
+                put("seq", seq);
+                put("of", of);
             }
             What::JoinLate { side, seq, event_time, watermark, row } => {
                 put("side", &side_name(*side));

@@ -87,6 +87,8 @@ impl Tasks {
             What::Arrive { .. }
             | What::WindowAdd { .. }
             | What::JoinBuffer { .. }
+            | What::JoinKeep { .. }
+            | What::JoinTake { .. }
             | What::Stage { .. } => task.taken.push(pos),
             What::Late { .. } | What::JoinLate { .. } => task.late.push(pos),
             What::BadRecord { .. } => task.bad.push(pos),

@@ -20,8 +20,23 @@ pub struct Held {
     pub after: Seq,
     /// The rows, those that are freed first in front.
     pub rows: Vec<HeldRow>,
+    /// Rows of joins that keep their inputs whole, which no watermark frees, in the order of their records.
+    pub kept: Vec<KeptRow>,
     /// Rows beyond those.
     pub more: usize,
+    /// How long such rows are kept at most, milliseconds, where they have a time to live.
+    pub ttl: Option<i64>,
+}
+
+/// A row of a join that keeps its input whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptRow {
+    /// The task.
+    pub task: String,
+    /// Which of its inputs: left or right.
+    pub side: &'static str,
+    /// The record that made the row.
+    pub seq: Seq,
 }
 
 /// A row that a join or OVER holds.
@@ -50,6 +65,26 @@ pub struct HeldRow {
 /// A row in a join: task, side, record.
 type Spot = (u16, u8, Seq);
 
+/// The rows of joins that keep their inputs whole at the end of a trace, as often as they are there.
+fn kept(trace: &[Event]) -> Vec<Spot> {
+    let mut all: BTreeMap<Spot, usize> = BTreeMap::new();
+    for event in trace {
+        let mut let_go = |side: u8, seq: Seq| {
+            let count = all.get_mut(&(event.task, side, seq));
+            count.into_iter().for_each(|count| *count = count.saturating_sub(1));
+        };
+        match &event.what {
+            What::JoinKeep { side, seq } => {
+                *all.entry((event.task, *side, *seq)).or_default() += 1;
+            }
+            What::JoinTake { side, of, .. } => let_go(*side, *of),
+            What::JoinExpire { side, seqs } => seqs.iter().for_each(|seq| let_go(*side, *seq)),
+            _ => {}
+        }
+    }
+    all.into_iter().flat_map(|(spot, count)| std::iter::repeat_n(spot, count)).collect()
+}
+
 /// The rows that are still buffered at the end of a trace, with event time and the watermark that frees.
 fn held(trace: &[Event]) -> BTreeMap<Spot, (i64, i64)> {
     let mut all = BTreeMap::new();
@@ -65,6 +100,10 @@ fn held(trace: &[Event]) -> BTreeMap<Spot, (i64, i64)> {
         }
     }
     all
+}
+
+fn side_name(side: u8) -> &'static str {
+    if side == 0 { "left" } else { "right" }
 }
 
 fn freed(next: &[Event], (task, side, seq): Spot) -> bool {
@@ -106,14 +145,18 @@ impl Why<'_> {
         let mut all: Vec<_> =
             all.filter(|((.., seq), _)| record.is_none_or(|r| r == *seq)).collect();
         all.sort_by_key(|&(_, (_, frees_at))| frees_at);
-        let more = all.len().saturating_sub(MOST);
+        let mut kept = kept(&standing.trace);
+        kept.retain(|(.., seq)| record.is_none_or(|r| r == *seq));
+        kept.sort_by_key(|&(task, side, seq)| (seq, task, side));
+        let left = MOST.saturating_sub(all.len());
+        let more = (all.len() + kept.len()).saturating_sub(MOST);
         let mut rows = Vec::new();
         for (spot, (event_time, frees_at)) in all.into_iter().take(MOST) {
             let (task, side, seq) = spot;
             let happens = |next: &[Event]| freed(next, spot);
             rows.push(HeldRow {
                 task: task_name(standing.header(), task),
-                side: if side == 0 { "left" } else { "right" },
+                side: side_name(side),
                 waits: standing.header().tasks[usize::from(task)].kind == "over",
                 seq,
                 event_time: EventTime(event_time),
@@ -123,6 +166,12 @@ impl Why<'_> {
                 frees: standing.push(task, frees_at, &happens),
             });
         }
-        Ok(Held { after, rows, more })
+        let kept = kept.into_iter().take(left).map(|(task, side, seq)| KeptRow {
+            task: task_name(standing.header(), task),
+            side: side_name(side),
+            seq,
+        });
+        let ttl = self.run.sim.job().graph.plan().ttl;
+        Ok(Held { after, rows, kept: kept.collect(), more, ttl })
     }
 }

@@ -26,7 +26,7 @@ use crate::time::{EventTime, VirtualTime};
 use crate::trace::{Event, Header, What};
 use crate::udf::Sandbox;
 
-pub use held::{Held, HeldRow};
+pub use held::{Held, HeldRow, KeptRow};
 pub use lineage::Made;
 pub use records::{Change, Place, Told};
 pub use standing::{HeldBy, Push, Pushed};

@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Write as _};
 
-use super::held::{Held, HeldRow};
+use super::held::{Held, HeldRow, KeptRow};
 use super::lineage::Made;
 use super::records::{Change, Place, Told};
 use super::standing::{HeldBy, Push, Pushed};
@@ -137,11 +137,24 @@ impl Held {
     pub fn text(&self, why: &Why<'_>) -> String {
         let mut out = String::new();
         line(&mut out, format!("after record {}:", self.after));
-        if self.rows.is_empty() {
+        if self.rows.is_empty() && self.kept.is_empty() {
             line(&mut out, "nobody holds such a row");
         }
         for row in &self.rows {
             row.write(&mut out, why);
+        }
+        for KeptRow { task, side, seq } in &self.kept {
+            line(&mut out, format!("{task}: {side} row by record {seq}{}", row_of(why, *seq)));
+        }
+        if !self.kept.is_empty() {
+            let until = self.ttl.map_or_else(String::new, |ttl| {
+                format!(", or its time to live, {}, is over", interval(ttl))
+            });
+            line(
+                &mut out,
+                "  a join that bounds no time keeps its inputs whole: no watermark frees such a row;",
+            );
+            line(&mut out, format!("  it stays until it is taken back{until}"));
         }
         if self.more > 0 {
             line(&mut out, format!("and {} more rows; name one by its record", self.more));
@@ -150,12 +163,16 @@ impl Held {
     }
 }
 
+/// A record's row, behind a colon.
+fn row_of(why: &Why<'_>, seq: Seq) -> String {
+    why.records().get(&seq).map_or_else(String::new, |r| format!(": {}", quoted(&r.row)))
+}
+
 impl HeldRow {
     fn write(&self, out: &mut String, why: &Why<'_>) {
         let HeldRow { task, seq, event_time, frees_at, watermark, held_by: held, frees, .. } = self;
         let side = if self.waits { "" } else { &format!("{} ", self.side) };
-        let row =
-            why.records().get(seq).map_or_else(String::new, |r| format!(": {}", quoted(&r.row)));
+        let row = row_of(why, *seq);
         line(out, format!("{task}: {side}row of {event_time}, by record {seq}{row}"));
         let what = match self.waits {
             true => "it waits for its turn until the watermark is",

@@ -70,6 +70,39 @@ row 3 of `result`: \"window_start=2024-05-01 08:00:20.000, window_end=2024-05-01
   without any one of them it does not
 ";
 
+/// A join that bounds no time: its rows stay, but for the first count, which has been taken back.
+const WHOLE: &str = r#"```sql
+CREATE TABLE t (k STRING, v INT);
+CREATE VIEW counts AS SELECT k, COUNT(*) AS n FROM t GROUP BY k;
+SELECT t.v, counts.n FROM t JOIN counts ON t.k = counts.k;
+```
+
+```jsonl t
+{"k": "a", "v": 1}
+{"k": "a", "v": 2}
+```
+"#;
+
+const KEPT_WHOLE: &str = "\
+after record 2:
+join/0: left row by record 1: \"k=a, v=1\"
+join/0: left row by record 2: \"k=a, v=2\"
+join/0: right row by record 2: \"k=a, v=2\"
+  a join that bounds no time keeps its inputs whole: no watermark frees such a row;
+  it stays until it is taken back
+";
+
+#[test]
+fn what_is_kept_whole_is_told() {
+    let held = |text: &str| ask(text, |why| why.held(None, None).expect("a join").text(why));
+    assert_eq!(held(WHOLE), KEPT_WHOLE);
+    let set = "```sql\nSET 'table.exec.state.ttl' = '1 min';\n";
+    let text = held(&WHOLE.replace("```sql\n", set));
+    let end =
+        "it stays until it is taken back, or its time to live, INTERVAL '60' SECOND, is over\n";
+    assert!(text.ends_with(end), "{text}");
+}
+
 #[test]
 fn mistakes_say_what_there_is() {
     let all = Wanted::default();
