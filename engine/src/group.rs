@@ -32,6 +32,8 @@ pub struct GroupAggregate {
     retracted: bool,
     slots: Vec<u32>,
     places: Places,
+    /// The rows in all groups.
+    held: u64,
     /// When groups were written to, where they are forgotten after a time.
     ages: Option<Ages>,
 }
@@ -63,6 +65,7 @@ impl GroupAggregate {
             retracted,
             slots: Vec::new(),
             places: Places::default(),
+            held: 0,
             ages: None,
         }
     }
@@ -74,8 +77,19 @@ impl GroupAggregate {
         GroupAggregate { ages: ttl.map(Ages::new), ..self }
     }
 
+    /// Forgets groups.
+    fn forget(&mut self, ids: impl IntoIterator<Item = u32>) {
+        for id in ids {
+            self.held = self.held.saturating_sub(self.aggregates.rows(id));
+            self.aggregates.clear(id, id + 1);
+        }
+    }
+
     /// Takes in rows whose slots are known, and says what they change.
     fn take_in(&mut self, (from, to): (usize, usize), batch: Batch, out: &mut Output) {
+        let back = |kind: &&RowKind| matches!(kind, RowKind::UpdateBefore | RowKind::Delete);
+        let back = batch.kinds.as_ref().map_or(0, |kinds| kinds.iter().filter(back).count());
+        self.held = (self.held + (batch.rows - back) as u64).saturating_sub(back as u64);
         let changes = self.aggregates.follow(&self.slots[from..to], &batch);
         out.batches.push(match self.retracts || self.retracted || !self.updates() {
             true => self.changelog(batch, changes),
@@ -108,7 +122,7 @@ impl GroupAggregate {
                     self.slots = whole;
                 }
             }
-            gone.into_iter().for_each(|id| self.aggregates.clear(id, id + 1));
+            self.forget(gone);
             from = to;
         }
     }
@@ -199,11 +213,12 @@ impl GroupAggregate {
 impl Operator for GroupAggregate {
     fn process(&mut self, _: usize, batch: Batch, out: &mut Output) -> Result<()> {
         let batch = self.places.complete(&self.keys, batch);
+        let (rows, before) = (batch.rows, self.held);
         if batch.rows == 0 {
             let aged = self.ages.iter_mut().flat_map(|ages| ages.walk(&batch.stairs, &[]));
-            for id in aged.flat_map(|(_, gone)| gone) {
-                self.aggregates.clear(id, id + 1);
-            }
+            let aged: Vec<u32> = aged.flat_map(|(_, gone)| gone).collect();
+            self.forget(aged);
+            out.hold(rows, before, self.held);
             out.batches.push(Batch::progress(self.output.clone(), batch.stairs, batch.upto));
             return Ok(());
         }
@@ -216,6 +231,7 @@ impl Operator for GroupAggregate {
                 self.take_in_aged(batch, cuts, out);
             }
         }
+        out.hold(rows, before, self.held);
         if self.retracted || self.ages.is_some() {
             let aggregates = &self.aggregates;
             self.table.sweep(|live| {
@@ -244,6 +260,7 @@ impl Operator for GroupAggregate {
         self.table = KeyTable::new(&self.keys.types, KeyOrder::Value);
         self.places = Places::default();
         self.aggregates.clear(0, self.aggregates.slots() as u32);
+        self.held = 0;
         if let Some(ages) = &mut self.ages {
             ages.empty();
         }
@@ -269,6 +286,7 @@ impl Operator for GroupAggregate {
         for &id in ids.iter().filter(|&&id| !table.is_in(id, own)) {
             self.aggregates.clear(id, id + 1);
         }
+        self.held += ids.iter().map(|&id| self.aggregates.rows(id)).sum::<u64>();
         reader.end()
     }
 
@@ -278,6 +296,10 @@ impl Operator for GroupAggregate {
         let mut columns = self.table.columns(&ids);
         columns.extend(self.aggregates.results(&ids));
         Some(vec![Contents::new("groups", &self.output, columns, ids.len())])
+    }
+
+    fn rows_held(&self) -> Option<u64> {
+        Some((0..self.aggregates.slots() as u32).map(|id| self.aggregates.rows(id)).sum())
     }
 
     fn fork(&self) -> Box<dyn Operator> {

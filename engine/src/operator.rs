@@ -32,6 +32,15 @@ impl Output {
         }
     }
 
+    /// Notes how many rows have come into a state that counts them, and how many have left it, given how many were in there
+    /// before and are now.
+    pub fn hold(&mut self, rows: usize, before: u64, now: u64) {
+        let (rows, gone) = (rows as u64, (before + rows as u64).saturating_sub(now));
+        if rows > 0 || gone > 0 {
+            self.note(|| What::Hold { rows, gone });
+        }
+    }
+
     /// Ends the answer to a batch: the steps still to pass on, and how far the stream has come. The last
     /// rows say it where there are any, so that a quiet stream costs no message.
     pub fn end(&mut self, schema: &SchemaRef, stairs: Vec<Stair>, upto: Seq) {
@@ -183,6 +192,11 @@ pub trait Operator: Send {
 
     /// What it holds, as rows; `None`: what it would say if all input ended now, which is what windows hold.
     fn contents(&mut self) -> Option<Vec<Contents>> {
+        None
+    }
+
+    /// How many rows it holds, counted anew, where the trace tells of as many.
+    fn rows_held(&self) -> Option<u64> {
         None
     }
 

@@ -214,12 +214,14 @@ impl Operator for Suppress {
         self.held.resize_with(self.table.numbers(), || None);
         let rows = Encoded::rows(&batch);
         let (mut from, mut said) = (0, Said::default());
+        let before = self.queue.len() as u64;
         for stair in &batch.stairs {
             self.take(&batch, (from, stair.row as usize), &rows, &mut said);
             from = stair.row as usize;
             self.advance(*stair, &mut said);
         }
         self.take(&batch, (from, batch.rows), &rows, &mut said);
+        out.hold(batch.rows, before, self.queue.len() as u64);
         out.batches.push(self.changelog(said, batch.upto));
         let held = &self.held;
         self.table.sweep(|live| {
@@ -253,6 +255,10 @@ impl Operator for Suppress {
         }
         let columns = columns(&bytes, &ends, &self.types);
         Some(vec![Contents::new("held", &self.schema, columns, ends.len())])
+    }
+
+    fn rows_held(&self) -> Option<u64> {
+        Some(self.queue.len() as u64)
     }
 
     fn fork(&self) -> Box<dyn Operator> {

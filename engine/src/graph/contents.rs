@@ -88,22 +88,16 @@ impl Graph {
 }
 
 impl Graph {
-    /// How many rows the joins of a task that keep their inputs whole hold. `None` when it has none, or also operators of
-    /// other kinds that hold rows.
-    pub fn kept_whole(&self, number: usize, task: &Task) -> Option<usize> {
-        let stage = self.tasks[number].0;
-        let whole = |n: NodeId| {
-            matches!(self.plan.nodes[n].op, Op::RegularJoin { .. } | Op::LookupJoin { .. })
-        };
-        let mut kept = None;
-        for (place, node) in self.chain(stage).enumerate() {
-            match whole(node) {
-                true => *kept.get_or_insert(0) += task.rows_held(place)?,
-                false if row_by_row(&self.plan.nodes[node].op) => {}
-                false => return None,
+    /// How many rows the operators of a task hold, where all that hold rows can count them: see [`Task::rows_held`]. `None`
+    /// also where none does.
+    pub fn rows_held(&self, number: usize, task: &Task) -> Option<u64> {
+        let mut held = None;
+        for (place, node) in self.chain(self.tasks[number].0).enumerate() {
+            if !row_by_row(&self.plan.nodes[node].op) {
+                *held.get_or_insert(0) += task.rows_held(place)?;
             }
         }
-        kept
+        held
     }
 }
 

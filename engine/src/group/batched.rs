@@ -174,6 +174,10 @@ impl Operator for BatchedAggregate {
         self.inner.contents()
     }
 
+    fn rows_held(&self) -> Option<u64> {
+        self.inner.rows_held()
+    }
+
     fn fork(&self) -> Box<dyn Operator> {
         Box::new(self.clone())
     }

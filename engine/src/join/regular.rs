@@ -479,6 +479,10 @@ impl Operator for RegularJoin {
         Some(contents(&self.sides, &self.inputs))
     }
 
+    fn rows_held(&self) -> Option<u64> {
+        Some(self.sides.iter().map(Side::len).sum())
+    }
+
     fn fork(&self) -> Box<dyn Operator> {
         Box::new(self.clone())
     }

@@ -44,6 +44,8 @@ pub struct ClosingRank {
     arrivals: u64,
     slots: Vec<u32>,
     places: Places,
+    /// The rows in all partitions.
+    held: u64,
 }
 
 /// The first bytes of its state: what operator it is of.
@@ -92,6 +94,7 @@ impl ClosingRank {
             arrivals: 0,
             slots: Vec::new(),
             places: Places::default(),
+            held: 0,
         }
     }
 
@@ -151,12 +154,13 @@ impl ClosingRank {
             };
             self.arrivals += 1;
             let partition = &mut self.partitions[slot as usize];
-            let new = partition.is_empty();
+            let before = partition.len();
             let row = (ready.sorted.get(row), ready.rows.get(wanted));
             let change = partition.insert(row, self.arrivals, self.keep);
             // The first row by time takes its time along.
             let moved = matches!(self.emit, Emit::First(_)) && change.is_some_and(|c| c.at == 0);
-            if new || moved {
+            self.held += partition.len() - before;
+            if before == 0 || moved {
                 self.due[slot as usize] = due;
                 self.timers.entry(due).or_default().push(slot);
             }
@@ -185,6 +189,7 @@ impl ClosingRank {
         ids.dedup();
         for id in ids {
             let partition = std::mem::take(&mut self.partitions[id as usize]);
+            self.held -= partition.len();
             for (rank, row) in partition.head().iter().enumerate().skip(self.skipped) {
                 fired.rows.say(rank, row);
                 fired.seqs.push(seq);
@@ -246,6 +251,7 @@ impl Operator for ClosingRank {
         self.grow();
         let ready = self.ready(&batch);
         let (mut from, mut fired) = (0, Fired::default());
+        let (before, late) = (self.held, out.late);
         for stair in &batch.stairs {
             let to = stair.row as usize;
             self.add(&batch, (from, to), &ready, out);
@@ -253,6 +259,7 @@ impl Operator for ClosingRank {
             self.advance(*stair, &mut fired);
         }
         self.add(&batch, (from, batch.rows), &ready, out);
+        out.hold(batch.rows - (out.late - late) as usize, before, self.held);
         let Fired { rows, seqs, stairs } = fired;
         if seqs.is_empty() {
             out.batches.push(Batch::progress(self.output.clone(), stairs, batch.upto));
@@ -292,6 +299,7 @@ impl Operator for ClosingRank {
         let (partitions, due) = (Vec::new(), Vec::new());
         (self.partitions, self.due, self.done) = (partitions, due, Vec::new());
         (self.timers, self.places, self.arrivals) = (BTreeMap::new(), Places::default(), 0);
+        self.held = 0;
     }
 
     fn absorb(&mut self, bytes: &[u8], own: KeyGroups) -> Result<()> {
@@ -325,10 +333,15 @@ impl Operator for ClosingRank {
                 *partition = Partition::default();
                 continue;
             }
+            self.held += partition.len();
             self.due[id as usize] = due;
             self.timers.entry(due).or_default().push(id);
         }
         reader.end()
+    }
+
+    fn rows_held(&self) -> Option<u64> {
+        Some(self.partitions.iter().map(Partition::len).sum())
     }
 
     fn fork(&self) -> Box<dyn Operator> {

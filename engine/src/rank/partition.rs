@@ -73,6 +73,11 @@ impl Partition {
         self.head.is_empty()
     }
 
+    /// How many rows it has.
+    pub(super) fn len(&self) -> u64 {
+        (self.head.len() + self.tail.len()) as u64
+    }
+
     /// The first rows.
     pub(super) fn head(&self) -> &[Row] {
         &self.head

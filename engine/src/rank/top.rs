@@ -38,6 +38,8 @@ pub struct ChangingRank {
     arrivals: u64,
     slots: Vec<u32>,
     places: Places,
+    /// The rows in all partitions.
+    held: u64,
     /// When partitions were written to, where they are forgotten after a time.
     ages: Option<Ages>,
 }
@@ -91,6 +93,7 @@ impl ChangingRank {
             arrivals: 0,
             slots: Vec::new(),
             places: Places::default(),
+            held: 0,
             ages: None,
         }
     }
@@ -188,16 +191,21 @@ impl ChangingRank {
             let slot = self.slots[row as usize];
             let (sort, bytes) = (sorted.get(row as usize), rows.get(i));
             let partition = &mut self.partitions[slot as usize];
+            let before = partition.len();
             let takes_back =
                 matches!(batch.kind(row as usize), RowKind::UpdateBefore | RowKind::Delete);
             if takes_back && self.keep.all {
-                if let Some(change) = partition.remove(sort, bytes) {
+                let change = partition.remove(sort, bytes);
+                self.held -= before - partition.len();
+                if let Some(change) = change {
                     self.went(slot, change, row, &mut said);
                 }
                 continue;
             }
             self.arrivals += 1;
-            if let Some(change) = partition.insert((sort, bytes), self.arrivals, self.keep) {
+            let change = partition.insert((sort, bytes), self.arrivals, self.keep);
+            self.held += partition.len() - before;
+            if let Some(change) = change {
                 self.came(slot, change, row, &mut said);
             }
         }
@@ -207,6 +215,7 @@ impl ChangingRank {
 
     fn forget(&mut self, partitions: Vec<u32>) {
         for id in partitions {
+            self.held -= self.partitions[id as usize].len();
             self.partitions[id as usize] = Partition::default();
         }
     }
@@ -226,8 +235,10 @@ impl ChangingRank {
 impl Operator for ChangingRank {
     fn process(&mut self, _: usize, batch: Batch, out: &mut Output) -> Result<()> {
         let batch = self.places.complete(&self.keys, batch);
-        let quiet = batch.rows == 0 && self.ages.is_none();
+        let (rows, before) = (batch.rows, self.held);
+        let quiet = rows == 0 && self.ages.is_none();
         let said = if quiet { Changes::default() } else { self.changes(&batch) };
+        out.hold(rows, before, self.held);
         if said.causes.is_empty() {
             let stairs = batch.stairs.into_iter().map(|s| Stair { row: 0, ..s }).collect();
             out.batches.push(Batch::progress(self.output.clone(), stairs, batch.upto));
@@ -261,6 +272,7 @@ impl Operator for ChangingRank {
     fn empty(&mut self) {
         self.table = KeyTable::new(&self.keys.types, KeyOrder::Value);
         (self.places, self.partitions, self.arrivals) = (Places::default(), Vec::new(), 0);
+        self.held = 0;
         if let Some(ages) = &mut self.ages {
             ages.empty();
         }
@@ -290,6 +302,7 @@ impl Operator for ChangingRank {
             if !self.table.is_in(id, own) {
                 *partition = Partition::default();
             }
+            self.held += partition.len();
         }
         let table = &self.table;
         if let Some(ages) = &mut self.ages {
@@ -308,6 +321,10 @@ impl Operator for ChangingRank {
         let rows = said.len();
         let columns = said.columns(&self.types, self.numbered);
         Some(vec![Contents::new("ranks", &self.output, columns, rows)])
+    }
+
+    fn rows_held(&self) -> Option<u64> {
+        Some(self.partitions.iter().map(Partition::len).sum())
     }
 
     fn fork(&self) -> Box<dyn Operator> {

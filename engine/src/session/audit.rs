@@ -53,14 +53,12 @@ impl Audit {
         }
         for (number, account) in self.ledger.accounts().iter().enumerate() {
             let (graph, task) = (&sim.job().graph, sim.task(number as u16));
-            let kept = graph.kept_whole(number, task).map(|rows| rows as u64);
-            if let Some(kept) = kept.filter(|kept| *kept != account.by_operators()) {
+            let held = graph.rows_held(number, task);
+            if let Some(held) = held.filter(|held| *held != account.by_operators()) {
                 let place = format!("step {}, {}", sim.step_count(), task.name);
-                let what = format!(
-                    "it keeps {kept} rows, not the {} of its account",
-                    account.by_operators()
-                );
-                self.wrong.get_or_insert(format!("{place}: {what}"));
+                let own = account.by_operators();
+                let what = format!("{place}: it holds {held} rows, not the {own} of its account");
+                self.wrong.get_or_insert(what);
             }
             let Some(least) = self.least[number] else { continue };
             let let_go = graph.would_let_go(number, task)?.unwrap_or_default();

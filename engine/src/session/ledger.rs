@@ -20,7 +20,7 @@ pub struct Ledger {
 }
 
 /// The account of a task. What it counts is its own: a source and a sink count records and rows, a join and OVER
-/// the rows they hold, a window the places that records have in windows.
+/// the rows they hold, a window the places that records have in windows, groups and ranks the rows in them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Account {
     /// What it has been given.
@@ -31,6 +31,8 @@ pub struct Account {
     pub dropped: u64,
     windows: BTreeMap<u64, u64>,
     rows: BTreeMap<(u8, Seq), u64>,
+    /// Rows in groups and ranks, and changes that are held back.
+    counted: u64,
     staged: u64,
     /// Windows and rows that have been let go and were not there.
     missing: u64,
@@ -44,7 +46,7 @@ impl Account {
 
     /// Of that, what operators hold: all but what sinks have yet to commit.
     pub fn by_operators(&self) -> u64 {
-        self.in_windows() + self.rows.values().sum::<u64>()
+        self.in_windows() + self.rows.values().sum::<u64>() + self.counted
     }
 
     /// Places of records in windows that are open.
@@ -89,6 +91,13 @@ impl Account {
                 self.taken += 1;
                 self.gone += 1;
                 self.let_go(*side, *of);
+            }
+            What::Hold { rows, gone } => {
+                self.taken += rows;
+                self.gone += gone;
+                let all = self.counted + rows;
+                self.missing += gone.saturating_sub(all);
+                self.counted = all.saturating_sub(*gone);
             }
             What::Stage { .. } => {
                 self.taken += 1;

@@ -45,10 +45,9 @@ impl Task {
         Ok(open.into_iter().collect())
     }
 
-    /// How many rows an operator of the chain holds, where it can say so as it stands.
-    pub fn rows_held(&self, operator: usize) -> Option<usize> {
-        let parts = self.operators[operator].fork().contents()?;
-        Some(parts.iter().map(|part| part.rows.rows).sum())
+    /// How many rows an operator of the chain holds: see [`Operator::rows_held`].
+    pub fn rows_held(&self, operator: usize) -> Option<u64> {
+        self.operators[operator].rows_held()
     }
 
     /// What an operator of the chain would let go of if all input ended now, and what it would hold then.

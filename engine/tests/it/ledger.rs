@@ -42,7 +42,7 @@ const INTERVAL: &str = "SELECT a.v, b.v AS w FROM t AS a JOIN t AS b ON a.k = b.
     a.ts BETWEEN b.ts - INTERVAL '3' SECOND AND b.ts;";
 
 /// Further operators that say what they hold.
-const OTHERS: [&str; 13] = [
+const OTHERS: [&str; 19] = [
     "SELECT k, window_end, COUNT(*) AS n FROM TABLE(CUMULATE(TABLE t, DESCRIPTOR(ts), INTERVAL '2' SECONDS, \
      INTERVAL '10' SECONDS)) GROUP BY k, window_start, window_end;",
     "SELECT k, window_end, COUNT(*) AS n FROM TABLE(SESSION(TABLE t PARTITION BY k, DESCRIPTOR(ts), \
@@ -72,7 +72,22 @@ const OTHERS: [&str; 13] = [
     "SET 'table.exec.state.ttl' = '5 s';\n\
      CREATE VIEW counts AS SELECT k, COUNT(*) AS n FROM t GROUP BY k;\n\
      SELECT t.v, counts.n FROM t JOIN counts ON t.k = counts.k;",
+    "SET 'table.exec.state.ttl' = '3 s';\n\
+     SELECT n, COUNT(*) AS groups FROM (SELECT k, COUNT(*) AS n FROM t GROUP BY k) GROUP BY n;",
+    "SET 'table.exec.mini-batch.enabled' = 'true';\nSET 'table.exec.mini-batch.size' = '7';\n\
+     SELECT k, SUM(v) AS s FROM t GROUP BY k;",
+    "SELECT k, v FROM (SELECT k, v, ROW_NUMBER() OVER (PARTITION BY k ORDER BY v DESC) AS n FROM t) WHERE n <= 2;",
+    BEST_GROUPS,
+    "SELECT k, v, window_end FROM (SELECT k, v, window_start, window_end, ROW_NUMBER() OVER (PARTITION BY \
+     window_start, window_end ORDER BY v DESC) AS n FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '5' SECONDS))) \
+     WHERE n <= 2;",
+    "SET 'highwater.emit.suppress.time' = '4 s';\n\
+     SELECT k, COUNT(*) AS n, MAX(ts) AS last FROM t GROUP BY k;",
 ];
+
+/// A rank of rows that are taken back.
+const BEST_GROUPS: &str = "SELECT k, n FROM (SELECT k, n, ROW_NUMBER() OVER (ORDER BY n DESC) AS r FROM \
+    (SELECT k, COUNT(*) AS n FROM t GROUP BY k)) WHERE r <= 2;";
 
 /// A join that keeps both its inputs whole; one of them takes rows back.
 const COUNTED: &str = "CREATE VIEW counts AS SELECT k, COUNT(*) AS n FROM t GROUP BY k;\n\
@@ -116,6 +131,20 @@ fn what_a_join_without_bounds_keeps_is_its_whole_input() {
     let taken_back = rows - keys;
     let expected = [rows + counts, 2 * taken_back, 0, rows + keys];
     assert_eq!(sum(&session, &kept(&session), "join"), expected);
+}
+
+#[test]
+fn what_groups_and_ranks_hold_are_the_rows_that_have_not_been_taken_back() {
+    let all = records(200, 1);
+    let mut session = opened(&scenario(&all, BEST_GROUPS));
+    session.step(u64::MAX);
+    let ledger = kept(&session);
+    let keys: BTreeSet<_> = all.iter().map(|r| r.k).collect();
+    let (rows, keys) = (all.len() as u64, keys.len() as u64);
+    assert_eq!(sum(&session, &ledger, "aggregate"), [rows, 0, 0, rows]);
+    // Each further count of a key takes the one before it back.
+    let taken_back = rows - keys;
+    assert_eq!(sum(&session, &ledger, "rank"), [2 * rows - keys, 2 * taken_back, 0, keys]);
 }
 
 /// In the middle of a run: what is held are the rows that a loop finds in open windows.

@@ -159,6 +159,7 @@ fn told(session: &Session) -> Vec<Vec<String>> {
                 | What::JoinExpire { .. }
                 | What::JoinKeep { .. }
                 | What::JoinTake { .. }
+                | What::Hold { .. }
                 | What::JoinLate { .. }
                 | What::Stage { .. }
         );

@@ -117,6 +117,10 @@ pub enum What {
     JoinKeep { side: u8, seq: u64 },
     /// A row of such a join was taken back: the one that record `of` had made.
     JoinTake { side: u8, seq: u64, of: u64 },
+    /// Rows came into groups, into ranks or among changes that are held back, which are counted there, not named. `gone`: so
+    /// many are no longer there, some of those that came perhaps: taken back, with what takes them back; behind the last
+    /// rank; said, or overtaken by a newer change; forgotten.
+    Hold { rows: u64, gone: u64 },
     /// A record came to a join after the watermark; one that a guest decides has left it out only when it
     /// met nothing and came too late to be kept for later ones. Or to a rank whose first row may be out, or to
     /// OVER when rows of its time may be.
@@ -236,6 +240,7 @@ impl What {
             What::JoinExpire { .. } => "join-expire",
             What::JoinKeep { .. } => "join-keep",
             What::JoinTake { .. } => "join-take",
+            What::Hold { .. } => "hold",
             What::JoinLate { .. } => "join-late",
             What::GuestCall { .. } => "guest-call",
             What::GuestLog { .. } => "guest-log",
@@ -365,6 +370,10 @@ impl What {
                 put("side", &side_name(*side));
                 put("seq", seq);
                 put("of", of);
+            }
+            What::Hold { rows, gone } => {
+                put("rows", rows);
+                put("gone", gone);
             }
             What::JoinLate { side, seq, event_time, watermark, row } => {
                 put("side", &side_name(*side));

@@ -90,6 +90,7 @@ impl Tasks {
             | What::JoinKeep { .. }
             | What::JoinTake { .. }
             | What::Stage { .. } => task.taken.push(pos),
+            What::Hold { rows, .. } => (0..*rows).for_each(|_| task.taken.push(pos)),
             What::Late { .. } | What::JoinLate { .. } => task.late.push(pos),
             What::BadRecord { .. } => task.bad.push(pos),
             What::WindowFire { .. } | What::WindowPane { .. } => add(&mut task.fired, pos, 1),

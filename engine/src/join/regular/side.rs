@@ -132,6 +132,11 @@ impl Side {
         *partners
     }
 
+    /// How many rows keys have.
+    pub(in crate::join) fn len(&self) -> u64 {
+        self.by_key.iter().map(|rows| rows.len() as u64).sum()
+    }
+
     /// The numbers of all rows that keys have, as they came.
     pub(in crate::join) fn held(&self) -> Vec<u32> {
         let mut held: Vec<u32> = self.by_key.iter().flatten().copied().collect();
