@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use highwater_engine::session::{Account, Files, Ledger, Session};
+use highwater_engine::trace::EVENTS;
 
 use crate::drivers::{options, watermarks};
 use crate::sandbox::Interpreter;
@@ -19,6 +20,7 @@ fn kept(session: &Session) -> Ledger {
     let mut ledger = Ledger::default();
     for event in session.events() {
         ledger.apply(event);
+        assert!(EVENTS.contains(&event.what.name()), "{}", event.what.name());
         if let Some(account) = ledger.accounts().get(usize::from(event.task)) {
             assert!(account.balances(), "{account:?} behind {}", event.line(session.header()));
         }
