@@ -27,6 +27,7 @@ pub mod union;
 pub mod rank;
 pub mod over;
 pub mod suppress;
+pub mod materialize;
 pub mod plan;
 pub mod sql;
 pub mod source;

@@ -10,6 +10,7 @@ use crate::error::Span;
 pub use crate::expand::GroupingSet;
 use crate::expr::Expr;
 pub use crate::join::{Bounds, JoinKind};
+pub use crate::materialize::MaterializeSpec;
 pub use crate::over::OverSpec;
 use crate::rank::Emit;
 pub use crate::rank::RankSpec;
@@ -244,6 +245,9 @@ pub enum Op {
     /// Holds the changes of an updating input back, key by key, and says what they come to. Output: the columns
     /// of the input.
     Suppress(SuppressSpec),
+    /// Says nothing of an updating input before its end, then the rows that are left, in their order. Output: those of the
+    /// input's columns that are handed on; never updating.
+    Materialize(MaterializeSpec),
     /// The rows of all inputs, whose columns are of the types of its own.
     Union,
     /// Writes rows to a table, or collects them for a final `SELECT`.

@@ -51,6 +51,8 @@ pub enum Said {
     EachRecord,
     /// At the clock's next tick.
     EachTick,
+    /// Not before the input ends.
+    AtEnd,
     /// At the first tick behind each multiple of so many milliseconds.
     Every(i64),
 }

@@ -11,9 +11,10 @@ use crate::join::{
     GuestJoin, IntervalJoin, OuterIntervalJoin, RegularJoin, TemporalJoin, WindowJoin,
 };
 use crate::key::KeyOrder;
+use crate::materialize::Materialize;
 use crate::operator::Operator;
 use crate::over::OverAggregate;
-use crate::plan::{GuestCall, JoinKind, NodeId, Op, SinkSpec, WindowSpec};
+use crate::plan::{GuestCall, JoinKind, Node, NodeId, Op, SinkSpec, WindowSpec};
 use crate::rank::{ChangingRank, ClosingRank, Emit};
 use crate::rowwise::{AssignAligned, AssignCumulating, Filter, Project};
 use crate::sink::Sink;
@@ -119,6 +120,19 @@ impl Graph {
         MergeAggregate::new(*alignment, keys, (bounds, aggregates), schemas, subtasks)
     }
 
+    /// Whether a sink puts the rows of one place in order: somebody may read them, and they have none of their own.
+    fn sorted(&self, sink: &Node, spec: &SinkSpec) -> bool {
+        let mut below = sink.inputs[0];
+        while let Op::Project { .. } = self.plan.nodes[below].op {
+            below = self.plan.nodes[below].inputs[0];
+        }
+        let own = match &self.plan.nodes[below].op {
+            Op::Materialize(spec) => !spec.order.is_empty(),
+            _ => false,
+        };
+        spec.connector != "blackhole" && !own
+    }
+
     fn gate(&self, stage: usize, task: usize) -> Head {
         let first = &self.plan.nodes[self.stages[stage].nodes[0]];
         let schemas = first.inputs.iter().map(|&n| self.plan.nodes[n].schema.clone()).collect();
@@ -126,7 +140,7 @@ impl Graph {
         let inputs: Vec<usize> = edges.iter().map(|&i| self.stages[stage].inputs[i].1).collect();
         let several = self.threaded && inputs.len() > 1;
         if several && let Op::Sink(spec) = &first.op {
-            let sorts = !first.updating && sorted(spec);
+            let sorts = !first.updating && self.sorted(first, spec);
             return Head::Loose(LooseGate::new(inputs.len(), !sorts));
         }
         let gate = Gate::new(&inputs, schemas);
@@ -322,7 +336,8 @@ impl Graph {
         Ok(Made::Operator(match &node.op {
             Op::Source(_) => return Ok(Made::Nothing),
             Op::Sink(spec) => {
-                let sink = Sink::new(node.schema.clone(), node.updating, sorted(spec));
+                let sorted = self.sorted(node, spec);
+                let sink = Sink::new(node.schema.clone(), node.updating, sorted);
                 // A SELECT's own columns make no promise to anybody.
                 let checked = spec.connector != "collect";
                 return Ok(Made::Sink(if checked { sink.enforcing(name) } else { sink }));
@@ -369,6 +384,9 @@ impl Graph {
             }
             Op::Over(spec) => Box::new(OverAggregate::new(name, spec, (input(0), &node.schema))),
             Op::Suppress(spec) => Box::new(Suppress::new(name, spec, &node.schema)),
+            Op::Materialize(spec) => {
+                Box::new(Materialize::new(name, spec, (input(0), &node.schema)))
+            }
             Op::Union => Box::new(Union::new(name, &node.schema)),
             Op::GuestWindow { guest: call, time, keys } => {
                 let columns = call.columns[0].clone();
@@ -385,11 +403,6 @@ impl Graph {
             | Op::RegularJoin { .. } => self.join(id, guests, sandbox)?,
         }))
     }
-}
-
-/// Whether somebody may read the rows in their order.
-fn sorted(spec: &SinkSpec) -> bool {
-    spec.connector != "blackhole"
 }
 
 /// Gives the guests' functions in an expression their guests.

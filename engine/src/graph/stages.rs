@@ -104,6 +104,8 @@ pub(super) fn stages(plan: &Plan, parallelism: u32, threaded: bool) -> Vec<Stage
             }
             // How many keys are held, and which has been for longest, only one subtask can say.
             Op::Suppress(_) => ("suppress", vec![Route::Only]),
+            // As with the order of all rows.
+            Op::Materialize(_) => ("materialize", vec![Route::Only]),
             Op::RegularJoin { keys, .. }
             | Op::WindowJoin { keys, .. }
             | Op::OuterIntervalJoin { keys, .. }

@@ -121,6 +121,7 @@ fn describe_op(plan: &Plan, node: &Node) -> String {
         Op::Rank(spec) => spec.describe(input(0)),
         Op::Over(spec) => describe_over(spec, input(0)),
         Op::Suppress(spec) => spec.describe(input(0)),
+        Op::Materialize(spec) => spec.describe(input(0)),
         Op::GuestJoin { .. }
         | Op::IntervalJoin { .. }
         | Op::OuterIntervalJoin { .. }

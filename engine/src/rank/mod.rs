@@ -7,6 +7,7 @@ mod said;
 mod top;
 
 pub use closing::ClosingRank;
+pub(crate) use order::Order;
 pub use order::SortColumn;
 pub use top::ChangingRank;
 

@@ -20,7 +20,7 @@ pub struct SortColumn {
 
 impl SortColumn {
     /// What stands behind the column's name in SQL.
-    pub(super) fn describe(&self) -> &'static str {
+    pub(crate) fn describe(&self) -> &'static str {
         match (self.descending, self.nulls_first) {
             (false, true) => "",
             (false, false) => " NULLS LAST",
@@ -60,21 +60,21 @@ impl SortColumn {
 
 /// An order of rows.
 #[derive(Clone)]
-pub(super) struct Order(Vec<(SortColumn, DataType)>);
+pub(crate) struct Order(Vec<(SortColumn, DataType)>);
 
 /// For each row of a batch, bytes that sort as the rows do.
-pub(super) struct Sorted {
+pub(crate) struct Sorted {
     bytes: Vec<u8>,
     ends: Vec<usize>,
 }
 
 impl Order {
-    pub(super) fn new(columns: &[SortColumn], input: &Schema) -> Order {
+    pub(crate) fn new(columns: &[SortColumn], input: &Schema) -> Order {
         Order(columns.iter().map(|&c| (c, input.fields[c.column].data_type)).collect())
     }
 
     /// The bytes of all rows.
-    pub(super) fn of(&self, batch: &Batch) -> Sorted {
+    pub(crate) fn of(&self, batch: &Batch) -> Sorted {
         let columns: Vec<Encoded> = self
             .0
             .iter()
@@ -108,7 +108,7 @@ impl Order {
 
 impl Sorted {
     /// The bytes of row `i`.
-    pub(super) fn get(&self, i: usize) -> &[u8] {
+    pub(crate) fn get(&self, i: usize) -> &[u8] {
         let from = i.checked_sub(1).map_or(0, |before| self.ends[before]);
         &self.bytes[from..self.ends[i]]
     }

@@ -194,7 +194,7 @@ impl Ingest {
         let part = self.index(a.partition_of_all()?);
         let active = self.state.activity(part) == Activity::Active;
         let no_marks = !a.marks.iter().any(|m| matches!(m.2, Mark::Idle(_)));
-        let timed = self.pace != Pace::default();
+        let timed = self.pace != Pace::default() && self.pace.at != Said::AtEnd;
         if out.traced() || self.partitions.len() > 1 || !active || !no_marks || timed {
             return None;
         }
@@ -216,6 +216,9 @@ impl Ingest {
         stairs: &mut Vec<Stair>,
     ) {
         let Some((column, _)) = &self.watermark else { return };
+        if self.pace.at == Said::AtEnd {
+            return;
+        }
         let times = &millis(&batch.columns[*column])[from..to];
         let before = self.state.current().0.saturating_add(delay);
         let (mut steps, clock) = (Vec::new(), self.now);
@@ -338,6 +341,9 @@ impl Ingest {
             self.state.set_activity(part, Activity::Active);
             out.note(|| What::Idle { partition, idle: false });
         }
+        if self.pace.at == Said::AtEnd {
+            return;
+        }
         if self.state.propose(part, EventTime(watermark)) {
             if self.partitions.len() > 1 {
                 out.note(|| What::PartitionWatermark { partition, watermark });
@@ -367,6 +373,7 @@ impl Ingest {
         let due = match self.pace.at {
             Said::EachRecord => self.pace.runs,
             Said::EachTick => true,
+            Said::AtEnd => false,
             Said::Every(period) => now.div_euclid(period) > self.now.div_euclid(period),
         };
         self.now = now;

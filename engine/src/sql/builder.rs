@@ -41,6 +41,8 @@ impl Builder {
             Op::Rank(spec) => spec.updates(updated),
             // Each row meets what is there and is done.
             Op::TemporalJoin { .. } | Op::LookupJoin { .. } => false,
+            // What comes before the end is not handed on.
+            Op::Materialize(_) => false,
             _ => updated,
         };
         self.nodes.push(Node { name: name.to_owned(), op, inputs, schema, updating, span });

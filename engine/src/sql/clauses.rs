@@ -5,13 +5,14 @@ use sqlparser::ast::{Distinct, Query, Select};
 use super::diagnose::{Locate, unsupported};
 use crate::error::Result;
 
-/// Refuses clauses around a SELECT.
-pub(super) fn refuse_query_clauses(query: &Query) -> Result<()> {
-    let limited = query.limit_clause.is_some() || query.fetch.is_some();
+/// Refuses clauses around a SELECT; `sorts`: its rows are handed on in their order, whether they are limited or not.
+pub(super) fn refuse_query_clauses(query: &Query, sorts: bool) -> Result<()> {
+    let limited = sorts || query.limit_clause.is_some() || query.fetch.is_some();
     if let (Some(order), false) = (&query.order_by, limited) {
         return Err(unsupported(
             "ORDER BY without LIMIT is not supported: a stream has no end to sort at",
-            "keep the first rows: ORDER BY … LIMIT 10; or sort the result where you read it",
+            "keep the first rows: ORDER BY … LIMIT 10; or wait for the end of the input: SET \
+             'execution.runtime-mode' = 'batch'",
         )
         .located(order));
     }

@@ -6,6 +6,7 @@ use sqlparser::ast::{
 };
 use sqlparser::parser::Parser;
 
+use super::batch::is_batch;
 use super::connector::{ADVANCE, DRIFT, GROUP, IDLE, STRATEGY};
 use super::dialect::Flink;
 use super::profiles::value;
@@ -65,7 +66,7 @@ pub(super) fn apart(settings: &Settings) -> bool {
 
 /// Whether changes leave at the end of micro-batches.
 pub(super) fn batched(settings: &Settings) -> bool {
-    enabled(settings, MINI_BATCH)
+    enabled(settings, MINI_BATCH) && !is_batch(settings)
 }
 
 /// A setting that is a length of time, in milliseconds.
@@ -76,6 +77,9 @@ pub(super) fn millis(settings: &Settings, key: &str) -> Option<i64> {
 
 /// What the settings so far say of the windows that follow.
 pub(super) fn emission(settings: &Settings) -> Result<Emission> {
+    if is_batch(settings) {
+        return Ok(Emission { apart: apart(settings), ..Emission::ON_TIME });
+    }
     let lateness = millis(settings, "table.exec.emit.allow-lateness").unwrap_or(0);
     // Flink's settings: fire after each record, or a while after the first.
     let fires = |side: &str| {
@@ -130,6 +134,12 @@ pub(super) fn paces(nodes: &mut [Node], settings: &Settings) {
         let idle = options.remove(IDLE);
         let (group, drift) = (options.remove(GROUP), options.remove(DRIFT));
         let Some(watermark) = &mut source.watermark else { continue };
+        if is_batch(settings) {
+            // Whoever is silent has not ended.
+            (watermark.idle, watermark.align) = (Some(0), None);
+            watermark.pace = Pace { at: Said::AtEnd, runs: false };
+            continue;
+        }
         watermark.idle = idle.as_deref().and_then(parse_duration_micros);
         let drift = drift.as_deref().and_then(parse_duration_micros).unwrap_or(0) / 1000;
         let drift = i64::try_from(drift).unwrap_or(i64::MAX);
@@ -148,7 +158,7 @@ pub(super) fn paces(nodes: &mut [Node], settings: &Settings) {
 
 /// After how many milliseconds state is forgotten that no watermark frees.
 pub(super) fn ttl(settings: &Settings) -> Option<i64> {
-    millis(settings, "table.exec.state.ttl").filter(|&ttl| ttl > 0)
+    millis(settings, "table.exec.state.ttl").filter(|&ttl| ttl > 0 && !is_batch(settings))
 }
 
 /// When the stream of a plan has to say what time it is.
@@ -169,6 +179,9 @@ pub(super) fn clock(nodes: &[Node], settings: &Settings) -> Result<Clock> {
         _ => paced(n, |pace| pace.runs || matches!(pace.at, Said::Every(_))),
     });
     let batched = nodes.iter().find(|n| paced(n, |pace| pace.at == Said::EachTick));
+    if is_batch(settings) {
+        return Ok(Clock::None);
+    }
     if !enabled(settings, MINI_BATCH) {
         return match (batched, waits) {
             (Some(node), _) => {

@@ -26,7 +26,7 @@ const READ_ONLY: [&str; 2] = ["parquet", "arrow"];
 impl Planner<'_> {
     /// Plans the script's last statement when it is a bare query: its rows are its result.
     pub(super) fn collect(&mut self, query: &Query) -> Result<()> {
-        let relation = self.query(query)?;
+        let relation = self.rows_of(query)?;
         let spec = SinkSpec {
             table: RESULT.into(),
             connector: COLLECT.into(),
@@ -44,7 +44,7 @@ impl Planner<'_> {
     /// Plans `INSERT INTO table (columns) query`.
     pub(super) fn insert(&mut self, table: &Ident, columns: &[Ident], query: &Query) -> Result<()> {
         let (spec, schema) = self.target(table)?;
-        let relation = self.query(query)?;
+        let relation = self.rows_of(query)?;
         if relation.updating && spec.connector == "filesystem" {
             return Err(Diagnostic::new(
                 "sql.updating",

@@ -1,4 +1,4 @@
-//! ORDER BY with LIMIT: the first rows of a query, a result that changes as better ones come.
+//! ORDER BY with LIMIT: the first rows of a query, a result that changes as better ones come. In batch mode also without.
 
 use sqlparser::ast::{
     Expr as Ast, Fetch, LimitClause, OrderByExpr, OrderByKind, Query, SelectItem, SetExpr, Spanned,
@@ -8,17 +8,43 @@ use super::diagnose::{Locate, span, unsupported};
 use super::expr;
 use super::planner::Planner;
 use super::rank::{Below, Sort, direction, whole};
-use super::scope::Relation;
-use crate::error::{Diagnostic, Result};
+use super::scope::{Column, Relation};
+use crate::error::{Diagnostic, Result, Span};
 use crate::expr::Expr;
-use crate::plan::{Op, RankSpec};
-use crate::rank::Emit;
+use crate::materialize::MaterializeSpec;
+use crate::plan::{NodeId, Op, RankSpec};
+use crate::rank::{Emit, SortColumn};
 use crate::schema::Schema;
 
 /// How many rows are left out, and how many follow.
 pub(super) struct Limit {
     offset: u64,
     rows: u64,
+}
+
+impl Limit {
+    /// The rows that it lets through, of rows ordered so.
+    fn ranks(&self, order: Vec<SortColumn>, columns: Vec<usize>) -> RankSpec {
+        RankSpec {
+            keys: Vec::new(),
+            order,
+            first: self.offset.saturating_add(1),
+            last: self.offset.saturating_add(self.rows),
+            columns,
+            numbered: false,
+            emit: Emit::Changes,
+        }
+    }
+}
+
+/// A query that is ordered.
+struct Ordered {
+    /// Its rows; what they are ordered by alone stands behind its own columns.
+    input: NodeId,
+    order: Vec<SortColumn>,
+    /// Its own columns.
+    columns: Vec<Column>,
+    at: Option<Span>,
 }
 
 /// What LIMIT, OFFSET and FETCH say; `None` without.
@@ -84,8 +110,34 @@ fn order_of(query: &Query) -> Result<&[OrderByExpr]> {
 }
 
 impl Planner<'_> {
-    /// The first rows of a query. ORDER BY may name what the query selects, and what it could have.
+    /// The first rows of a query.
     pub(super) fn limited(&mut self, query: &Query, limit: &Limit) -> Result<Relation> {
+        let Ordered { input, order, columns, at } = self.ordered(query)?;
+        let handed_on = (0..columns.len()).collect();
+        let schema = Schema::new(columns.iter().map(|c| c.field.clone()).collect());
+        let op = Op::Rank(limit.ranks(order, handed_on));
+        let node = self.builder.add("limit", op, vec![input], schema, at);
+        let updating = self.builder.nodes[node].updating;
+        Ok(Relation { node, columns, updating, pending: None })
+    }
+
+    /// The rows of a query, or the first of them, that are left when all input has ended, in the order it asks for.
+    pub(super) fn in_order(&mut self, query: &Query, limit: Option<&Limit>) -> Result<Relation> {
+        let Ordered { mut input, order, columns, at } = self.ordered(query)?;
+        if let Some(limit) = limit {
+            // What they are sorted by goes with them.
+            let schema = self.builder.nodes[input].schema.clone();
+            let all = (0..schema.fields.len()).collect();
+            let op = Op::Rank(limit.ranks(order.clone(), all));
+            input = self.builder.add("limit", op, vec![input], schema, at);
+        }
+        let spec = MaterializeSpec { order, columns: (0..columns.len()).collect() };
+        let rows = Relation { node: input, columns, updating: true, pending: None };
+        Ok(self.materialized(rows, spec, at))
+    }
+
+    /// A query's rows and what they are ordered by. ORDER BY may name what the query selects, and what it could have.
+    fn ordered(&mut self, query: &Query) -> Result<Ordered> {
         let items = order_of(query)?;
         let warnings = self.warnings.len();
         let mut rows = self.body(&query.body, query)?;
@@ -130,19 +182,7 @@ impl Planner<'_> {
         let mut below = Below::new((0..count).map(column).collect(), columns.clone());
         let order = below.order(order, &rows);
         let input = below.relation(self, &rows, span(at));
-        let spec = RankSpec {
-            keys: Vec::new(),
-            order,
-            first: limit.offset.saturating_add(1),
-            last: limit.offset.saturating_add(limit.rows),
-            columns: (0..count).collect(),
-            numbered: false,
-            emit: Emit::Changes,
-        };
-        let schema = Schema::new(columns.iter().map(|c| c.field.clone()).collect());
-        let node = self.builder.add("limit", Op::Rank(spec), vec![input.node], schema, span(at));
-        let updating = self.builder.nodes[node].updating;
-        Ok(Relation { node, columns, updating, pending: None })
+        Ok(Ordered { input: input.node, order, columns, at: span(at) })
     }
 
     /// An expression of ORDER BY over what a query gives: by name, or by position from 1.

@@ -3,6 +3,7 @@
 mod aggregate;
 mod arguments;
 mod asof;
+mod batch;
 mod builder;
 mod call;
 mod clauses;
@@ -63,6 +64,7 @@ use std::sync::Arc;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Token;
 
+pub use batch::is_batch;
 pub use needs::{Need, NeedKind, endless, needs};
 
 use diagnose::Locate;
@@ -124,7 +126,7 @@ pub fn plan_with(
 ) -> std::result::Result<Plan, Vec<Diagnostic>> {
     let (statements, unread) = statement::parse(script);
     let mut errors: Vec<Error> = unread.into_iter().map(Box::new).collect();
-    let mut planner = planner::Planner::new(catalog, fixed);
+    let mut planner = planner::Planner::new(catalog, &batch::settled(fixed, &statements));
     let last = statements.iter().rposition(|s| !matches!(s.kind, statement::Kind::Nothing));
     for (i, statement) in statements.iter().enumerate() {
         planner.statement(statement, Some(i) == last, &mut errors);
@@ -143,6 +145,7 @@ pub fn plan_with(
         Clock::None
     });
     rank::endless_ranks(&nodes, &mut errors);
+    errors.extend(batch::endless(&nodes, &settings));
     if errors.is_empty() && nodes.is_empty() {
         errors.push(
             Diagnostic::new("sql.empty", "the script has nothing to run")

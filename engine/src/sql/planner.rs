@@ -62,6 +62,8 @@ pub(super) struct Planner<'c> {
     pub depth: usize,
     /// Whether the script ends in an EXPLAIN.
     pub explain: bool,
+    /// Whether the query that is planned next may have an order without an end of it.
+    pub sorts: bool,
     /// Whether tables are read to be looked up.
     pub looking_up: bool,
     /// Tables that are written and say themselves what they promise, and where.
@@ -85,6 +87,7 @@ impl<'c> Planner<'c> {
             warnings: Vec::new(),
             depth: 0,
             explain: false,
+            sorts: false,
             looking_up: false,
             promising: Vec::new(),
             barriers_at: None,

@@ -50,16 +50,17 @@ impl Planner<'_> {
                 .hint("split it with CREATE VIEW")
                 .located(query));
         }
-        refuse_query_clauses(query)?;
+        let sorts = std::mem::take(&mut self.sorts);
+        refuse_query_clauses(query, sorts)?;
         let outer = self.scoped.len();
         self.depth += 1;
-        let planned = self.query_body(query);
+        let planned = self.query_body(query, sorts);
         self.depth -= 1;
         self.scoped.truncate(outer);
         planned
     }
 
-    fn query_body(&mut self, query: &Query) -> Result<Relation> {
+    fn query_body(&mut self, query: &Query, sorts: bool) -> Result<Relation> {
         if let Some(with) = &query.with {
             if with.recursive {
                 return Err(unsupported(
@@ -75,6 +76,7 @@ impl Planner<'_> {
             }
         }
         match limit_of(query)? {
+            limit if sorts => self.in_order(query, limit.as_ref()),
             Some(limit) => self.limited(query, &limit),
             None => self.body(&query.body, query),
         }

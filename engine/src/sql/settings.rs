@@ -4,7 +4,7 @@ use sqlparser::tokenizer::Span as TokenSpan;
 
 use super::connector::OptionValue;
 use super::diagnose::{Locate, nearest};
-use super::{emission, profiles, suppress};
+use super::{batch, emission, profiles, suppress};
 use crate::error::{Diagnostic, Error, Result};
 use crate::plan::{Guarantee, Panes, Settings};
 use crate::trace::Barriers;
@@ -144,6 +144,13 @@ pub const SETTINGS: &[Setting] = &[
         OptionValue::Duration,
         "For how long sources can read a record again; a recovery that would go back further fails. For ever by \
          default.",
+    ),
+    setting(
+        batch::MODE,
+        OptionValue::OneOf(batch::MODES),
+        "Whether results are said as records come (streaming, the default), or once all input has ended (batch): then no record \
+         is late, no row is taken back, windows fire once, and ORDER BY needs no LIMIT. Of the whole script; what it reads \
+         must have an end. Settings about when something is said, and how long state is kept, have no effect.",
     ),
     setting("parallelism.default", OptionValue::Positive, "How many subtasks an operator runs as."),
     setting(

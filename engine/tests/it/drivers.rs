@@ -94,7 +94,7 @@ const OWN: [(&str, &str); 13] = [
     ("three joined", THREE_JOINED),
 ];
 
-fn all() -> impl Iterator<Item = (&'static str, String)> {
+pub fn all() -> impl Iterator<Item = (&'static str, String)> {
     let plain = OWN.into_iter().chain(changelog::SCRIPTS).chain(joins::SCRIPTS);
     let plain = plain.chain(rank::SCRIPTS).chain(over::SCRIPTS).chain(windows::SCRIPTS);
     let plain = plain.chain(ordered::SCRIPTS);

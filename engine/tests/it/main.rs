@@ -1,5 +1,6 @@
 //! The engine from outside: rules of the house, drivers against each other.
 
+mod batch_mode;
 mod changelog;
 mod compare;
 mod drivers;

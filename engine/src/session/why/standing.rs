@@ -7,6 +7,7 @@ use crate::batch::Seq;
 use crate::error::{Diagnostic, Result};
 use crate::sim::Sim;
 use crate::source::Chunk;
+use crate::sql::is_batch;
 use crate::time::EventTime;
 use crate::trace::{Event, Header};
 use crate::watermark::Activity;
@@ -133,6 +134,9 @@ impl Standing {
         watermark: i64,
         happens: &dyn Fn(&[Event]) -> bool,
     ) -> Pushed {
+        if is_batch(&self.sim.job().graph.plan().settings) {
+            return Err("in batch mode time stands still until all input has ended".to_owned());
+        }
         let found = self.pushes(task, watermark, happens).map_err(|e| e.message)?;
         found.ok_or_else(|| "none that was tried did".to_owned())
     }

@@ -115,6 +115,7 @@ pub(super) const SETTERS: &[Setter] = &[
     ("state.checkpoints.num-retained", "2", &[], COUNTS),
     ("highwater.store.replicas", "3", &[], COUNTS),
     ("highwater.source.retention", "1 h", &[], COUNTS),
+    ("execution.runtime-mode", "batch", &[], COUNTS),
     ("parallelism.default", "2", &[], COUNTS),
     ("pipeline.max-parallelism", "128", &[], COUNTS),
     ("table.exec.emit.allow-lateness", "1 min", &[], COUNTS),

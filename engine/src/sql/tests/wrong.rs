@@ -208,6 +208,25 @@ const VERSIONS: &[(&str, &str, &str)] = &[
 /// What of them is not told as it must be.
 const SETTINGS: &[(&str, &str, &str)] = &[
     ("sql.setting", "SET 'highwater.barriers' = ¿'some'", "aligned or none"),
+    ("sql.setting", "SET 'execution.runtime-mode' = ¿'automatic'", "streaming or batch"),
+    (
+        "sql.batch",
+        "SET 'execution.runtime-mode' = 'batch'; \
+         CREATE TABLE ¿fed (a INT) WITH ('connector' = 'push'); SELECT a FROM fed",
+        "read a file",
+    ),
+    (
+        "sql.batch",
+        "CREATE TABLE ¿drawn (a INT) WITH ('connector' = 'datagen'); \
+         SET 'execution.runtime-mode' = 'batch'; SELECT a FROM drawn",
+        "'number-of-rows' = '1000'",
+    ),
+    (
+        "sql.unsupported",
+        "SET 'execution.runtime-mode' = 'batch'; \
+         SELECT a FROM (SELECT a FROM plain ORDER BY ¿a)",
+        "LIMIT 10",
+    ),
     (
         "sql.barriers",
         "SET 'highwater.barriers' = ¿'none'; SET 'highwater.guarantee' = 'at-least-once'; \

@@ -104,6 +104,14 @@ fn what_is_kept_whole_is_told() {
 }
 
 #[test]
+fn in_batch_mode_a_window_waits_for_the_end() {
+    let set = "```sql\nSET 'execution.runtime-mode' = 'batch';\n";
+    let text = FIRST_WINDOW.replace("```sql\n", set);
+    let said = ask(&text, |why| why.window(None, &Wanted::default()).expect("a window").text(why));
+    assert!(said.contains("in batch mode time stands still until all input has ended"), "{said}");
+}
+
+#[test]
 fn mistakes_say_what_there_is() {
     let all = Wanted::default();
     ask(FIRST_WINDOW, |why| {
