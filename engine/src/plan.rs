@@ -169,6 +169,8 @@ pub enum Op {
         keys: [Vec<usize>; 2],
         /// How far apart the times may be.
         bounds: Bounds,
+        /// Whether a row is late when it is behind the watermark, not when it meets nobody and nobody can meet it.
+        by_record: bool,
         /// The columns of left and right that are handed on.
         columns: [Vec<usize>; 2],
     },
@@ -189,6 +191,8 @@ pub enum Op {
         keys: [Vec<usize>; 2],
         /// How far apart the times may be.
         bounds: Bounds,
+        /// See [`Op::IntervalJoin`].
+        by_record: bool,
         /// What a pair must fulfil, too: over the columns of left and right side by side.
         condition: Option<Expr>,
     },

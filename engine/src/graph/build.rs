@@ -305,9 +305,9 @@ impl Graph {
                 let keys = (keys, *ends);
                 Box::new(WindowJoin::new(name, *kind, keys, condition, inputs, output))
             }
-            Op::OuterIntervalJoin { kind, times, keys, bounds, condition } => {
+            Op::OuterIntervalJoin { kind, times, keys, bounds, by_record, condition } => {
                 let condition = linked(condition)?;
-                let by = (*times, keys, *bounds);
+                let by = (*times, keys, *bounds, *by_record);
                 Box::new(OuterIntervalJoin::new(name, *kind, by, condition, inputs, output))
             }
             Op::TemporalJoin { outer, strict, times, keys, condition } => {
@@ -321,8 +321,9 @@ impl Graph {
                 let join = RegularJoin::new(name, kind, keys, condition, inputs, (output, false));
                 Box::new(join.looking_up(*replaces))
             }
-            Op::IntervalJoin { times, keys, bounds, columns } => {
-                Box::new(IntervalJoin::new(name, *times, keys, *bounds, columns, inputs, output))
+            Op::IntervalJoin { times, keys, bounds, by_record, columns } => {
+                let within = (*bounds, *by_record);
+                Box::new(IntervalJoin::new(name, *times, keys, within, columns, inputs, output))
             }
             _ => unreachable!("only joins are asked for here"),
         })

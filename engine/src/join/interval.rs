@@ -1,9 +1,10 @@
 //! The inner interval join: rows of two inputs with equal keys and event times near each other.
 //!
-//! A row whose event time is before the watermark is late and left out. All other rows whose keys are
-//! equal and whose times lie within the bounds are joined, at the moment the later of the two arrives;
-//! a key with a NULL equals none. A buffered row is needed as long as a row at the watermark could still
-//! meet it. When it is dropped after that changes nothing, so it is dropped when that is cheap: with a
+//! Rows whose keys are equal and whose times lie within the bounds are joined, at the moment the later of the two
+//! arrives; a key with a NULL equals none. A row is held as long as a row at the watermark could still meet it. One that
+//! comes behind the watermark meets what is held, as in Flink's join, and is late only when it meets nobody and nobody can
+//! meet it any more; or, where records are late by themselves, it is left out at once. When a row is dropped that is held
+//! no longer changes nothing, so it is dropped when that is cheap: with a
 //! block at the front of its ring, with the whole batch it came in, and with everything else once the rings have
 //! doubled. Only the trace tells the exact step of the watermark that frees it.
 
@@ -41,6 +42,7 @@ pub struct IntervalJoin {
     times: [usize; 2],
     columns: [KeyColumns; 2],
     bounds: Bounds,
+    by_record: bool,
     /// The columns of either side that go into the joined rows.
     kept: [Vec<usize>; 2],
     inputs: [SchemaRef; 2],
@@ -52,7 +54,7 @@ pub struct IntervalJoin {
     /// How many blocks were in use after everything dead was dropped last.
     swept: usize,
     made: Made,
-    on_time: Vec<u32>,
+    taken: Vec<u32>,
     near: Vec<u32>,
 }
 
@@ -86,17 +88,29 @@ struct Now<'a> {
     bounds: Bounds,
     times: &'a [i64],
     piece: &'a Piece,
-    /// Those that are not late.
-    on_time: &'a [u32],
+    /// Those that are taken in.
+    taken: &'a [u32],
+    /// Rows before this time meet somebody or are late.
+    behind: i64,
+}
+
+/// What has become of them.
+#[derive(Default)]
+struct Joined {
+    /// The latest time of one that is held.
+    newest: Option<i64>,
+    /// How many that are not held have met nobody.
+    late: u64,
 }
 
 impl IntervalJoin {
-    /// A join of two inputs by keys, within bounds of their times; `kept` are the columns it hands on.
+    /// A join of two inputs by keys, within bounds of their times; `by_record`: whoever is behind the watermark is late;
+    /// `kept` are the columns it hands on.
     pub fn new(
         name: &str,
         times: [usize; 2],
         keys: &[Vec<usize>; 2],
-        bounds: Bounds,
+        (bounds, by_record): (Bounds, bool),
         kept: &[Vec<usize>; 2],
         inputs: [&SchemaRef; 2],
         output: &SchemaRef,
@@ -108,6 +122,7 @@ impl IntervalJoin {
             keys: KeyTable::new(&columns[0].types, KeyOrder::Value),
             columns,
             bounds,
+            by_record,
             kept: kept.clone(),
             rows: inputs.map(Rows::new),
             inputs: inputs.map(Arc::clone),
@@ -116,7 +131,7 @@ impl IntervalJoin {
             rings: Buffers::Narrow(0, Default::default()),
             swept: 0,
             made: Made::default(),
-            on_time: Vec::new(),
+            taken: Vec::new(),
             near: Vec::new(),
         }
     }
@@ -156,36 +171,47 @@ impl IntervalJoin {
 
     /// Takes in rows `from..to` of a piece, all under one watermark; answers how many were late.
     fn take(&mut self, piece: &mut Piece, (from, to): (usize, usize)) -> u64 {
-        let times = millis(&piece.batch.columns[self.times[piece.side]]);
-        at_least(&times[from..to], self.watermark.0, from as u32, &mut self.on_time);
-        let late = (to - from - self.on_time.len()) as u64;
+        let side = piece.side;
+        let times = millis(&piece.batch.columns[self.times[side]]);
+        at_least(&times[from..to], self.watermark.0, from as u32, &mut self.taken);
         let dead = [0, 1].map(|side| self.bounds.dead(side, self.watermark));
+        let mut late = (to - from - self.taken.len()) as u64;
+        // Nobody behind the watermark: the usual case.
+        let mut behind = i64::MIN;
+        if late > 0 && !self.by_record {
+            self.taken.clear();
+            self.taken.extend(from as u32..to as u32);
+            (behind, late) = (self.watermark.0.min(dead[side]), 0);
+        }
         if !self.rings.fits(piece.span) {
-            let on_time = self.on_time.iter().map(|&row| times[row as usize]);
-            let span = (on_time.clone().min(), on_time.max());
+            let held = self.taken.iter().map(|&row| times[row as usize]);
+            let held = held.filter(|&time| time >= dead[side]);
+            let span = (held.clone().min(), held.max());
             if let (Some(least), Some(most)) = span {
                 self.rings.fit((least, most), dead);
             }
         }
-        let now = Now { dead, bounds: self.bounds, times, piece: &*piece, on_time: &self.on_time };
+        let (bounds, taken) = (self.bounds, &self.taken);
+        let now = Now { dead, bounds, times, piece: &*piece, taken, behind };
         let (made, near) = (&mut self.made, &mut self.near);
-        let newest = match &mut self.rings {
+        let joined = match &mut self.rings {
             Buffers::Narrow(base, rings) => now.join(*base, rings, made, near),
             Buffers::Wide(rings) => now.join(0, rings, made, near),
         };
-        piece.newest = piece.newest.max(newest);
-        late
+        piece.newest = piece.newest.max(joined.newest);
+        late + joined.late
     }
 
     /// The same, telling of every row.
     fn tell(&mut self, piece: &mut Piece, (from, to): (usize, usize), out: &mut Output) {
         for row in from..to {
             let before = self.made.seqs.len();
-            out.late += self.take(piece, (row, row + 1));
+            let late = self.take(piece, (row, row + 1));
+            out.late += late;
             let side = piece.side;
             let time = millis(&piece.batch.columns[self.times[side]])[row];
             let (seq, watermark) = (piece.batch.seqs.at(row), self.watermark.0);
-            if time < watermark {
+            if late > 0 {
                 let row = piece.batch.row_text(row);
                 out.note(|| What::JoinLate {
                     side: side as u8,
@@ -306,43 +332,50 @@ impl IntervalJoin {
 }
 
 impl Now<'_> {
-    /// Joins the rows that are not late, then buffers them: they meet only rows of the other side. `near`
-    /// is room for those that may meet any. Answers the latest time that was buffered.
+    /// Joins the rows that are taken in, then holds them: they meet only rows of the other side. `near` is room for those
+    /// that may meet any.
     fn join<T: Delta>(
         &self,
         base: i64,
         rings: &mut Rings<T>,
         made: &mut Made,
         near: &mut Vec<u32>,
-    ) -> Option<i64> {
+    ) -> Joined {
         let side = self.piece.side;
         let [own_dead, other_dead] =
             [side, 1 - side].map(|side| self.dead[side].saturating_sub(base));
         let [left, right] = &mut made.rows;
         let (mine, met) = if side == 0 { (left, right) } else { (right, left) };
-        rings.with_rows(1 - side, &self.piece.ids, self.on_time, near);
+        rings.with_rows(1 - side, &self.piece.ids, self.taken, near);
+        let is_behind = |&&row: &&u32| self.times[row as usize] < self.behind;
+        let mut joined = Joined::default();
+        if self.behind > i64::MIN {
+            joined.late = self.taken.iter().filter(is_behind).count() as u64;
+        }
         for &row in &*near {
             let (time, id) = (self.times[row as usize], self.piece.ids[row as usize]);
             if let Some((least, most)) = self.bounds.range(side, time) {
+                // Rows that are held no longer may still be there.
+                let least = least.max(self.dead[1 - side]);
                 let range = (least.saturating_sub(base), most.saturating_sub(base));
                 rings.find((1 - side, id), range, other_dead, met);
                 if met.len() > mine.len() {
                     mine.resize(met.len(), self.piece.first.wrapping_add(row));
                     made.seqs.resize(met.len(), self.piece.batch.seqs.at(row as usize));
+                    joined.late -= u64::from(time < self.behind);
                 }
             }
         }
-        let mut newest = None;
-        for &row in self.on_time {
+        for &row in self.taken {
             let (time, id) = (self.times[row as usize], self.piece.ids[row as usize]);
             if time >= self.dead[side] {
                 let number = self.piece.first.wrapping_add(row);
                 let entry = Entry { time: T::of(time, base).expect("made to fit"), row: number };
                 rings.push((side, id), entry, own_dead);
-                newest = newest.max(Some(time));
+                joined.newest = joined.newest.max(Some(time));
             }
         }
-        newest
+        joined
     }
 }
 

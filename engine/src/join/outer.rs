@@ -1,8 +1,9 @@
 //! The outer interval join: as the inner one, and rows that stayed alone are handed on with NULLs.
 //!
 //! That a row stays alone is certain once the watermark has passed the last time at which a partner could
-//! come; then it is handed on and forgotten. So nothing is ever taken back. A row from before the watermark
-//! is late and left out; a key with a NULL equals none.
+//! come; then it is handed on and forgotten. So nothing is ever taken back. A row from behind the watermark meets what is
+//! held; when nobody can meet it any more it is handed on at once where its side is, and late where it has met nobody. Where
+//! records are late by themselves it is left out at once. A key with a NULL equals none.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -39,6 +40,7 @@ pub struct OuterIntervalJoin {
     kind: JoinKind,
     times: [usize; 2],
     bounds: Bounds,
+    by_record: bool,
     columns: [KeyColumns; 2],
     inputs: [SchemaRef; 2],
     output: SchemaRef,
@@ -78,6 +80,8 @@ struct Meeting {
     seq: Seq,
     from: usize,
     to: usize,
+    /// Its time, of one that is not held: nobody can meet it any more.
+    passing: Option<i64>,
 }
 
 /// What has come since pairs were made last.
@@ -93,7 +97,7 @@ impl OuterIntervalJoin {
     pub fn new(
         name: &str,
         kind: JoinKind,
-        (times, keys, bounds): ([usize; 2], &[Vec<usize>; 2], Bounds),
+        (times, keys, bounds, by_record): ([usize; 2], &[Vec<usize>; 2], Bounds, bool),
         condition: Option<Expr>,
         inputs: [&SchemaRef; 2],
         output: &SchemaRef,
@@ -106,6 +110,7 @@ impl OuterIntervalJoin {
             kind,
             times,
             bounds,
+            by_record,
             keys: KeyTable::new(&columns[0].types, KeyOrder::Value),
             places: Places::new(columns.clone()),
             columns,
@@ -172,22 +177,34 @@ impl OuterIntervalJoin {
         }
         let (time, seq) = (millis(times)[row], batch.seqs.at(row));
         let (s, watermark) = (side as u8, self.watermark.0);
-        if time < watermark {
+        if time < watermark && self.by_record {
             out.late += 1;
             let row = || batch.row_text(row);
             out.note(|| What::JoinLate { side: s, seq, event_time: time, watermark, row: row() });
             return;
         }
-        self.arrivals += 1;
-        let number = self.hold(side, (time, self.arrivals), (id, group), (bytes, seq));
+        let passing =
+            (time < watermark.min(self.bounds.dead(side, self.watermark))).then_some(time);
+        let number = match passing {
+            Some(_) => self.sides[side].add(NONE, bytes, seq),
+            None => {
+                self.arrivals += 1;
+                self.hold(side, (time, self.arrivals), (id, group), (bytes, seq))
+            }
+        };
         let from = met.candidates.len();
         if let (Some((least, most)), true) = (self.bounds.range(side, time), id != NONE) {
             let at = &self.at[1 - side];
+            // Rows that are held no longer may still be there.
+            let least = least.max(self.bounds.dead(1 - side, self.watermark));
             let near = |&&other: &&u32| (least..=most).contains(&at[other as usize]);
             met.candidates.extend(self.sides[1 - side].of(id).iter().filter(near));
         }
         let to = met.candidates.len();
-        met.meetings.push(Meeting { side, row: number, seq, from, to });
+        met.meetings.push(Meeting { side, row: number, seq, from, to, passing });
+        if passing.is_some() {
+            return;
+        }
         let frees_at = time.saturating_add(self.bounds.ahead(side)).saturating_add(1);
         out.note(|| What::JoinBuffer { side: s, seq, event_time: time, frees_at });
     }
@@ -231,6 +248,9 @@ impl OuterIntervalJoin {
                 let (side, candidates) = (m.side as u8, (m.to - m.from) as u32);
                 out.note(|| What::JoinMatch { side, seq: m.seq, candidates, matched });
             }
+            if let Some(time) = m.passing.filter(|_| partners.is_empty()) {
+                self.pass(&m, time, out);
+            }
             for other in partners {
                 self.sides[m.side].count(m.row, 1);
                 self.sides[1 - m.side].count(other, 1);
@@ -239,6 +259,21 @@ impl OuterIntervalJoin {
         }
         candidates.clear();
         Ok(())
+    }
+
+    /// A row that nobody holds has met nobody.
+    fn pass(&mut self, m: &Meeting, event_time: i64, out: &mut Output) {
+        if self.kind.outer(m.side) {
+            return self.say(m.seq, (m.side, m.row), NONE);
+        }
+        out.late += 1;
+        let own = &self.sides[m.side];
+        out.note(|| {
+            let columns = own.columns(&[m.row]);
+            let row = Batch::new(Arc::clone(&self.inputs[m.side]), columns, vec![m.seq].into());
+            let (side, watermark) = (m.side as u8, self.watermark.0);
+            What::JoinLate { side, seq: m.seq, event_time, watermark, row: row.row_text(0) }
+        });
     }
 
     fn say(&mut self, seq: Seq, (side, own): (usize, u32), other: u32) {

@@ -192,7 +192,7 @@ fn describe_join(node: &Node, inputs: [&Schema; 2]) -> String {
             let between = between(bounds.lower, bounds.upper);
             format!("IntervalJoin({}, {}, {between})", at(times), by(keys))
         }
-        Op::OuterIntervalJoin { kind, times, keys, bounds, condition } => {
+        Op::OuterIntervalJoin { kind, times, keys, bounds, condition, .. } => {
             let (kind, between) = (kind.name(), between(bounds.lower, bounds.upper));
             let (at, by, when) = (at(times), by(keys), when(condition));
             format!("IntervalJoin({kind}, {at}, {by}, {between}{when})")

@@ -64,6 +64,11 @@ pub(super) fn apart(settings: &Settings) -> bool {
     value(settings, "highwater.session.at-gap") == Some("separate")
 }
 
+/// Whether a record is late when it is behind the watermark, whoever still waits for it.
+pub(super) fn by_record(settings: &Settings) -> bool {
+    value(settings, "highwater.late.by") == Some("record") && !is_batch(settings)
+}
+
 /// Whether changes leave at the end of micro-batches.
 pub(super) fn batched(settings: &Settings) -> bool {
     enabled(settings, MINI_BATCH) && !is_batch(settings)
@@ -108,7 +113,7 @@ pub(super) fn emission(settings: &Settings) -> Result<Emission> {
         lateness,
         panes: panes.unwrap_or(Panes::Retracting),
         always_on_time: value(settings, "highwater.emit.on-time") != Some("non-empty"),
-        by_record: value(settings, "highwater.late.by") == Some("record"),
+        by_record: by_record(settings),
         apart: apart(settings),
         by_tick: false,
     })

@@ -14,6 +14,7 @@ use sqlparser::ast::{
 use super::builder::renumber;
 use super::conditions::{Conditions, conjuncts};
 use super::diagnose::{Locate, span, unsupported};
+use super::emission::by_record;
 use super::expr;
 use super::operator::combine;
 use super::planner::Planner;
@@ -200,6 +201,7 @@ impl Planner<'_> {
             times,
             keys,
             bounds,
+            by_record: by_record(&self.settings),
             columns: [(0..own[0]).collect(), (0..own[1]).collect()],
         };
         let node =

@@ -3,6 +3,7 @@
 
 use super::builder::renumber;
 use super::conditions::Times;
+use super::emission::by_record;
 use super::join::unique_names;
 use super::planner::Planner;
 use super::scope::{Column, Relation, Role};
@@ -66,7 +67,8 @@ impl Planner<'_> {
         let inputs = vec![sides[0].node, sides[1].node];
         let op = match (ends, within) {
             (_, Some((times, bounds))) => {
-                Op::OuterIntervalJoin { kind, times, keys, bounds, condition }
+                let by_record = by_record(&self.settings);
+                Op::OuterIntervalJoin { kind, times, keys, bounds, by_record, condition }
             }
             (Some(ends), _) => Op::WindowJoin { kind, keys, ends, condition },
             (None, None) => Op::RegularJoin { kind, keys, condition },

@@ -233,7 +233,8 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "highwater.late.by",
         OptionValue::OneOf(&["window", "record"]),
-        "Whether a record is late when its windows have fired (the default), or when it is behind the watermark.",
+        "Whether a record is late when its windows have fired, or when it meets no row of an interval join and none can come \
+         any more (the default), or when it is behind the watermark.",
     ),
     setting(
         "highwater.session.at-gap",

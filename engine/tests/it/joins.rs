@@ -324,6 +324,10 @@ fn within_an_interval_rows_stay_alone_only_when_it_is_certain() {
     };
     let expected = outer(&l, &r, [true, false], partners);
     assert!(expected.iter().filter(|p| p.1.is_none()).count() > 10, "some stay alone");
+    // Who is behind the watermark is left out.
+    let left = |all: &[Record], script: &str| {
+        left(all, &format!("SET 'highwater.late.by' = 'record';\n{script}"))
+    };
     assert_eq!(left(&all, LEFT_WITHIN), sorted(expected.into_iter().map(line)));
     let partners = |a: &Record, b: &Record| {
         let near = (a.ts + 1_000..a.ts + 5_000).contains(&b.ts);

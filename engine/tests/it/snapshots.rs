@@ -26,7 +26,8 @@ pub const SCRIPT: &str = "\
       ON a.k = b.k AND a.g < b.g AND a.ts BETWEEN b.ts - INTERVAL '20' SECOND AND b.ts;\n\
     INSERT INTO best SELECT k, v FROM t QUALIFY ROW_NUMBER() OVER (PARTITION BY k ORDER BY v DESC) <= 60;";
 
-/// Operators that the first does not have: joins of the other kinds, OVER, windows that grow, sets of values.
+/// Operators that the first does not have: joins of the other kinds, OVER, windows that grow, sets of values. When its file
+/// was written, joins left out whoever was behind the watermark.
 const MORE: &str = "\
     CREATE TABLE alone (k STRING, ts TIMESTAMP(3), other TIMESTAMP(3)) WITH ('connector' = 'print');\n\
     CREATE TABLE totals (k STRING, total BIGINT, n BIGINT) WITH ('connector' = 'print');\n\
@@ -35,8 +36,10 @@ const MORE: &str = "\
     CREATE TABLE growing (k STRING, n BIGINT) WITH ('connector' = 'print');\n\
     CREATE TABLE kinds (k STRING, n BIGINT, all_of_them BIGINT) WITH ('connector' = 'print');\n\
     CREATE VIEW tens AS SELECT * FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECONDS));\n\
+    SET 'highwater.late.by' = 'record';\n\
     INSERT INTO alone SELECT a.k, a.ts, b.ts AS other FROM t AS a LEFT JOIN t AS b \
       ON a.k = b.k AND a.g < b.g AND a.ts BETWEEN b.ts - INTERVAL '9' SECOND AND b.ts;\n\
+    SET 'highwater.late.by' = 'window';\n\
     INSERT INTO totals SELECT a.k, a.total, b.n FROM (SELECT k, SUM(v) AS total FROM t GROUP BY k) AS a \
       JOIN (SELECT k, COUNT(*) AS n FROM t GROUP BY k) AS b ON a.k = b.k;\n\
     INSERT INTO lately SELECT k, SUM(v) OVER (PARTITION BY k ORDER BY ts \

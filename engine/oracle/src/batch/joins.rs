@@ -93,38 +93,51 @@ pub(super) fn interval(
 ) -> Log {
     let (mut made, mut now) = (Log::new(), i64::MIN);
     let mut held: Vec<Held> = Vec::new();
+    // The last time at which a partner could come.
+    let last = |h: &Held| if h.side == 0 { h.row.time + most } else { h.row.time - least };
     for ((seq, item), side) in log.into_iter().zip(sides) {
         match item {
-            Item::Row(row) if row.time < now => {
-                // A row that can never have a partner is not missed where it needs one.
-                let of = |&(l, r): &(usize, usize)| if side == 0 { l } else { r };
-                let null = |c: usize| row.cells[c % row.cells.len()].is_none();
-                let useless = kind == Kind::Inner && on.keys.iter().map(of).any(null);
-                count(late, usize::from(!useless));
-            }
             Item::Row(row) => {
+                let late_now = row.time < now;
                 let mut own = Held { row, side, met: false };
+                let mut same_key = false;
+                let keys = On { residual: None, ..on.clone() };
                 for other in held.iter_mut().filter(|other| other.side != side) {
                     let pair = match side {
                         0 => [&own.row, &other.row],
                         _ => [&other.row, &own.row],
                     };
-                    if near([least, most], pair[0], pair[1]) && partners(on, pair[0], pair[1]) {
+                    // One that waits for its step is held no more.
+                    if last(other) < now || !near([least, most], pair[0], pair[1]) {
+                        continue;
+                    }
+                    same_key |= partners(&keys, pair[0], pair[1]);
+                    if partners(on, pair[0], pair[1]) {
                         let cells = side_by_side(Some(pair[0]), Some(pair[1]), shares);
                         made.push((seq, Item::Row(Row { cells, ..pair[time_of].clone() })));
                         (own.met, other.met) = (true, true);
                     }
                 }
-                held.push(own);
+                if !late_now || last(&own) >= now {
+                    held.push(own);
+                } else if !own.met && kind.keeps(side) {
+                    let pair =
+                        if side == 0 { [Some(&own.row), None] } else { [None, Some(&own.row)] };
+                    let cells = side_by_side(pair[0], pair[1], shares);
+                    made.push((seq, Item::Row(Row { cells, ..own.row.clone() })));
+                } else if !own.met {
+                    // A row that can never have a partner is not missed where it needs one; what else than the key
+                    // partners must fulfil stands behind an inner join.
+                    let of = |&(l, r): &(usize, usize)| if side == 0 { l } else { r };
+                    let null = |c: usize| own.row.cells[c % own.row.cells.len()].is_none();
+                    let inner = kind == Kind::Inner;
+                    let useless = inner && (same_key || on.keys.iter().map(of).any(null));
+                    count(late, usize::from(!useless));
+                }
             }
             Item::Mark(mark) => {
                 now = mark;
-                // The last time at which a partner could come lies behind the watermark, or nothing comes.
-                let over = |h: &Held| {
-                    let last = if h.side == 0 { h.row.time + most } else { h.row.time - least };
-                    last < mark
-                };
-                let (gone, rest): (Vec<Held>, _) = held.into_iter().partition(over);
+                let (gone, rest): (Vec<Held>, _) = held.into_iter().partition(|h| last(h) < mark);
                 held = rest;
                 for h in gone.iter().filter(|h| !h.met && kind.keeps(h.side)) {
                     let pair =

@@ -199,7 +199,7 @@ impl Maker {
                 }
                 if self.kind == 6 {
                     let bounds = Bounds { lower: -self.gap, upper: self.alignment.step };
-                    let by = ([TIME, TIME], &keys, bounds);
+                    let by = ([TIME, TIME], &keys, bounds, self.gap > 2);
                     let output = &self.output;
                     return Box::new(OuterIntervalJoin::new("o", kind, by, None, inputs, output));
                 }

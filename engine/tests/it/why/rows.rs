@@ -119,6 +119,7 @@ fn records_that_only_hold_the_watermark_back_are_named_apart() {
         record(6, 0, 'y', 0, 0),
     ];
     let script = JOIN.replace("INTERVAL '6' SECOND", "INTERVAL '30' SECOND");
+    let script = format!("SET 'highwater.late.by' = 'record';\n{script}");
     let text = scenario(&records, &script);
     assert_eq!(check(&text, 1), 1);
     let made = ask(&text, |why| why.row(None, 1)).expect("a row");

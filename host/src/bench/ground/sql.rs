@@ -128,6 +128,7 @@ GROUP BY bidder, window_start, window_end;
 ";
 
 const JOIN: &str = "\
+SET 'highwater.late.by' = 'record';
 CREATE VIEW bids AS SELECT auction, price, ts FROM events WHERE kind = 0;
 CREATE VIEW openings AS SELECT auction, ts FROM events WHERE kind = 1;
 SELECT b.auction, b.price, b.ts AS bid_time, a.ts AS opening_time
