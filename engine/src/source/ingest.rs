@@ -337,23 +337,29 @@ impl Ingest {
     ) {
         let part = self.index(partition);
         let woke = self.state.activity(part) == Activity::Idle;
+        let silent = woke && !self.is_active();
         if woke {
             self.state.set_activity(part, Activity::Active);
             out.note(|| What::Idle { partition, idle: false });
         }
-        if self.pace.at == Said::AtEnd {
-            return;
+        let moved = self.pace.at != Said::AtEnd && self.state.propose(part, EventTime(watermark));
+        if moved && self.partitions.len() > 1 {
+            out.note(|| What::PartitionWatermark { partition, watermark });
         }
-        if self.state.propose(part, EventTime(watermark)) {
-            if self.partitions.len() > 1 {
-                out.note(|| What::PartitionWatermark { partition, watermark });
-            }
-        } else if !woke {
-            return;
-        }
-        if self.pace.at == Said::EachRecord {
+        let before = stairs.len();
+        if self.pace.at == Said::EachRecord && (moved || woke) {
             self.step(row, seq, stairs, out);
         }
+        if silent && stairs.len() == before {
+            // Who does not get the record hears of it all the same.
+            let watermark = self.state.current();
+            stairs.push(Stair { row, watermark, seq, idle: false, clock: self.now });
+        }
+    }
+
+    /// Whether a partition is neither idle nor at its end.
+    fn is_active(&self) -> bool {
+        (0..self.state.len()).any(|p| self.state.activity(p) == Activity::Active)
     }
 
     /// Time passes: watermarks go on, those that wait for their moment are said, and so is what time it is.
@@ -384,7 +390,7 @@ impl Ingest {
         if stairs.len() == before {
             let watermark = self.state.current();
             // Time alone wakes nobody.
-            let idle = !(0..self.state.len()).any(|p| self.state.activity(p) == Activity::Active);
+            let idle = !self.is_active();
             stairs.push(Stair { row, watermark, seq, idle, clock: now });
         }
     }
@@ -415,9 +421,7 @@ impl Ingest {
                 self.state.set_activity(part, Activity::Idle);
                 out.note(|| What::Idle { partition, idle: true });
                 self.step(row, seq, stairs, out);
-                let active =
-                    (0..self.state.len()).any(|p| self.state.activity(p) == Activity::Active);
-                if !active {
+                if !self.is_active() {
                     let watermark = self.state.current();
                     stairs.push(Stair { row, watermark, seq, idle: true, clock: self.now });
                 }

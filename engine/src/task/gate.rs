@@ -39,7 +39,7 @@ pub struct Gate {
     watermark: MinWatermark,
     /// What the stream's clock said last.
     clock: i64,
-    /// It has said so at the place at hand, and nobody has been told.
+    /// It has said so at the place at hand, or somebody has ended a silence of all, and nobody has been told.
     ticked: bool,
     upto: Seq,
     /// The last place of which something has been let through.
@@ -126,9 +126,13 @@ impl Gate {
 
     /// Notes what a channel is doing.
     fn acts(&mut self, c: usize, activity: Activity) {
-        if !self.channels[c].timeless {
-            self.watermark.set_activity(c, activity);
+        if self.channels[c].timeless {
+            return;
         }
+        let idle = self.watermark.activity(c) == Activity::Idle;
+        // Whoever gets none of the rows that end a silence hears of it by a step.
+        self.ticked |= idle && activity == Activity::Active && self.all_idle();
+        self.watermark.set_activity(c, activity);
     }
 
     /// Knows of time what this one knew.

@@ -278,3 +278,55 @@ fn partitions_wait_for_each_other() {
         survives("alignment", &text);
     }
 }
+
+/// Two tables in which `t` falls silent and speaks again with a record of another key than its last one, which moves no
+/// watermark: `c`, then `a`.
+fn wakes(settings: &str, t: &[(i64, char, i64)], r: &[(i64, char, i64)]) -> String {
+    let at = |ms: i64| time(1_714_521_600_000 + ms);
+    let block = |name: &str, rows: &[(i64, char, i64)]| {
+        let line = |&(came, k, ts): &(i64, char, i64)| {
+            format!(r#"{{"@at": "{}", "k": "{k}", "ts": "{}"}}"#, at(came), at(ts))
+        };
+        let lines: Vec<String> = rows.iter().map(line).collect();
+        format!("```jsonl {name}\n{}\n```\n", lines.join("\n"))
+    };
+    let table = |name: &str| {
+        format!(
+            "CREATE TABLE {name} (k STRING, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '1' SECOND);\n"
+        )
+    };
+    format!(
+        "```sql\nSET 'table.exec.source.idle-timeout' = '700 ms';\n{settings}{}{}\
+         SELECT t.k, t.ts, r.ts AS other FROM t JOIN r ON t.k = r.k \
+         AND t.ts BETWEEN r.ts - INTERVAL '2' SECOND AND r.ts + INTERVAL '2' SECOND;\n```\n{}{}",
+        table("t"),
+        table("r"),
+        block("t", t),
+        block("r", r)
+    )
+}
+
+/// All subtasks know that a silent table speaks again, also those that get none of its rows, and hold their time back.
+#[test]
+fn whoever_gets_no_row_hears_that_a_table_speaks_again() {
+    let said = [(500, 'c', 10_000), (2_000, 'c', 9_500), (2_200, 'a', 10_500)];
+    let others =
+        [(600, 'b', 10_000), (1_100, 'b', 10_100), (1_600, 'a', 10_200), (2_100, 'b', 30_000)];
+    let each = wakes("", &said, &others);
+    let batches = "SET 'highwater.watermark.emit' = 'on-batch';\n\
+        SET 'table.exec.mini-batch.enabled' = 'true';\nSET 'table.exec.mini-batch.size' = '7';\n";
+    let said = [(1_371, 'c', 1_114), (1_931, 'a', 1_303)];
+    let others = [(515, 'b', 3_594_568), (1_398, 'a', 1_398)];
+    let batches = wakes(batches, &said, &others);
+    for text in [each, batches] {
+        for (parallelism, batch) in [(1, 1), (1, 4096), (2, 1), (3, 7), (4, 4096)] {
+            let options = options(parallelism, batch);
+            let (tables, late) = tables(&text, &options);
+            let keys: Vec<String> = tables[0].rows.iter().map(|row| row.2[0].to_text()).collect();
+            assert_eq!((keys, late), (vec!["a".to_owned()], 0), "{parallelism} {batch} {text}");
+            let mut session = crate::drivers::open(&text, &options);
+            session.finish();
+            assert_eq!(session.tables()[0].rows.len(), 1, "sim: {parallelism} {batch} {text}");
+        }
+    }
+}
