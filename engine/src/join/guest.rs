@@ -2,9 +2,9 @@
 //!
 //! A left and a right record are a candidate pair when their event times lie within the bounds
 //! (`lower <= right - left <= upper`). The later of the two to arrive finds the earlier one in its buffer,
-//! unless the watermark has freed it. A late record still meets what is buffered; it is not kept itself
-//! once no record behind the watermark could meet it, and only when it meets nothing either is it a late
-//! drop.
+//! unless the watermark has freed it. What is late and what is freed when is as in the built-in interval join: a late record
+//! still meets what is buffered; it is not kept itself once no record at the watermark could meet it, and only when it meets
+//! nothing either is it a late drop.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -91,7 +91,7 @@ impl GuestJoin {
 
     /// The watermark from which on nothing new can meet a buffered record: it is freed.
     fn frees_at(&self, side: usize, time: i64) -> i64 {
-        self.range(side, time).1
+        self.range(side, time).1.saturating_add(1)
     }
 
     fn add(
@@ -135,7 +135,7 @@ impl GuestJoin {
         }
         let frees_at = self.frees_at(side, time);
         if frees_at <= self.watermark.0 {
-            if candidates.is_empty() {
+            if candidates.is_empty() && time < self.watermark.0 {
                 out.late += 1;
                 let watermark = self.watermark.0;
                 out.note(|| What::JoinLate {

@@ -157,7 +157,7 @@ pub(super) fn interval(
 
 /// The pairs of a join that a guest decides, with the time of the side named last. A row meets all that the other side
 /// holds near to it, however late it is; it is held itself while one that is not late may still come near to it: such as
-/// have a time behind the watermark.
+/// have the watermark's time or a later one.
 pub(super) fn decided(
     (log, sides): (Log, Vec<usize>),
     [least, most]: [i64; 2],
@@ -168,7 +168,7 @@ pub(super) fn decided(
     let mut held: Vec<(Row, usize)> = Vec::new();
     for ((_, item), side) in log.into_iter().zip(sides) {
         let stays = |(row, side): &(Row, usize), now: i64| {
-            row.time + if *side == 0 { most } else { -least } > now
+            row.time + if *side == 0 { most } else { -least } >= now
         };
         match item {
             Item::Row(row) => {
