@@ -3,6 +3,7 @@
 use sqlparser::ast::{Query, Spanned};
 
 use super::diagnose::span;
+use super::needs::never_ends;
 use super::planner::Planner;
 use super::scope::Relation;
 use super::statement::{Kind, Statement};
@@ -40,9 +41,10 @@ pub(super) fn endless(nodes: &[Node], settings: &Settings) -> Vec<Error> {
     let mut errors = Vec::new();
     for node in nodes.iter().filter(|_| is_batch(settings)) {
         let Op::Source(source) = &node.op else { continue };
+        let options = source.options.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         let ends = match source.connector.as_str() {
             "push" => false,
-            "datagen" => source.options.contains_key("number-of-rows"),
+            "datagen" => !never_ends(options),
             _ => true,
         };
         if !ends {

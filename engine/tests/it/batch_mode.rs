@@ -140,3 +140,15 @@ fn settings_of_streams_have_no_effect() {
     session.finish();
     assert_eq!(session.tables()[0].rows.len(), 1);
 }
+
+/// A generated table ends with its shortest sequence, also without a number of rows.
+#[test]
+fn a_sequence_has_an_end() {
+    let text = format!(
+        "```sql\n{BATCH}CREATE TABLE s (n INT) WITH ('connector' = 'datagen', 'rows-per-second' = '10', \
+         'fields.n.kind' = 'sequence', 'fields.n.start' = '1', 'fields.n.end' = '5');\n\
+         SELECT SUM(n) AS total FROM s;\n```\n"
+    );
+    let (tables, _) = tables(&text, &options(1, 7));
+    assert_eq!(tables[0].rows[0].2[0].to_text(), "15");
+}
